@@ -1,0 +1,1 @@
+"""Severe convective weather: from radar bytes to a drafted warning."""

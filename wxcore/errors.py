@@ -1,0 +1,108 @@
+"""Every exception that wxcore raises on purpose.
+
+    WxcoreError
+    ├── ReadError        a file's bytes are not what its format says (carries a Reason)
+    │   └── LimitError   a file, or its decoding, is larger or slower than we allow
+    ├── SchemaError      a Dataset or table that crosses a door is not what the schema says
+    ├── TimeError        a naive datetime, or one that is not UTC, at a door
+    ├── RegionError      a region's folder is missing, incomplete or contradicts itself
+    ├── ArchiveError     the archive refuses: another grid, another format version, no such cycle
+    ├── LedgerError      the ledger refuses: unknown key, illegal change of state
+    └── WarningError     a warning or a CAP message that must not leave the house
+
+A message names the file or field, what was found, what was expected and what to do, in English and Chinese.
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a file is quarantined. The codes are stable: ledgers and other programs keep them."""
+
+    NOT_FOUND = "NOT_FOUND"
+    IS_DIRECTORY = "IS_DIRECTORY"
+    NOT_A_FILE = "NOT_A_FILE"
+    EMPTY = "EMPTY"
+    UNKNOWN_FORMAT = "UNKNOWN_FORMAT"
+    UNSUPPORTED = "UNSUPPORTED"
+    NAME_MISMATCH = "NAME_MISMATCH"
+    BAD_COMPRESSION = "BAD_COMPRESSION"
+    TRUNCATED = "TRUNCATED"
+    BAD_HEADER = "BAD_HEADER"
+    BAD_VALUE = "BAD_VALUE"
+    NO_RADIALS = "NO_RADIALS"
+    BAD_POSITION = "BAD_POSITION"
+    UNKNOWN_SITE = "UNKNOWN_SITE"
+    OUTSIDE_REGION = "OUTSIDE_REGION"
+    FUTURE_TIME = "FUTURE_TIME"
+    TOO_LARGE = "TOO_LARGE"
+    DECODE_TIMEOUT = "DECODE_TIMEOUT"
+    DECODE_CRASH = "DECODE_CRASH"
+
+
+class WxcoreError(Exception):
+    """Root of the tree. `str(error)` is English; `error.zh` is the same in Chinese (English where none is given)."""
+
+    def __init__(self, en: str, zh: str = "") -> None:
+        super().__init__(en)
+        self.en = en
+        self.zh = zh or en
+
+
+class ReadError(WxcoreError):
+    """A file cannot be read. `offset` is the byte (after decompression) where it breaks, where one is known."""
+
+    def __init__(self, reason: Reason, en: str, zh: str = "", *, offset: int | None = None) -> None:
+        super().__init__(en, zh)
+        self.reason = reason
+        self.offset = offset
+
+    def __reduce__(self) -> tuple[object, ...]:  # it crosses a process border (landing.guard)
+        return (_rebuild_read_error, (type(self), self.reason, self.en, self.zh, self.offset))
+
+
+def _rebuild_read_error(kind: type[ReadError], reason: Reason, en: str, zh: str, offset: int | None) -> ReadError:
+    return kind(reason, en, zh, offset=offset)
+
+
+class LimitError(ReadError):
+    """Larger or slower than we allow: TOO_LARGE, DECODE_TIMEOUT or DECODE_CRASH."""
+
+
+class SchemaError(WxcoreError):
+    """`faults` lists every fault of the Dataset or table at once."""
+
+    def __init__(self, what: str, faults: list[str]) -> None:
+        listing = "; ".join(faults)
+        super().__init__(f"{what}: {listing}", f"{what}：{listing}")
+        self.what = what
+        self.faults = faults
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.what, self.faults))
+
+
+class TimeError(WxcoreError):
+    """A time that is naive or not UTC."""
+
+
+class RegionError(WxcoreError):
+    """A region that cannot be used as it is written."""
+
+
+class ArchiveError(WxcoreError):
+    """The archive refuses."""
+
+
+class LedgerError(WxcoreError):
+    """The ledger refuses."""
+
+
+class WarningError(WxcoreError):
+    """A warning that must not leave the house. `faults` lists every broken rule at once."""
+
+    def __init__(self, what: str, faults: list[str]) -> None:
+        listing = "; ".join(faults)
+        super().__init__(f"{what}: {listing}", f"{what}：{listing}")
+        self.what = what
+        self.faults = faults

@@ -1,0 +1,1 @@
+"""Radar: beams to grid. Readers (cinrad, legacy, swan, moc, products, xradar), quality control, mosaic."""

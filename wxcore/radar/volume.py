@@ -1,0 +1,100 @@
+"""A radar volume in memory: raw codes with their scale, as the file holds them. Every reader ends here.
+
+Codes stay codes until the last step, because a table of 256 or 65,536 entries turns them into whatever a step
+needs (PERFORMANCE.md, "How the speed was got", 3). `datatree.to_datatree` gives the CfRadial2/FM301 view.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+ECHO, NO_ECHO, FOLDED, MISSING = 0, 1, 2, 3
+"""Classes of a code: a value; observed but below the threshold; range folded; nobody knows."""
+
+QC_GOOD, QC_SPECKLE, QC_SPIKE, QC_CLUTTER, QC_NON_MET = 0, 1, 2, 3, 4
+"""Values of `Sweep.qc` (CF flag_meanings: good speckle spike clutter non_meteorological)."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where the antenna is. `altitude_m` is the antenna's height ASL; NaN position where the file has none."""
+
+    id: str
+    name: str
+    latitude: float
+    longitude: float
+    altitude_m: float
+    frequency_mhz: float = np.nan
+    beam_width_deg: float = 1.0
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One moment of a sweep.
+
+    Attributes:
+        codes: (ray, gate) u1 or u2.
+        scale, offset: value = (code - offset) / scale, in the moment's units.
+        first_gate_m: slant range of the centre of gate 0 [m]; gate_m: distance of gates [m].
+        classes: (256,) or (65536,) u1: ECHO, NO_ECHO, FOLDED or MISSING for each code. A ragged ray is padded
+            with a code whose class is MISSING.
+    """
+
+    codes: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+    scale: float
+    offset: float
+    first_gate_m: float
+    gate_m: float
+    classes: npt.NDArray[np.uint8]
+
+    def table(self, *, no_echo: float = np.nan) -> npt.NDArray[np.float32]:
+        """Value of each code, (256,) or (65536,): NaN where folded or missing, `no_echo` where nothing was seen."""
+        codes = np.arange(self.classes.size, dtype=np.float64)
+        values = ((codes - self.offset) / self.scale).astype(np.float32)
+        values[self.classes == NO_ECHO] = no_echo
+        values[self.classes >= FOLDED] = np.nan
+        return values
+
+    def values(self, *, no_echo: float = np.nan) -> npt.NDArray[np.float32]:
+        """(ray, gate) values in the moment's units; NaN as in `table`."""
+        return self.table(no_echo=no_echo)[self.codes]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One cut: rays in the order of the file.
+
+    Attributes:
+        fixed_angle: elevation of the cut [deg].
+        azimuth, elevation: (ray,) [deg]; azimuth clockwise from north.
+        time: (ray,) datetime64[ns] UTC.
+        nyquist: [m s-1], NaN where unknown.
+        moments: FM301 name (DBZH, VRADH, WRADH, ZDR, RHOHV, PHIDP, KDP, SNRH, ... DBTH) to Moment.
+        qc: (ray, gate of DBZH) u1 of QC_* values; None before quality control.
+    """
+
+    fixed_angle: float
+    azimuth: npt.NDArray[np.float32]
+    elevation: npt.NDArray[np.float32]
+    time: npt.NDArray[np.datetime64]
+    nyquist: float
+    moments: dict[str, Moment]
+    qc: npt.NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume scan. `remarks` are short English notes on what was odd in the file but did not stop us."""
+
+    format: str
+    site: Site
+    start: datetime
+    task: str
+    sweeps: tuple[Sweep, ...]
+    remarks: tuple[str, ...] = field(default=())
+
+    def at(self, site: Site) -> "Volume":
+        """The same volume with another site (from station_meta)."""
+        return replace(self, site=site)
