@@ -232,10 +232,10 @@ def _variable_faults(array: xr.DataArray, var: Var) -> list[str]:
 
 
 def _range_faults(name: str, values: np.ndarray, low: float, high: float) -> list[str]:
-    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
-    if finite.size == 0:
+    present = values[~np.isnan(values)] if values.dtype.kind == "f" else values
+    if present.size == 0:
         return []
-    smallest, largest = float(finite.min()), float(finite.max())
+    smallest, largest = float(present.min()), float(present.max())
     if smallest < low or largest > high:
         return [f"{name}: values {smallest:g} to {largest:g}, expected {low:g} to {high:g}"]
     return []

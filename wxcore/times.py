@@ -28,7 +28,10 @@ def require_utc(time: datetime) -> datetime:
             f"time {time.isoformat()} has no time zone: give UTC (…Z) or an offset (…+08:00)",
             f"时间 {time.isoformat()} 没有时区：请写成 UTC（…Z）或带偏移（…+08:00）",
         )
-    return time.astimezone(UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as cause:
+        raise TimeError(f"{time.isoformat()} is out of range", f"{time.isoformat()} 超出范围") from cause
 
 
 def parse_time(text: str) -> datetime:
@@ -59,8 +62,21 @@ def from_epoch(seconds: float) -> datetime:
         raise TimeError(f"{seconds!r} s since 1970 is no time", f"{seconds!r} 秒不是有效的时间") from cause
 
 
+YEARS = (1678, 2261)
+"""Years that `datetime64[ns]` can hold; beyond them it would wrap silently."""
+
+
 def to_datetime64(time: datetime) -> np.datetime64:
-    """An aware datetime to UTC `datetime64[ns]`."""
+    """An aware datetime to UTC `datetime64[ns]`.
+
+    Raises:
+        TimeError: naive, or outside of YEARS.
+    """
+    if not YEARS[0] <= time.year <= YEARS[1]:
+        raise TimeError(
+            f"year {time.year} is out of range {YEARS[0]} to {YEARS[1]}",
+            f"年份 {time.year} 超出 {YEARS[0]} 至 {YEARS[1]}",
+        )
     return np.datetime64(require_utc(time).replace(tzinfo=None), "ns")
 
 
@@ -84,7 +100,16 @@ def cycle_of(time: datetime) -> datetime:
     time = require_utc(time)
     midnight = time.replace(hour=0, minute=0, second=0, microsecond=0)
     steps = -((midnight - time) // CYCLE)
-    return midnight + steps * CYCLE
+    try:
+        return midnight + steps * CYCLE
+    except OverflowError as cause:
+        raise TimeError(f"no cycle after {time.isoformat()}", f"{time.isoformat()} 之后没有时次") from cause
+
+
+def latest_cycle(now: datetime) -> datetime:
+    """The newest cycle that is not in the future."""
+    cycle = cycle_of(now)
+    return cycle if cycle <= require_utc(now) else cycle - CYCLE
 
 
 def beijing(time: datetime) -> datetime:

@@ -16,6 +16,9 @@ ECHO, NO_ECHO, FOLDED, MISSING = 0, 1, 2, 3
 QC_GOOD, QC_SPECKLE, QC_SPIKE, QC_CLUTTER, QC_NON_MET = 0, 1, 2, 3, 4
 """Values of `Sweep.qc` (CF flag_meanings: good speckle spike clutter non_meteorological)."""
 
+SIMULATED_TASK = "SYN"
+"""A task name that begins so marks a simulated volume: the file itself says it."""
+
 
 @dataclass(frozen=True)
 class Site:

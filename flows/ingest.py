@@ -1,0 +1,32 @@
+"""Flow `ingest`: land, decode and register files."""
+
+from pathlib import Path
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+
+from wxcore.pipeline.home import Home
+from wxcore.pipeline.ingest import ingest as ingest_files
+from wxcore.pipeline.result import Input
+from wxcore.region import load_region
+from wxcore.settings import DEFAULT_HOME, DEFAULT_REGION
+
+RETRY_AFTER_S = [2, 10, 30]
+
+
+@task(retries=len(RETRY_AFTER_S), retry_delay_seconds=RETRY_AFTER_S, cache_policy=NO_CACHE, persist_result=False)
+def land_and_register(paths: list[str], region: str, home: str) -> list[Input]:
+    """All files in one task: each is judged on its own inside, and repeating is harmless."""
+    return ingest_files([Path(path) for path in paths], Home(Path(home)), load_region(region))
+
+
+@flow(name="ingest", persist_result=False)
+def ingest(paths: list[str], region: str = DEFAULT_REGION, home: str = str(DEFAULT_HOME)) -> list[Input]:
+    """Land, decode and register files; broken ones are quarantined, the others go on. 导入文件.
+
+    Args:
+        paths: files, or folders of files, on the machine that runs the flow. 文件或目录
+        region: folder name in station_meta. 区域
+        home: where the archive, the ledger and the landed bytes live. 数据目录
+    """
+    return land_and_register(paths, region, home)

@@ -1,0 +1,74 @@
+"""Places touched, areas and outlines."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shapely.geometry import MultiPolygon, Point, Polygon, box
+
+from tests.warning.scene import SQUARE, WHEN, region, storm, tables, touches_of
+from wxcore.warning.area import MAX_POINTS, area_km2, describe_position, find_touches, outline
+
+
+def touches(*storms, districts=True):
+    table, _ = tables(list(storms), [])
+    return find_touches(table, region(districts=districts), WHEN, horizon_min=60.0, min_overlap_km2=4.0)
+
+
+def test_a_storm_moving_east_reaches_the_districts_in_turn():
+    found, areas = touches(storm(lon=105.8, u_m_s=10.0))  # 36 km in the hour: 0.37 degree
+    assert touches_of(found) == [("s1", "500101"), ("s1", "500102")]
+    first, second = found
+    assert first.eta_min == 0
+    # edge at 106.0: 0.2 degree minus radius 0.05 = 14.6 km, minus a little over 3 km of error, at 0.6 km/min
+    assert 12 <= second.eta_min <= 20
+    assert areas["s1"].bounds[2] > 106.2
+
+
+def test_without_districts_the_storms_place_is_told():
+    found, _ = touches(storm(lon=106.0, lat=29.488), districts=False)
+    assert [(t.key, t.name_en, t.name_zh) for t in found] == [("s1", "32 km N of Z9999", "Z9999北方向32公里")]
+
+
+def test_position_without_radars_is_coordinates(monkeypatch):
+    place = region()
+    empty = type(place)(**{**place.__dict__, "radars": ()})
+    assert describe_position(106.0, 29.5, empty, WHEN)[1] == "29.50N 106.00E"
+
+
+def test_a_sliver_is_no_touch():
+    # radius 4.9 km and an error of 18.2 km after an hour reach 23.1 km, 0.4 km over the edge at 106.0
+    found, _ = touches(storm(lon=105.766, u_m_s=0.0, v_m_s=0.0, radius=0.05))
+    assert touches_of(found) == [("s1", "500101")]
+
+
+def test_area_of_a_square():
+    assert area_km2(SQUARE) == pytest.approx(0.2 * 111.195 * 0.2 * 111.195 * np.cos(np.deg2rad(29.1)), rel=1e-3)
+
+
+def test_outline_fills_holes_and_closes():
+    ring = box(106, 29, 107, 30) - box(106.4, 29.4, 106.6, 29.6)
+    (found,) = outline([ring])
+    assert found[0] == found[-1]
+    assert Polygon(found).area == pytest.approx(1.0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.floats(105, 108), st.floats(28, 30.5), st.floats(0.001, 0.6), st.integers(3, 90)),
+        min_size=1, max_size=6,
+    )
+)  # fmt: skip
+def test_outlines_are_valid_closed_and_small(blobs):
+    rings = outline([Point(x, y).buffer(r, quad_segs=n) for x, y, r, n in blobs])
+    for ring in rings:
+        assert 4 <= len(ring) <= MAX_POINTS
+        assert ring[0] == ring[-1]
+        polygon = Polygon(ring)
+        assert polygon.is_valid
+        assert polygon.exterior.is_ccw
+    union = MultiPolygon([Polygon(ring) for ring in rings]).buffer(0)
+    largest = max(blobs, key=lambda blob: blob[2])
+    if largest[2] > 0.05:
+        assert union.buffer(0.02).contains(Point(largest[0], largest[1]))

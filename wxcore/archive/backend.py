@@ -1,0 +1,36 @@
+"""`xarray.open_dataset("out/archive/chongqing", engine="wxcore")`."""
+
+import os
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+from xarray.backends import BackendEntrypoint
+
+from wxcore.archive.read import open_archive
+from wxcore.archive.repository import has_archive
+
+
+class ArchiveBackend(BackendEntrypoint):
+    """xarray backend of a region's archive (a class because xarray asks for one)."""
+
+    description = "wxcore archive: the folder of a region"
+    open_dataset_parameters = ("filename_or_obj", "drop_variables", "as_of")
+
+    def open_dataset(  # type: ignore[override]
+        self,
+        filename_or_obj: str | os.PathLike[str],
+        *,
+        drop_variables: str | Iterable[str] | None = None,
+        as_of: datetime | None = None,
+    ) -> xr.Dataset:
+        """Open the folder of a region's archive; `as_of` as in `open_archive`."""
+        dataset = open_archive(Path(filename_or_obj), as_of=as_of)
+        dropped = [drop_variables] if isinstance(drop_variables, str) else list(drop_variables or ())
+        return dataset.drop_vars(dropped, errors="ignore")
+
+    def guess_can_open(self, filename_or_obj: Any) -> bool:
+        """Is it the folder of an archive?"""
+        return isinstance(filename_or_obj, str | os.PathLike) and has_archive(Path(filename_or_obj))

@@ -1,0 +1,234 @@
+"""What the archive holds and how: groups, chunks, packing, CF metadata.
+
+    cubes/20200612    240 slots of six minutes; MOSAIC and PRODUCTS on (time, [height,] lat, lon); `written`
+    tables/20200612   240 slots; JSON text: storms, probabilities, provenance (codec: tables.py)
+    attributes of /   wxcore_archive_format, region, grid, radars (what `nearest_radar` counts in)
+
+A day is created whole, from a template: a slot that was never written costs nothing and reads as no data.
+Tables are text and not groups a cycle because every commit rewrites the list of all nodes of the repository.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import zarr
+from zarr.codecs import BloscCodec
+
+from wxcore.errors import ArchiveError, SchemaError
+from wxcore.grid import Grid
+from wxcore.schema import HEIGHT, LAT, LON, MOSAIC, PRODUCTS, TIME, Var
+from wxcore.times import CYCLE, iso, require_utc
+
+FORMAT = 1
+"""Version of this layout."""
+
+SLOTS = timedelta(days=1) // CYCLE
+CUBES, TABLES = "cubes", "tables"
+STORMS_TEXT, PROBABILITIES_TEXT, PROVENANCE_TEXT = "storms", "probabilities", "provenance"
+WRITTEN = "written"
+VARIABLES: tuple[Var, ...] = (*MOSAIC, *PRODUCTS)
+
+QUANTUM: Mapping[str, float] = {
+    "reflectivity": 0.1,
+    "composite_reflectivity": 0.1,
+    "composite_height": 1.0,
+    "echo_top_18": 1.0,
+    "echo_top_30": 1.0,
+    "echo_top_45": 1.0,
+    "echo_top_50": 1.0,
+    "echo_top_60": 1.0,
+    "h45_above_h0": 1.0,
+    "vil": 0.01,
+    "vil_density": 0.01,
+    "mesh": 0.01,
+    "mesh75": 0.01,
+    "mesh95": 0.01,
+    "posh": 0.01,
+}
+"""Step [units of the variable] that a float is rounded to, kept as i2 (CF scale_factor). The radar itself resolves
+0.5 dBZ; 1 m of height is a hundredth of a gate. Floats without a quantum (shi has no bound) stay f4."""
+
+PACKED_FILL = np.int16(-32768)
+PACKED_MAX = 32767
+INTEGER_FILL: Mapping[str, int] = {"nearest_radar": -1}
+"""What an unwritten cell of an integer variable reads as, where that is not 0."""
+
+CHUNK_CELLS = 160
+"""Longest side of a chunk in lat and lon; a slot of a variable is one shard, so one file."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where a cycle is: its day's group and its place in it."""
+
+    day: str
+    index: int
+
+
+def slot_of(when: datetime) -> Slot:
+    """The slot of a cycle.
+
+    Raises:
+        ArchiveError: not a whole multiple of six minutes after midnight UTC.
+        TimeError: naive.
+    """
+    when = require_utc(when)
+    midnight = when.replace(hour=0, minute=0, second=0, microsecond=0)
+    index, rest = divmod(when - midnight, CYCLE)
+    if rest:
+        raise ArchiveError(
+            f"{when.isoformat()} is no cycle: the archive holds one every six minutes from 00:00 UTC, such as "
+            f"{iso(midnight + index * CYCLE)}",
+            f"{when.isoformat()} 不是分析时次：归档从 00:00 UTC 起每 6 分钟一个时次，"
+            f"例如 {iso(midnight + index * CYCLE)}",
+        )
+    return Slot(f"{midnight:%Y%m%d}", index)
+
+
+def grid_record(grid: Grid) -> dict[str, Any]:
+    """A grid as the repository's attribute."""
+    return {
+        "lon_west": grid.lon_west,
+        "lat_south": grid.lat_south,
+        "n_lon": grid.n_lon,
+        "n_lat": grid.n_lat,
+        "step_deg": grid.step_deg,
+        "levels_m": list(grid.levels_m),
+    }
+
+
+def create_day(root: zarr.Group, day: str, grid: Grid, region_id: str) -> None:
+    """Create the groups of a UTC day (`20200612`) with all slots, unwritten."""
+    cubes = root.require_group(CUBES).create_group(
+        day,
+        attributes={
+            "Conventions": "CF-1.11",
+            "title": f"wxcore analysis of {region_id}, {day} UTC",
+            "source": "weather radar mosaic and column products",
+            "region": region_id,
+        },
+    )
+    _create_coordinates(cubes, day, grid)
+    for var in VARIABLES:
+        _create_variable(cubes, var, grid)
+    _plain(cubes, WRITTEN, np.zeros(SLOTS, "u1"), (TIME,), {
+        "long_name": "the cycle is in the archive", "flag_values": [0, 1], "flag_meanings": "absent written",
+    })  # fmt: skip
+    tables = root.require_group(TABLES).create_group(day, attributes={"region": region_id})
+    _create_time(tables, day)
+    for name in (STORMS_TEXT, PROBABILITIES_TEXT, PROVENANCE_TEXT):
+        tables.create_array(
+            name, shape=(SLOTS,), chunks=(1,), dtype=str, fill_value="", dimension_names=(TIME,),
+            attributes={"long_name": f"{name} of the cycle, JSON"},
+        )  # fmt: skip
+
+
+def _create_coordinates(group: zarr.Group, day: str, grid: Grid) -> None:
+    _create_time(group, day)
+    _plain(group, HEIGHT, grid.height, (HEIGHT,), {
+        "units": "m", "standard_name": "height_above_mean_sea_level", "long_name": "height above sea level",
+        "positive": "up", "axis": "Z",
+    })  # fmt: skip
+    _plain(group, LAT, grid.lat, (LAT,), {
+        "units": "degrees_north", "standard_name": "latitude", "long_name": "latitude of cell centres", "axis": "Y",
+    })  # fmt: skip
+    _plain(group, LON, grid.lon, (LON,), {
+        "units": "degrees_east", "standard_name": "longitude", "long_name": "longitude of cell centres", "axis": "X",
+    })  # fmt: skip
+    _plain(group, "crs", np.array(0, "i4"), (), {
+        "grid_mapping_name": "latitude_longitude", "longitude_of_prime_meridian": 0.0,
+        "semi_major_axis": 6378137.0, "inverse_flattening": 298.257223563,
+    })  # fmt: skip
+
+
+def _create_time(group: zarr.Group, day: str) -> None:
+    minutes = np.arange(SLOTS, dtype="i8") * int(CYCLE.total_seconds() // 60)
+    _plain(group, TIME, minutes, (TIME,), {
+        "units": f"minutes since {day[:4]}-{day[4:6]}-{day[6:]} 00:00:00", "calendar": "proleptic_gregorian",
+        "standard_name": "time", "long_name": "analysis time, UTC", "axis": "T",
+    })  # fmt: skip
+
+
+def _plain(
+    group: zarr.Group, name: str, values: npt.NDArray[Any], dims: tuple[str, ...], attributes: dict[str, Any]
+) -> None:
+    array = group.create_array(
+        name, shape=values.shape, chunks=values.shape or (), dtype=values.dtype, dimension_names=dims,
+        attributes=attributes,
+    )  # fmt: skip
+    array[...] = values
+
+
+def _create_variable(group: zarr.Group, var: Var, grid: Grid) -> None:
+    dtype, fill = storage(var)
+    sizes = {TIME: SLOTS, HEIGHT: len(grid.levels_m), LAT: grid.n_lat, LON: grid.n_lon}
+    chunk = {TIME: 1, HEIGHT: sizes[HEIGHT], LAT: chunk_side(grid.n_lat), LON: chunk_side(grid.n_lon)}
+    shard = {name: 1 if name == TIME else -(-sizes[name] // chunk[name]) * chunk[name] for name in sizes}
+    group.create_array(
+        var.name,
+        shape=tuple(sizes[name] for name in var.dims),
+        chunks=tuple(chunk[name] for name in var.dims),
+        shards=tuple(shard[name] for name in var.dims),
+        dtype=dtype,
+        fill_value=fill,
+        dimension_names=var.dims,
+        compressors=BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"),
+        attributes=_attributes(var),
+    )
+
+
+def chunk_side(cells: int) -> int:
+    """Length of equal chunks of at most CHUNK_CELLS that cover `cells` with the least overhang."""
+    return -(-cells // -(-cells // CHUNK_CELLS))
+
+
+def storage(var: Var) -> tuple[np.dtype[Any], Any]:
+    """(dtype, fill value) of a variable on disk."""
+    if var.name in QUANTUM:
+        return np.dtype("i2"), PACKED_FILL
+    if np.dtype(var.dtype).kind == "f":
+        return np.dtype(var.dtype), np.float32(np.nan)
+    return np.dtype(var.dtype), INTEGER_FILL.get(var.name, 0)
+
+
+def _attributes(var: Var) -> dict[str, Any]:
+    attributes: dict[str, Any] = {
+        key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in var.attrs.items()
+    }
+    attributes["grid_mapping"] = "crs"
+    if var.name in QUANTUM:
+        attributes |= {"scale_factor": QUANTUM[var.name], "_FillValue": int(PACKED_FILL)}
+    return attributes
+
+
+def pack(values: npt.NDArray[np.float32], var: Var) -> npt.NDArray[Any]:
+    """Values of one slot as they are kept on disk: shape as it is, i2 where the variable has a quantum.
+
+    Works on one level at a time, so that a cube of 33 levels needs half of its own size on top.
+
+    Raises:
+        SchemaError: a value that the packing cannot hold (infinite, or beyond 32,767 quanta).
+    """
+    if var.name not in QUANTUM:
+        return values
+    packed = np.empty(values.shape, "i2")
+    flat_in = values.reshape(-1, values.shape[-1] * values.shape[-2])
+    flat_out = packed.reshape(flat_in.shape)
+    per_unit = np.float32(round(1 / QUANTUM[var.name]))
+    for level_in, level_out in zip(flat_in, flat_out, strict=True):
+        steps = np.rint(level_in * per_unit)
+        missing = np.isnan(steps)
+        steps[missing] = 0
+        if steps.size and float(np.abs(steps).max()) > PACKED_MAX:
+            raise SchemaError(
+                f"archive, {var.name}",
+                [f"values up to {np.abs(steps).max() / per_unit:g} {var.units}, the archive holds at most "
+                 f"{PACKED_MAX / per_unit:g} in steps of {QUANTUM[var.name]:g}"],
+            )  # fmt: skip
+        steps[missing] = PACKED_FILL
+        level_out[...] = steps
+    return packed

@@ -1,0 +1,155 @@
+"""Open the archive: now, or as it was known at a time (no look-ahead)."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import icechunk
+import numpy as np
+import xarray as xr
+import zarr
+
+from wxcore.archive import layout
+from wxcore.archive.repository import BRANCH, has_archive, open_repository, region_folder
+from wxcore.errors import ArchiveError
+from wxcore.schema import TIME
+from wxcore.times import from_datetime64, iso, require_utc
+
+CHUNKS = {TIME: 1}
+
+
+def open_archive(root_or_repo: Path, *, region: str | None = None, as_of: datetime | None = None) -> xr.Dataset:
+    """Every written cycle of a region as one Dataset, read when needed (Dask, one chunk a cycle).
+
+    Args:
+        root_or_repo: folder of a region's archive, or with `region` the folder of all archives.
+        as_of: only what was committed by then (aware); everything where None.
+
+    Returns:
+        MOSAIC and PRODUCTS on (time, [height,] lat, lon), time ascending, without gaps for what was never written;
+        attributes region, radars (what `nearest_radar` counts in), snapshot_id.
+
+    Raises:
+        ArchiveError: no archive here, versions that cannot be opened, nothing committed (by then).
+    """
+    session = open_session(root_or_repo, region, as_of)
+    runs = [run for day in _days(session) for run in _open_day(session, day)]
+    if not runs:
+        raise _nothing(region_folder(root_or_repo, region), as_of)
+    joined = runs[0] if len(runs) == 1 else xr.concat(
+        runs, dim=TIME, data_vars="minimal", coords="minimal", compat="override", join="override",
+        combine_attrs="override",
+    )  # fmt: skip
+    attributes = zarr.open_group(session.store, mode="r").attrs
+    joined.attrs = {
+        "Conventions": "CF-1.11",
+        "title": f"wxcore analysis of {attributes['region']}",
+        "source": joined.attrs.get("source", ""),
+        "region": attributes["region"],
+        "radars": list(attributes["radars"]),  # type: ignore[arg-type]
+        "snapshot_id": str(session.snapshot_id),
+    }
+    return joined
+
+
+def open_session(root_or_repo: Path, region: str | None, as_of: datetime | None) -> icechunk.Session:
+    """A read-only session at the newest commit, or the newest one not after `as_of`.
+
+    Raises:
+        ArchiveError: no archive here, versions that cannot be opened, nothing committed by then.
+    """
+    folder = region_folder(root_or_repo, region)
+    repository = open_repository(folder)
+    if as_of is None:
+        return repository.readonly_session(BRANCH)
+    try:
+        return repository.readonly_session(BRANCH, as_of=require_utc(as_of))
+    except icechunk.IcechunkError as cause:
+        raise _nothing(folder, as_of) from cause
+
+
+def list_cycles(root: Path, region: str, *, as_of: datetime | None = None) -> list[datetime]:
+    """The cycles in the archive, ascending; none where there is no archive yet.
+
+    Raises:
+        ArchiveError: versions that cannot be opened, or nothing committed by `as_of`.
+    """
+    if not has_archive(region_folder(root, region)):
+        return []
+    session = open_session(root, region, as_of)
+    group = _root_group(session)
+    found: list[datetime] = []
+    for day in _days(session):
+        written = np.asarray(group[f"{layout.CUBES}/{day}/{layout.WRITTEN}"][...])  # type: ignore[index]
+        midnight = np.datetime64(f"{day[:4]}-{day[4:6]}-{day[6:]}", "m")
+        found += [from_datetime64(midnight + np.timedelta64(6 * int(slot), "m")) for slot in np.flatnonzero(written)]
+    return found
+
+
+def read_text(root: Path, region: str, when: datetime, name: str, *, as_of: datetime | None = None) -> str | None:
+    """JSON text `name` ("storms", "probabilities", "provenance") of a cycle; None where it is not there.
+
+    Raises:
+        ArchiveError: no slot, versions that cannot be opened, nothing committed by `as_of`.
+    """
+    slot = layout.slot_of(when)
+    if not has_archive(region_folder(root, region)):
+        return None
+    group = _root_group(open_session(root, region, as_of))
+    path = f"{layout.TABLES}/{slot.day}/{name}"
+    if group is None or path not in group:
+        return None
+    return str(group[path][slot.index]) or None  # type: ignore[index]
+
+
+def read_provenance(root: Path, region: str, when: datetime, *, as_of: datetime | None = None) -> dict[str, Any] | None:
+    """What went into a cycle (as given to `commit_cycle`); None where the cycle is not there."""
+    text = read_text(root, region, when, layout.PROVENANCE_TEXT, as_of=as_of)
+    if text is None:
+        return None
+    content: dict[str, Any] = json.loads(text)
+    return content
+
+
+def _root_group(session: icechunk.Session) -> zarr.Group | None:
+    """None in a repository whose very first commit never happened."""
+    try:
+        return zarr.open_group(session.store, mode="r")
+    except zarr.errors.GroupNotFoundError:
+        return None
+
+
+def _days(session: icechunk.Session) -> list[str]:
+    group = _root_group(session)
+    if group is None or layout.CUBES not in group:
+        return []
+    cubes = group[layout.CUBES]
+    assert isinstance(cubes, zarr.Group)
+    return sorted(cubes.group_keys())
+
+
+def _open_day(session: icechunk.Session, day: str) -> list[xr.Dataset]:
+    """The written cycles of a day, one Dataset for each run without a gap."""
+    raw = xr.open_zarr(
+        session.store, group=f"{layout.CUBES}/{day}", consolidated=False, chunks=None, mask_and_scale=False,
+        decode_times=False,
+    )  # fmt: skip
+    for name in layout.QUANTUM:
+        # JSON has no float32: as a double it would make xarray decode to doubles.
+        raw[name].attrs["scale_factor"] = np.float32(raw[name].attrs["scale_factor"])
+    decoded = xr.decode_cf(raw)
+    written = np.flatnonzero(decoded[layout.WRITTEN].to_numpy())
+    decoded = decoded.drop_vars(layout.WRITTEN)
+    # Slices and not an array of indices: that would take Zarr's slow way through a shard (30 x).
+    runs = [run for run in np.split(written, np.flatnonzero(np.diff(written) > 1) + 1) if run.size]
+    return [decoded.isel({TIME: slice(int(run[0]), int(run[-1]) + 1)}).chunk(CHUNKS) for run in runs]
+
+
+def _nothing(folder: Path, as_of: datetime | None) -> ArchiveError:
+    when_en = f" by {iso(as_of)}" if as_of else ""
+    when_zh = f"（截至 {iso(as_of)}）" if as_of else ""
+    return ArchiveError(
+        f"{folder}: nothing was committed{when_en}: run a cycle first, or ask for a later time",
+        f"{folder}：尚无已提交的时次{when_zh}，请先运行分析，或改用更晚的时间",
+    )

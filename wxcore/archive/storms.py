@@ -1,0 +1,41 @@
+"""Storm and probability tables of past cycles, out of the archive."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+
+from wxcore.archive.layout import PROBABILITIES_TEXT, STORMS_TEXT, slot_of
+from wxcore.archive.read import read_text
+from wxcore.archive.tables import decode_table
+from wxcore.times import CYCLE, require_utc
+
+BACK_MIN = 18
+"""How far back storms are looked for when tracking [min]: three cycles, so that one missing cycle breaks no track."""
+
+
+def read_storms(root: Path, region: str, when: datetime, *, as_of: datetime | None = None) -> pd.DataFrame | None:
+    """Storm table of a cycle (schema STORMS, as it was committed); None where the cycle is not in the archive.
+
+    Raises:
+        ArchiveError: no slot, or versions that cannot be opened.
+    """
+    text = read_text(root, region, when, STORMS_TEXT, as_of=as_of)
+    return None if text is None else decode_table(text)
+
+
+def read_probabilities(
+    root: Path, region: str, when: datetime, *, as_of: datetime | None = None
+) -> pd.DataFrame | None:
+    """Probability table of a cycle (schema PROBABILITIES); None where the cycle, or its table, is not there."""
+    text = read_text(root, region, when, PROBABILITIES_TEXT, as_of=as_of)
+    return None if text is None else decode_table(text)
+
+
+def recent_storms(root: Path, region: str, when: datetime, back_min: int = BACK_MIN) -> list[pd.DataFrame]:
+    """Storm tables of the cycles from `when` - `back_min` until before `when`, oldest first; absent cycles left out."""
+    when = require_utc(when)
+    slot_of(when)
+    steps = int(timedelta(minutes=back_min) // CYCLE)
+    tables = [read_storms(root, region, when - step * CYCLE) for step in range(steps, 0, -1)]
+    return [table for table in tables if table is not None]

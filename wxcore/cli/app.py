@@ -1,0 +1,179 @@
+"""`wx`: one typer command a job. Exit code 0 done, 1 the work failed (in part), 2 bad arguments."""
+
+import importlib
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wxcore.cli.bench import bench_app
+from wxcore.cli.show import (
+    print_error,
+    print_json,
+    progress,
+    say,
+    show_cycle,
+    show_diagnoses,
+    show_inputs,
+    show_run,
+)
+from wxcore.errors import RegionError, TimeError, WxcoreError
+from wxcore.pipeline.doctor import diagnose
+from wxcore.pipeline.home import Home
+from wxcore.pipeline.ingest import expand, ingest
+from wxcore.pipeline.result import QUARANTINED, RunResult
+from wxcore.pipeline.run import DIRECT, Jobs, run
+from wxcore.region import Region, load_region
+from wxcore.settings import language, load_settings
+from wxcore.simulate.demo import DEMO_CYCLES, DEMO_RADARS, write_demo
+from wxcore.times import parse_time
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+app.add_typer(bench_app, name="bench")
+
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable report on stdout. 输出 JSON")]
+Lang = Annotated[str, typer.Option("--lang", help="zh or en; WXCORE_LANG, else the locale. 语言")]
+RegionId = Annotated[str, typer.Option("--region", help="Folder of station_meta; WXCORE_REGION. 区域")]
+Out = Annotated[Path | None, typer.Option("--out", help="Where archive, ledger and report go; WXCORE_HOME. 输出目录")]
+At = Annotated[str | None, typer.Option("--at", help="Cycle time, UTC: 2020-06-12T05:42Z. 时次（UTC）")]
+Direct = Annotated[bool, typer.Option("--direct", help="Without Prefect. 不经 Prefect 直接运行")]
+H0 = Annotated[float | None, typer.Option("--h0-m", help="Height of 0 C [m ASL]. 0℃层海拔（米）")]
+Hm20 = Annotated[float | None, typer.Option("--hm20-m", help="Height of -20 C [m ASL]. -20℃层海拔（米）")]
+Files = Annotated[list[Path], typer.Argument(help="Files, or folders of files. 文件或目录")]
+
+
+def _region(region_id: str) -> Region:
+    return load_region(region_id or load_settings().region)
+
+
+def _home(out: Path | None) -> Home:
+    return Home(out if out is not None else load_settings().home)
+
+
+def _jobs(*, direct: bool) -> Jobs:
+    """The steps, as flows unless `direct`: that must work even on a machine whose Prefect is broken."""
+    return DIRECT if direct else importlib.import_module("flows.jobs").FLOWS
+
+
+@app.command()
+def doctor(files: Files, as_json: Json = False, lang: Lang = "") -> None:
+    """What is this file, can we read it, where does it break? 文件诊断."""
+    lang = language(lang or load_settings().lang)
+    paths = expand(files)
+    with progress() as bar:
+        diagnoses = [diagnose(path) for path in bar.track(paths, description="doctor")]
+    if as_json:
+        print_json([item.to_json() for item in diagnoses])
+    else:
+        show_diagnoses(diagnoses, lang)
+    raise typer.Exit(0 if all(item.readable for item in diagnoses) else 1)
+
+
+@app.command("ingest")
+def ingest_command(
+    paths: Files, region: RegionId = "", out: Out = None, as_json: Json = False, lang: Lang = ""
+) -> None:
+    """Land, decode and register files. 导入文件."""
+    lang = language(lang or load_settings().lang)
+    with progress() as bar:
+        task = bar.add_task(say(lang, "ingest", "导入"), total=len(expand(paths)))
+        inputs = ingest(paths, _home(out), _region(region), progress=lambda _: bar.advance(task))
+    if as_json:
+        print_json([item.to_json() for item in inputs])
+    else:
+        show_inputs(inputs, lang)
+    raise typer.Exit(1 if any(item.status == QUARANTINED for item in inputs) else 0)
+
+
+@app.command("cycle")
+def cycle_command(
+    at: Annotated[str, typer.Option("--at", help="Cycle time, UTC: 2020-06-12T05:42Z. 时次（UTC）")],
+    region: RegionId = "",
+    out: Out = None,
+    direct: Direct = False,
+    h0_m: H0 = None,
+    hm20_m: Hm20 = None,
+    as_json: Json = False,
+    lang: Lang = "",
+) -> None:
+    """One cycle from the files on hand: products, storms, probabilities, drafts. 运行一个时次."""
+    lang = language(lang or load_settings().lang)
+    when = parse_time(at)
+    where, home = _region(region), _home(out)
+    result = _jobs(direct=direct).cycle(home, where, when, h0_m=h0_m, hm20_m=hm20_m)
+    if as_json:
+        print_json(RunResult(where.id, (), (result,)).to_json())
+    else:
+        show_cycle(result, lang)
+
+
+@app.command("run")
+def run_command(
+    paths: Files,
+    region: RegionId = "",
+    at: At = None,
+    out: Out = None,
+    direct: Direct = False,
+    h0_m: H0 = None,
+    hm20_m: Hm20 = None,
+    as_json: Json = False,
+    lang: Lang = "",
+) -> None:
+    """Ingest these files and run the cycles they cover; writes report.html. 导入并运行."""
+    lang = language(lang or load_settings().lang)
+    where, home, when = _region(region), _home(out), parse_time(at) if at else None
+    result = _run(paths, home, where, jobs=_jobs(direct=direct), at=when, heights=(h0_m, hm20_m), lang=lang)
+    if as_json:
+        print_json(result.to_json())
+    else:
+        show_run(result, lang)
+    raise typer.Exit(1 if result.failed else 0)
+
+
+def _run(
+    paths: list[Path],
+    home: Home,
+    region: Region,
+    *,
+    jobs: Jobs,
+    at: datetime | None = None,
+    heights: tuple[float | None, float | None] = (None, None),
+    lang: str,
+) -> RunResult:
+    with progress() as bar:
+        files = bar.add_task(say(lang, "files", "文件"), total=len(expand(paths)))
+        cycles = bar.add_task(say(lang, "cycles", "时次"), total=None)
+        return run(
+            paths, home, region, at=at, jobs=jobs, heights=heights,
+            on_input=lambda _: bar.advance(files), on_cycle=lambda _: bar.advance(cycles),
+        )  # fmt: skip
+
+
+@app.command()
+def demo(out: Out = None, direct: Direct = False, as_json: Json = False, lang: Lang = "") -> None:
+    """Simulate a small Chongqing storm, run the whole chain on it, write the report (all SYN). 演示."""
+    lang = language(lang or load_settings().lang)
+    region, home = load_region("chongqing"), _home(out)
+    folder = home.root / "demo-files"
+    with progress() as bar:
+        total = DEMO_CYCLES * len(DEMO_RADARS)
+        paths = list(bar.track(write_demo(region, folder), total=total, description=say(lang, "simulate", "模拟")))
+    result = _run(paths, home, region, jobs=_jobs(direct=direct), lang=lang)
+    if as_json:
+        print_json(result.to_json())
+    else:
+        show_run(result, lang)
+    raise typer.Exit(1 if result.failed else 0)
+
+
+def main() -> None:
+    """Entry point: our own errors become one clear line; RegionError and TimeError are bad arguments."""
+    try:
+        app()
+    except (RegionError, TimeError) as error:
+        print_error(error, load_settings().lang)
+        raise SystemExit(2) from error
+    except WxcoreError as error:
+        print_error(error, load_settings().lang)
+        raise SystemExit(1) from error

@@ -1,0 +1,1 @@
+"""Hazard: what hail, thunderstorm and gale mean, and how probable they are."""

@@ -1,0 +1,92 @@
+"""Open a path as a regular file, or say why not; show a hostile name safely."""
+
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from wxcore.errors import ReadError, Reason
+
+MAX_NAME_SHOWN = 255
+"""Characters of a name that messages and the ledger keep (NAME_MAX of Linux file systems)."""
+
+
+def display_name(name: str) -> str:
+    """A file's base name as data that is safe to store and show.
+
+    Undecodable bytes, control characters, line breaks and bidirectional overrides come out escaped (`\\xff`,
+    `\\x0a`, `\\u202e`); the folder part is dropped; very long names are cut. Never use the result as a path.
+    """
+    base = name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    shown = "".join(character if character.isprintable() else _escape(character) for character in base)
+    return shown if len(shown) <= MAX_NAME_SHOWN else shown[: MAX_NAME_SHOWN - 1] + "…"
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8, as os.fsdecode keeps it (PEP 383)
+        return f"\\x{code - 0xDC00:02x}"
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def open_regular(path: Path) -> tuple[BinaryIO, int]:
+    """Open `path` for reading; a symbolic link to a regular file is fine.
+
+    Returns:
+        The open file and its size [bytes], both of the same inode.
+
+    Raises:
+        ReadError: NOT_FOUND, IS_DIRECTORY, NOT_A_FILE (device, pipe, socket, or no permission) or EMPTY.
+    """
+    name = display_name(os.fspath(path))
+    try:
+        # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as cause:
+        raise _refusal(path, name, cause) from cause
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_size == 0:
+        os.close(descriptor)
+        raise _not_regular(name, status)
+    return os.fdopen(descriptor, "rb", buffering=0), status.st_size
+
+
+def _refusal(path: Path, name: str, cause: OSError | ValueError) -> ReadError:
+    try:
+        status = os.stat(path)  # noqa: PTH116 (a Path method would hide the ValueError of a NUL byte)
+    except (OSError, ValueError):
+        detail = str(cause.strerror if isinstance(cause, OSError) else cause)
+        return ReadError(
+            Reason.NOT_FOUND,
+            f"{name}: there is no such file ({detail}): check the path",
+            f"{name}：没有这个文件（{detail}），请检查路径",
+        )
+    if not stat.S_ISREG(status.st_mode):
+        return _not_regular(name, status)
+    return ReadError(
+        Reason.NOT_A_FILE,
+        f"{name}: cannot be opened ({cause}): check its permissions",
+        f"{name}：无法打开（{cause}），请检查权限",
+    )
+
+
+def _not_regular(name: str, status: os.stat_result) -> ReadError:
+    if stat.S_ISDIR(status.st_mode):
+        return ReadError(
+            Reason.IS_DIRECTORY,
+            f"{name}: is a folder, expected a file: name the files in it",
+            f"{name}：是文件夹，应为文件，请给出其中的文件",
+        )
+    if not stat.S_ISREG(status.st_mode):
+        return ReadError(
+            Reason.NOT_A_FILE,
+            f"{name}: is a device, pipe or socket, expected a regular file",
+            f"{name}：是设备、管道或套接字，应为普通文件",
+        )
+    return ReadError(
+        Reason.EMPTY,
+        f"{name}: 0 bytes: the transfer was probably cut short; fetch it again",
+        f"{name}：文件为空（0 字节），可能传输中断，请重新获取",
+    )

@@ -1,0 +1,313 @@
+"""What came, when, and what became of it: files, receipts, cycles and warnings, each change in one transaction.
+
+Conservation holds at all times: received = stored + duplicate + quarantined + pending (RELIABILITY.md B13).
+"""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
+
+from wxcore.errors import LedgerError, Reason
+from wxcore.landing.ledger_tables import (
+    CYCLE_VERSIONS,
+    CYCLES,
+    FILES,
+    RECEIPTS,
+    WARNINGS,
+    Ledger,
+    open_ledger,
+)
+from wxcore.times import require_utc
+
+__all__ = [
+    "DUPLICATE", "PENDING", "QUARANTINED", "STORED",
+    "Conservation", "CycleRow", "FileRow", "Ledger", "WarningRow",
+    "conservation", "cycle_versions", "files_between", "find_cycle", "find_file", "open_ledger",
+    "record_cycle", "record_file", "record_refusal", "record_warnings", "warnings_before",
+]  # fmt: skip
+
+STORED, DUPLICATE, QUARANTINED, PENDING = "stored", "duplicate", "quarantined", "pending"
+DRAFT = "draft"
+
+
+@dataclass(frozen=True)
+class FileRow:
+    """One content. `status`: stored, quarantined or pending; `obs_time` None where the file could not be read."""
+
+    sha256: str
+    name: str
+    size: int
+    format: str
+    kind: str
+    site: str
+    obs_time: datetime | None
+    received_at: datetime
+    status: str
+    reason: str = ""
+    message_en: str = ""
+    message_zh: str = ""
+    offset: int | None = None
+
+
+@dataclass(frozen=True)
+class CycleRow:
+    """One version of one cycle of a region."""
+
+    region: str
+    time: datetime
+    snapshot_id: str
+    fingerprint: str
+    degraded: bool
+    missing: tuple[str, ...]
+    committed_at: datetime
+
+
+@dataclass(frozen=True)
+class WarningRow:
+    """One warning; `json` is its whole content."""
+
+    id: str
+    region: str
+    cycle_time: datetime
+    hazard: str
+    level: str
+    state: str
+    json: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Conservation:
+    """Counts over all receipts. `holds`: nothing received is unaccounted for, nothing stored came from nowhere."""
+
+    received: int
+    stored: int
+    duplicate: int
+    quarantined: int
+    pending: int
+    holds: bool
+
+
+def record_file(ledger: Ledger, row: FileRow) -> str:
+    """Enter that a file was received and what became of it.
+
+    Bytes that are stored already give a duplicate and leave the file's row as it is; bytes that were quarantined
+    or pending take the new row (a newer reader may read what an older one refused).
+
+    Returns:
+        "stored", "duplicate", "quarantined" or "pending".
+
+    Raises:
+        LedgerError: a status that is none of stored, quarantined, pending, or a stored file without time.
+        TimeError: a naive time.
+    """
+    if row.status not in {STORED, QUARANTINED, PENDING} or (row.status == STORED and row.obs_time is None):
+        raise LedgerError(
+            f"{row.name}: status {row.status!r} with time {row.obs_time}, expected stored (with a time), quarantined "
+            "or pending",
+            f"{row.name}：状态 {row.status!r}、时间 {row.obs_time} 不合法，"
+            "应为 stored（须有时间）、quarantined 或 pending",
+        )
+    with ledger.engine.begin() as connection:
+        known = connection.execute(select(FILES.c.status).where(FILES.c.sha256 == row.sha256)).scalar_one_or_none()
+        outcome = DUPLICATE if known == STORED else row.status
+        values = asdict(row)
+        if known is None:
+            connection.execute(insert(FILES).values(values))
+        elif known != STORED:
+            connection.execute(update(FILES).where(FILES.c.sha256 == row.sha256).values(values))
+            # A receipt that waits is settled by the decision, instead of a second receipt for one arrival.
+            waiting = _oldest_pending(connection, row.sha256)
+            if waiting is not None:
+                settled = update(RECEIPTS).where(RECEIPTS.c.id == waiting)
+                connection.execute(settled.values(**_receipt(row, outcome)))
+                return outcome
+        connection.execute(insert(RECEIPTS).values(**_receipt(row, outcome)))
+    return outcome
+
+
+def _oldest_pending(connection: Connection, sha256: str) -> int | None:
+    waiting = select(func.min(RECEIPTS.c.id)).where(RECEIPTS.c.sha256 == sha256, RECEIPTS.c.outcome == PENDING)
+    found: int | None = connection.execute(waiting).scalar_one()
+    return found
+
+
+def _receipt(row: FileRow, outcome: str) -> dict[str, Any]:
+    told = outcome == QUARANTINED
+    return {
+        "sha256": row.sha256,
+        "name": row.name,
+        "received_at": row.received_at,
+        "outcome": outcome,
+        "reason": row.reason if told else "",
+        "message_en": row.message_en if told else "",
+        "message_zh": row.message_zh if told else "",
+    }
+
+
+def record_refusal(
+    ledger: Ledger, *, name: str, reason: Reason, message_en: str, message_zh: str, received_at: datetime
+) -> None:
+    """Enter that a path was received that holds no bytes to land (a folder, a device, nothing): quarantined."""
+    with ledger.engine.begin() as connection:
+        connection.execute(
+            insert(RECEIPTS).values(
+                sha256=None,
+                name=name,
+                received_at=received_at,
+                outcome=QUARANTINED,
+                reason=str(reason),
+                message_en=message_en,
+                message_zh=message_zh,
+            )
+        )
+
+
+def find_file(ledger: Ledger, sha256: str) -> FileRow | None:
+    """The row of these bytes, or None."""
+    with ledger.reader.connect() as connection:
+        row = connection.execute(select(FILES).where(FILES.c.sha256 == sha256)).mappings().one_or_none()
+    return None if row is None else FileRow(**row)
+
+
+def files_between(
+    ledger: Ledger, start: datetime, end: datetime, kinds: Collection[str] | None = None
+) -> list[FileRow]:
+    """Stored files observed from `start` to `end` (both inside), by time, then site, then sha256.
+
+    Args:
+        kinds: only these kinds ("volume", "mosaic", "composite", "product"); all where None.
+    """
+    wanted = select(FILES).where(
+        FILES.c.status == STORED, FILES.c.obs_time >= require_utc(start), FILES.c.obs_time <= require_utc(end)
+    )
+    if kinds is not None:
+        wanted = wanted.where(FILES.c.kind.in_(list(kinds)))
+    wanted = wanted.order_by(FILES.c.obs_time, FILES.c.site, FILES.c.sha256)
+    with ledger.reader.connect() as connection:
+        return [FileRow(**row) for row in connection.execute(wanted).mappings()]
+
+
+def conservation(ledger: Ledger) -> Conservation:
+    """Count what was received and what became of it, across both tables."""
+    counts = select(RECEIPTS.c.outcome, func.count()).group_by(RECEIPTS.c.outcome)
+    with ledger.reader.begin() as connection:
+        outcomes = {str(outcome): int(count) for outcome, count in connection.execute(counts)}
+        received = int(connection.execute(select(func.count()).select_from(RECEIPTS)).scalar_one())
+        stored = select(func.count()).select_from(FILES).where(FILES.c.status == STORED)
+        stored_files = int(connection.execute(stored).scalar_one())
+        orphans = int(connection.execute(select(func.count()).select_from(FILES).where(
+            FILES.c.sha256.not_in(select(RECEIPTS.c.sha256).where(RECEIPTS.c.sha256.is_not(None)))
+        )).scalar_one())  # fmt: skip
+    duplicate, quarantined, pending = (outcomes.get(name, 0) for name in (DUPLICATE, QUARANTINED, PENDING))
+    accounted = stored_files + duplicate + quarantined + pending
+    return Conservation(
+        received, stored_files, duplicate, quarantined, pending, holds=received == accounted and not orphans
+    )
+
+
+def record_cycle(
+    ledger: Ledger,
+    region: str,
+    time: datetime,
+    *,
+    snapshot_id: str,
+    degraded: bool,
+    missing: Sequence[str],
+    fingerprint: str = "",
+) -> bool:
+    """Enter the newest version of a cycle; the versions before it stay in `cycle_versions`.
+
+    Returns:
+        False where this very version is the newest already: nothing changes then.
+    """
+    values = {
+        "region": region,
+        "time": require_utc(time),
+        "snapshot_id": snapshot_id,
+        "fingerprint": fingerprint,
+        "degraded": degraded,
+        "missing": json.dumps(list(missing), ensure_ascii=False),
+    }
+    here = (CYCLES.c.region == region) & (CYCLES.c.time == time)
+    with ledger.engine.begin() as connection:
+        known = connection.execute(select(CYCLES).where(here)).mappings().one_or_none()
+        if known is not None and all(known[key] == value for key, value in values.items()):
+            return False
+        values["committed_at"] = datetime.now(UTC)
+        if known is None:
+            connection.execute(insert(CYCLES).values(values))
+        else:
+            connection.execute(update(CYCLES).where(here).values(values))
+        connection.execute(insert(CYCLE_VERSIONS).values(values))
+    return True
+
+
+def _cycle(row: RowMapping) -> CycleRow:
+    columns = {name: row[name] for name in CYCLES.columns.keys()}  # noqa: SIM118 (a ColumnCollection is no dict)
+    return CycleRow(**{**columns, "missing": tuple(json.loads(row["missing"]))})
+
+
+def find_cycle(ledger: Ledger, region: str, time: datetime) -> CycleRow | None:
+    """The newest version of a cycle, or None."""
+    here = (CYCLES.c.region == region) & (CYCLES.c.time == require_utc(time))
+    with ledger.reader.connect() as connection:
+        row = connection.execute(select(CYCLES).where(here)).mappings().one_or_none()
+    return None if row is None else _cycle(row)
+
+
+def cycle_versions(ledger: Ledger, region: str, time: datetime) -> list[CycleRow]:
+    """Every version of a cycle, oldest first."""
+    table = CYCLE_VERSIONS.c
+    wanted = select(CYCLE_VERSIONS).where(table.region == region, table.time == require_utc(time)).order_by(table.id)
+    with ledger.reader.connect() as connection:
+        return [_cycle(row) for row in connection.execute(wanted).mappings()]
+
+
+def record_warnings(ledger: Ledger, warnings: Iterable[tuple[str, str, datetime, str, str, Mapping[str, Any]]]) -> int:
+    """Enter drafts: (id, region, cycle time, hazard, level, content that JSON can hold).
+
+    The same again changes nothing; a draft with other content is replaced.
+
+    Returns:
+        How many rows were new or changed.
+
+    Raises:
+        LedgerError: other content under the id of a warning that is no longer a draft: it is never edited.
+    """
+    changed = 0
+    with ledger.engine.begin() as connection:
+        for identifier, region, time, hazard, level, content in warnings:
+            text = json.dumps(content, ensure_ascii=False, sort_keys=True)
+            values = {"region": region, "cycle_time": time, "hazard": hazard, "level": level, "json": text}
+            here = WARNINGS.c.id == identifier
+            known = connection.execute(select(WARNINGS).where(here)).mappings().one_or_none()
+            if known is not None and known["json"] == text:
+                continue
+            if known is None:
+                row = {**values, "id": identifier, "state": DRAFT, "created_at": datetime.now(UTC)}
+                connection.execute(insert(WARNINGS).values(row))
+            elif known["state"] == DRAFT:
+                connection.execute(update(WARNINGS).where(here).values(values))
+            else:
+                raise LedgerError(
+                    f"warning {identifier} is {known['state']}, not a draft: make an update that refers to it",
+                    f"预警 {identifier} 状态为 {known['state']}，不是草稿，不能修改：请发布引用它的更新",
+                )
+            changed += 1
+    return changed
+
+
+def warnings_before(ledger: Ledger, region: str, time: datetime, *, since: datetime | None = None) -> list[WarningRow]:
+    """Warnings of the cycles before `time` (and from `since` on), by cycle, then id."""
+    table = WARNINGS.c
+    wanted = select(WARNINGS).where(table.region == region, table.cycle_time < require_utc(time))
+    if since is not None:
+        wanted = wanted.where(table.cycle_time >= require_utc(since))
+    with ledger.reader.connect() as connection:
+        rows = connection.execute(wanted.order_by(table.cycle_time, table.id)).mappings()
+        return [WarningRow(**row) for row in rows]

@@ -1,0 +1,1 @@
+"""The chain as plain functions: doctor, ingest, cycle, run. flows/ wraps them; `--direct` calls them."""

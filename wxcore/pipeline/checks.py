@@ -1,0 +1,98 @@
+"""Is a well-formed file one that this region's cycles may use? Site, position, time and name are held together."""
+
+import math
+from datetime import datetime, timedelta
+
+from wxcore.errors import ReadError, Reason
+from wxcore.pipeline.read import Reading
+from wxcore.radar.volume import Site, Volume
+from wxcore.region import RadarSite, Region
+from wxcore.times import FUTURE_LIMIT, iso, parse_time
+
+POSITION_TOLERANCE_DEG = 0.05
+ALTITUDE_TOLERANCE_M = 100.0
+"""Beyond these the header is taken as wrong and station_meta as right (DOMAIN.md 1.3, step 2)."""
+
+NAME_TIME_TOLERANCE = timedelta(minutes=10)
+"""A name whose time is farther from the header's than this names another file."""
+
+
+def accept(reading: Reading, name: str, region: Region, now: datetime) -> None:
+    """Refuse what a cycle of this region must not use.
+
+    Raises:
+        ReadError: UNSUPPORTED (a product), NAME_MISMATCH, FUTURE_TIME, UNKNOWN_SITE or BAD_POSITION.
+    """
+    description = reading.description
+    if description.kind == "product":
+        raise ReadError(
+            Reason.UNSUPPORTED,
+            f"{name}: {reading.format.title_en} is a product of another system; it serves for comparison, not as input",
+            f"{name}：{reading.format.title_zh}是其他系统的产品，只用于对比，不作为输入",
+        )
+    _check_name(reading, name)
+    if description.time > now + FUTURE_LIMIT:
+        raise ReadError(
+            Reason.FUTURE_TIME,
+            f"{name}: observed at {iso(description.time)}, now is {iso(now)}: check the clock of the source",
+            f"{name}：观测时间 {iso(description.time)} 晚于当前时间 {iso(now)}：请检查数据源时钟",
+        )
+    if isinstance(reading.native, Volume):
+        place(reading.native, region)
+
+
+def _check_name(reading: Reading, name: str) -> None:
+    match = reading.format.name_pattern.search(name)
+    if match is None:
+        return
+    named = match.groupdict()
+    site, time = named.get("id"), named.get("t")
+    described = reading.description
+    if site and described.site and site != described.site:
+        raise ReadError(
+            Reason.NAME_MISMATCH,
+            f"{name}: the name says radar {site}, the header says {described.site}: find out which is right and rename",
+            f"{name}：文件名为雷达 {site}，文件头为 {described.site}：请核实后改名",
+        )
+    if time and len(time) == len("yyyymmddHHMMSS"):
+        said = parse_time(f"{time[:8]}T{time[8:]}+00:00")
+        if abs(said - described.time) > NAME_TIME_TOLERANCE:
+            raise ReadError(
+                Reason.NAME_MISMATCH,
+                f"{name}: the name says {iso(said)}, the header says {iso(described.time)}: "
+                "find out which is right and rename",
+                f"{name}：文件名时间 {iso(said)}，文件头时间 {iso(described.time)}：请核实后改名",
+            )
+
+
+def place(volume: Volume, region: Region) -> Volume:
+    """The volume at the antenna's true position: the header's, or station_meta's where the header is off or empty.
+
+    Raises:
+        ReadError: UNKNOWN_SITE where the region does not know the radar.
+    """
+    known = region.radar(volume.site.id, volume.start)
+    if known is None:
+        raise ReadError(
+            Reason.UNKNOWN_SITE,
+            f"radar {volume.site.id} is not in region {region.id}: add its line to "
+            f"station_meta/{region.id}/radars.csv (id, position, antenna height, valid_from, source), "
+            "or choose another --region",
+            f"雷达 {volume.site.id} 不在区域 {region.name_zh}（{region.id}）中："
+            f"请在 station_meta/{region.id}/radars.csv 增加一行（站号、经纬度、天线海拔、生效日期、来源），"
+            "或改用其他 --region",
+        )
+    return volume.at(_true_site(volume.site, known))
+
+
+def _true_site(site: Site, known: RadarSite) -> Site:
+    off = (
+        not math.isfinite(site.latitude)
+        or not math.isfinite(site.longitude)
+        or abs(site.latitude - known.lat) > POSITION_TOLERANCE_DEG
+        or abs(site.longitude - known.lon) > POSITION_TOLERANCE_DEG
+        or not abs(site.altitude_m - known.antenna_m) <= ALTITUDE_TOLERANCE_M
+    )
+    if not off:
+        return site
+    return Site(site.id, site.name, known.lat, known.lon, known.antenna_m, site.frequency_mhz, site.beam_width_deg)

@@ -1,0 +1,15 @@
+"""The union of what the source rooms can read: what landing identifies files against."""
+
+from wxcore.radar import cinrad, foreign, legacy, moc, standard_product, swan, xradar_door
+from wxcore.schema import Format
+
+FORMATS: tuple[Format, ...] = (
+    cinrad.FORMAT,
+    *legacy.FORMATS,
+    moc.FORMAT,
+    swan.FORMAT,
+    standard_product.FORMAT,
+    *xradar_door.FORMATS,
+    *foreign.FORMATS,
+)
+"""Asked in this order; the first that recognises the bytes reads the file."""

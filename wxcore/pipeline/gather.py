@@ -1,0 +1,71 @@
+"""What a cycle is made of: which landed files feed it, and their decoded, placed and quality-controlled contents."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from wxcore.landing.land import landed_path
+from wxcore.landing.ledger import FileRow, Ledger, files_between
+from wxcore.pipeline.checks import place
+from wxcore.pipeline.home import Home
+from wxcore.pipeline.read import read_file
+from wxcore.radar.qc import quality_control
+from wxcore.radar.volume import SIMULATED_TASK, Volume
+from wxcore.region import Region
+from wxcore.times import CYCLE, cycle_of
+
+VOLUME_TOLERANCE = timedelta(minutes=10)
+"""A volume that began longer ago than this does not stand for the cycle (DOMAIN.md 1.4)."""
+
+DECODE_THREADS = 2
+"""bz2 frees the GIL: two files decode side by side."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The ledger rows that feed one cycle: at most one volume a radar, one 3-D mosaic and one composite."""
+
+    volumes: tuple[FileRow, ...]
+    mosaic: FileRow | None
+    composite: FileRow | None
+
+    @property
+    def rows(self) -> tuple[FileRow, ...]:
+        """All of them, in a fixed order."""
+        return (*self.volumes, *(row for row in (self.mosaic, self.composite) if row is not None))
+
+
+def cycles_covered(times: Sequence[datetime]) -> list[datetime]:
+    """The cycles that observations at these times belong to, ascending."""
+    return sorted({cycle_of(time) for time in times})
+
+
+def choose(ledger: Ledger, region: Region, when: datetime) -> Chosen:
+    """The newest volume of each of the region's radars within tolerance, and the mosaics of this very cycle."""
+    rows = files_between(ledger, when - VOLUME_TOLERANCE, when)
+    volumes = {row.site: row for row in rows if row.kind == "volume" and region.radar(row.site, when)}
+    fresh = [row for row in rows if when - CYCLE < row.obs_time]
+    mosaics = [row for row in fresh if row.kind == "mosaic"]
+    composites = [row for row in fresh if row.kind == "composite"]
+    return Chosen(
+        tuple(volumes[site] for site in sorted(volumes)),
+        mosaics[-1] if mosaics else None,
+        composites[-1] if composites else None,
+    )
+
+
+def load_volumes(home: Home, region: Region, rows: Sequence[FileRow]) -> list[Volume]:
+    """Decode, place and quality-control the volumes, two at a time, in the order of `rows`."""
+
+    def load(row: FileRow) -> Volume:
+        native = read_file(landed_path(home.landing, row.sha256), row.name).native
+        return quality_control(place(native, region))
+
+    with ThreadPoolExecutor(DECODE_THREADS) as pool:
+        return list(pool.map(load, rows))
+
+
+def is_simulated(volumes: Sequence[Volume]) -> bool:
+    """Does any volume say in its own header that it is simulated?"""
+    return any(volume.task.startswith(SIMULATED_TASK) for volume in volumes)

@@ -1,0 +1,42 @@
+"""Fields of the grid as PNG: reflectivity and MESH in the colours that forecasters know."""
+
+import io
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from wxcore.schema import NO_ECHO_DBZ
+
+UNOBSERVED = (205, 205, 205, 255)
+"""Grey: nobody looked. No echo is transparent."""
+
+Bands = tuple[tuple[float, tuple[int, int, int]], ...]
+"""Lower bound and colour of each band, ascending."""
+
+REFLECTIVITY_COLOURS: Bands = (
+    (10, (0, 236, 236)), (15, (1, 160, 246)), (20, (0, 0, 246)), (25, (0, 239, 0)), (30, (0, 200, 0)),
+    (35, (0, 144, 0)), (40, (255, 255, 0)), (45, (231, 192, 0)), (50, (255, 144, 0)), (55, (255, 0, 0)),
+    (60, (214, 0, 0)), (65, (192, 0, 0)), (70, (255, 0, 240)), (75, (120, 0, 132)),
+)  # fmt: skip
+"""Lower bound [dBZ] and colour of each band, as the CMA and NWS mosaics show them."""
+
+MESH_COLOURS: Bands = (
+    (5, (190, 225, 255)), (10, (110, 180, 250)), (15, (60, 120, 220)), (20, (255, 230, 90)), (25, (255, 190, 50)),
+    (30, (255, 130, 30)), (40, (230, 50, 30)), (50, (180, 0, 60)), (75, (120, 0, 140)),
+)  # fmt: skip
+"""Lower bound [mm] and colour of each band; 20 mm is where China's severe hail begins."""
+
+
+def paint(values: npt.NDArray[np.floating], bands: Bands) -> bytes:
+    """PNG of a (lat, lon) field with ascending latitude: NaN grey, below the first band transparent."""
+    bounds = np.array([bound for bound, _ in bands])
+    finite = np.where(np.isnan(values), NO_ECHO_DBZ, values)
+    index = np.digitize(finite, bounds).astype(np.uint8)
+    index[np.isnan(values)] = len(bands) + 1
+    image = Image.fromarray(np.ascontiguousarray(index[::-1]), mode="P")
+    colours = [(255, 255, 255), *(colour for _, colour in bands), UNOBSERVED[:3]]
+    image.putpalette([channel for colour in colours for channel in colour])
+    out = io.BytesIO()
+    image.save(out, format="PNG", optimize=True, transparency=0)
+    return out.getvalue()

@@ -1,0 +1,197 @@
+"""The report: one self-contained page that opens offline, and the drafts as CAP and GeoJSON beside it."""
+
+import base64
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+import wxcore
+from wxcore.nowcast.advect import forecast_positions
+from wxcore.pipeline.canvas import WIDTH, Canvas
+from wxcore.pipeline.home import Home
+from wxcore.pipeline.result import CycleResult, Picture, RunResult
+from wxcore.region import Region
+from wxcore.schema import HAZARDS
+from wxcore.times import beijing, require_utc
+from wxcore.warning.cap import cap_xml
+from wxcore.warning.geojson import to_geojson
+
+LEADS_MIN = (15, 30, 45, 60)
+OUTLINE_TOLERANCE_DEG = 0.005
+"""District outlines are drawn to half a cell: more would only make the page heavy."""
+
+MAX_CYCLES = 12
+"""Cycles shown in one report; of a longer run the newest."""
+
+MAX_STORMS = 40
+"""Storms drawn and listed a cycle, strongest first."""
+
+SIGNAL_COLOURS = {"blue": "#2b6cd4", "yellow": "#d9ae00", "orange": "#f28300", "red": "#d3131b"}
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def publish(home: Home, region: Region, result: RunResult) -> None:
+    """Write the drafts' files and report.html; each file is whole or not there."""
+    for cycle in result.cycles:
+        for item in cycle.drafts:
+            _write(home.drafts / f"{item.id}.xml", cap_xml(item))
+        if cycle.drafts:
+            collection = json.dumps(to_geojson(cycle.drafts), ensure_ascii=False, indent=1)
+            _write(home.drafts / f"{region.id}-{cycle.time:%Y%m%dT%H%MZ}.geojson", collection.encode())
+    _write(home.report, render(region, result).encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
+def render(region: Region, result: RunResult) -> str:
+    """The page as text."""
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True)
+    canvas = Canvas.of(region.grid)
+    shown = result.cycles[-MAX_CYCLES:]
+    tracks = _tracks(shown, canvas)
+    return environment.get_template("report.html.j2").render(
+        region=region,
+        version=wxcore.__version__,
+        width=WIDTH,
+        height=round(canvas.height, 1),
+        simulated=any(cycle.simulated for cycle in shown),
+        districts=_districts(region, shown, canvas),
+        radars=[
+            {"x": canvas.x(site.lon), "y": canvas.y(site.lat), "title": f"{site.id} {site.name_zh}"}
+            for site in (region.radars_at(shown[-1].time) if shown else ())
+            if region.grid.contains(site.lon, site.lat)
+        ],
+        inputs=[item.to_json() for item in result.inputs],
+        cycles=[_cycle(cycle, canvas, tracks) for cycle in shown],
+    )
+
+
+def _districts(region: Region, cycles: Sequence[CycleResult], canvas: Canvas) -> list[dict[str, Any]]:
+    if not cycles:
+        return []
+    few = len(region.districts_at(cycles[-1].time)) <= 60
+    return [
+        {
+            "adcode": district.adcode,
+            "name_zh": district.name_zh,
+            "name_en": district.name_en,
+            "label": district.name_zh if few else "",
+            "x": canvas.x(district.lon),
+            "y": canvas.y(district.lat),
+            "path": canvas.path(district.polygon, tolerance_deg=OUTLINE_TOLERANCE_DEG),
+        }
+        for district in region.districts_at(cycles[-1].time)
+    ]
+
+
+def _tracks(cycles: Sequence[CycleResult], canvas: Canvas) -> dict[tuple[str, pd.Timestamp], str]:
+    """Path of each storm through the cycles of this run up to each time, where it has at least two places."""
+    places: dict[str, list[tuple[float, float]]] = {}
+    paths: dict[tuple[str, pd.Timestamp], str] = {}
+    for cycle in cycles:
+        for row in cycle.storms.itertuples():
+            trail = places.setdefault(str(row.storm_id), [])
+            trail.append((float(row.lon), float(row.lat)))
+            if len(trail) > 1:
+                paths[str(row.storm_id), pd.Timestamp(cycle.time)] = canvas.line(trail)
+    return paths
+
+
+def _cycle(cycle: CycleResult, canvas: Canvas, tracks: dict[tuple[str, pd.Timestamp], str]) -> dict[str, Any]:
+    storms = cycle.storms.sort_values("max_dbz", ascending=False).head(MAX_STORMS)
+    chances = _chances(cycle.probabilities)
+    return {
+        "bjt": f"{beijing(cycle.time):%Y-%m-%d %H:%M}",
+        "utc": f"{require_utc(cycle.time):%H:%M}",
+        "notes": [{"zh": zh, "en": en} for zh, en in zip(cycle.notes_zh, cycle.notes_en, strict=True)],
+        "missing": cycle.missing,
+        "levels": cycle.levels,
+        "pictures": [_picture(picture) for picture in cycle.pictures],
+        "warned": {
+            adcode: SIGNAL_COLOURS[item.level]
+            for item in sorted(cycle.active, key=lambda item: list(SIGNAL_COLOURS).index(item.level))
+            for adcode in item.adcodes
+        },
+        "drafts": cycle.drafts,
+        "in_force": [item.headline_zh for item in cycle.active],
+        "storms": _storms(storms, chances, canvas, cycle, tracks),
+        "inputs": [item.to_json() for item in cycle.inputs],
+        "snapshot": cycle.snapshot,
+        "committed": cycle.committed,
+    }
+
+
+def _picture(picture: Picture) -> dict[str, Any]:
+    legend = [
+        {"from": f"{bound:g}", "rgb": ",".join(map(str, rgb)), "ink": "#000" if sum(rgb) > 330 else "#fff"}
+        for bound, rgb in picture.bands
+    ]
+    return {
+        "title_zh": picture.title_zh,
+        "title_en": picture.title_en,
+        "png": base64.b64encode(picture.png).decode(),
+        "legend": legend,
+    }
+
+
+def _storms(
+    storms: pd.DataFrame,
+    chances: dict[tuple[str, str], dict[str, str]],
+    canvas: Canvas,
+    cycle: CycleResult,
+    tracks: dict[tuple[str, pd.Timestamp], str],
+) -> list[dict[str, Any]]:
+    leads: dict[str, list[dict[str, Any]]] = {}
+    for place in forecast_positions(storms, LEADS_MIN).itertuples():
+        spot = {"min": round(place.lead_min), "x": canvas.x(place.lon), "y": canvas.y(place.lat)}
+        leads.setdefault(place.storm_id, []).append({**spot, "r": canvas.length(place.sigma_km)})
+    return [
+        {
+            "id": row.storm_id,
+            "short": f"{number}",
+            "path": canvas.path(row.polygon),
+            "track": tracks.get((row.storm_id, pd.Timestamp(cycle.time)), ""),
+            "x": canvas.x(row.lon),
+            "y": canvas.y(row.lat),
+            "leads": leads.get(row.storm_id, []),
+            "place": f"{row.lat:.2f}N {row.lon:.2f}E",
+            "numbers": _numbers(row),
+            "chances": [chances.get((row.storm_id, hazard), {"text": "–", "zh": "", "en": ""}) for hazard in HAZARDS],
+        }
+        for number, row in enumerate(storms.itertuples(), start=1)
+    ]
+
+
+def _numbers(row: Any) -> list[str]:
+    speed = (row.u_m_s**2 + row.v_m_s**2) ** 0.5
+    motion = f"{speed:.0f}±{row.motion_sd_m_s:.0f} m/s" if math.isfinite(speed) else "–"
+    return [
+        f"{row.area_km2:.0f}", f"{row.max_dbz:.1f}", _figure(row.vil_kg_m2), _figure(row.echo_top_18_km),
+        _figure(row.mesh_mm), _figure(row.posh_percent), motion, f"{row.age_min:.0f}",
+    ]  # fmt: skip
+
+
+def _figure(value: float) -> str:
+    return f"{value:.1f}" if math.isfinite(value) else "–"
+
+
+def _chances(table: pd.DataFrame) -> dict[tuple[str, str], dict[str, str]]:
+    hour = table[(table["lead_start_min"] == 0) & (table["lead_end_min"] == 60)]
+    return {
+        (row.storm_id, row.hazard): {
+            "text": f"{100 * row.p:.0f} %" if math.isfinite(row.p) else "未评估 n/a",
+            "zh": "；".join(row.drivers_zh),
+            "en": "; ".join(row.drivers),
+        }
+        for row in hour.itertuples()
+    }

@@ -1,0 +1,175 @@
+"""What an ingest and a cycle give back, and the JSON that other programs may rely on (DESIGN.md section 2)."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from wxcore.pipeline.picture import Bands
+from wxcore.times import iso
+from wxcore.warning.model import Warning
+
+STORED, DUPLICATE, QUARANTINED = "stored", "duplicate", "quarantined"
+
+STORM_KEYS = (
+    "storm_id", "lat", "lon", "area_km2", "max_dbz", "vil_kg_m2", "vil_density_g_m3", "echo_top_18_km",
+    "echo_top_45_km", "echo_top_50_km", "shi", "mesh_mm", "mesh75_mm", "mesh_lat", "mesh_lon", "mesh20_area_km2",
+    "posh_percent", "h45_above_h0_km", "u_m_s", "v_m_s", "motion_sd_m_s", "age_min", "parents", "observed_fraction",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Input:
+    """One file that was offered: what became of it."""
+
+    file: str
+    sha256: str
+    status: str
+    reason: str = ""
+    message_en: str = ""
+    message_zh: str = ""
+    kind: str = ""
+    site: str = ""
+    time: datetime | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON keys of an input."""
+        return {
+            "file": self.file,
+            "sha256": self.sha256,
+            "status": self.status,
+            "reason": self.reason,
+            "message_en": self.message_en,
+            "message_zh": self.message_zh,
+            "site": self.site,
+            "time": iso(self.time) if self.time else None,
+        }
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A field drawn as a PNG over the region's grid (north up)."""
+
+    title_en: str
+    title_zh: str
+    png: bytes
+    bands: Bands
+
+
+@dataclass(frozen=True)
+class CycleResult:
+    """Everything one cycle gave. `committed` is false where the archive already held exactly this."""
+
+    time: datetime
+    notes_en: tuple[str, ...]
+    notes_zh: tuple[str, ...]
+    missing: tuple[str, ...]
+    inputs: tuple[Input, ...]
+    storms: pd.DataFrame
+    probabilities: pd.DataFrame
+    drafts: tuple[Warning, ...]
+    active: tuple[Warning, ...]
+    levels: dict[str, Any]
+    snapshot: str
+    committed: bool
+    simulated: bool
+    pictures: tuple[Picture, ...] = field(default=(), repr=False)
+
+    @property
+    def degraded(self) -> bool:
+        """Was anything missing or of a lesser source?"""
+        return bool(self.missing or self.notes_en)
+
+    def to_json(self) -> dict[str, Any]:
+        """One element of `cycles`."""
+        return {
+            "time": iso(self.time),
+            "degraded": self.degraded,
+            "notes": list(self.notes_en),
+            "notes_zh": list(self.notes_zh),
+            "missing": list(self.missing),
+            "levels": self.levels,
+            "snapshot": self.snapshot,
+            "committed": self.committed,
+            "inputs": [item.to_json() for item in self.inputs],
+            "storms": [_storm_json(row) for row in self.storms.to_dict("records")],
+            "probabilities": [_probability_json(row) for row in self.probabilities.to_dict("records")],
+            "drafts": [_draft_json(draft) for draft in self.drafts],
+        }
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A run over files: the inputs in the order given, and its cycles in the order of time."""
+
+    region: str
+    inputs: tuple[Input, ...]
+    cycles: tuple[CycleResult, ...]
+    report: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Was any file refused, or nothing usable?"""
+        return not self.cycles or any(item.status == QUARANTINED for item in self.inputs)
+
+    def to_json(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        return {
+            "region": self.region,
+            "report": self.report,
+            "inputs": [item.to_json() for item in self.inputs],
+            "cycles": [cycle.to_json() for cycle in self.cycles],
+        }
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: NaN and NaT become null, numbers plain and rounded, tuples lists."""
+    if isinstance(value, (tuple, list)):
+        return [plain(item) for item in value]
+    if isinstance(value, (str, bool)) or value is None:
+        return value
+    number = float(value)
+    if not math.isfinite(number):
+        return None
+    return int(number) if isinstance(value, int) else round(number, 4)
+
+
+def plain_record(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A table's row as JSON has it."""
+    return {str(key): plain(value) for key, value in row.items()}
+
+
+def _storm_json(row: dict[Any, Any]) -> dict[str, Any]:
+    return {key: plain(row[key]) for key in STORM_KEYS}
+
+
+def _probability_json(row: dict[Any, Any]) -> dict[str, Any]:
+    return {
+        "storm_id": row["storm_id"],
+        "hazard": row["hazard"],
+        "lead_min": [int(row["lead_start_min"]), int(row["lead_end_min"])],
+        "p": plain(row["p"]),
+        "model": row["model"],
+        "drivers": list(row["drivers"]),
+        "drivers_zh": list(row["drivers_zh"]),
+    }
+
+
+def _draft_json(draft: Warning) -> dict[str, Any]:
+    return {
+        "id": draft.id,
+        "hazard": draft.hazard,
+        "level": draft.level,
+        "districts": list(draft.adcodes),
+        "headline_zh": draft.headline_zh,
+        "headline_en": draft.headline_en,
+        "effective": iso(draft.effective),
+        "expires": iso(draft.expires),
+        "msg_type": draft.msg_type,
+        "status": draft.status,
+        "description_zh": draft.description_zh,
+        "description_en": draft.description_en,
+    }

@@ -1,0 +1,438 @@
+"""CINRAD "standard" base data, V1 and V2 (FORMATS.md A.1, DOMAIN.md 7.1): uncompressed bytes to a Volume.
+
+Range: a cut's `start_range` is where its first gate begins, so the centre of gate i lies at
+start_range + (i + 0.5) gate. Then a 1-km reflectivity gate covers exactly the four 250-m velocity gates that lie in
+it, which holds for no other reading of the header. (Other readers put it at i gate or (i + 1) gate.)
+
+Speed: a run of records of one layout is one strided view over the file, whose lengths and moment headers are
+compared at once; ragged records are runs of their own, merged in `_sweep`.
+"""
+
+import re
+import struct
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wxcore.errors import ReadError, Reason
+from wxcore.radar import codes
+from wxcore.radar.cinrad_write import write_standard
+from wxcore.radar.codes import CUT_BYTES, CUTS_AT, MOMENT_BYTES, RADIAL, RADIAL_BYTES
+from wxcore.radar.describe import describe_volume
+from wxcore.radar.volume import Moment, Site, Sweep, Volume
+from wxcore.schema import Format
+from wxcore.times import from_epoch, to_datetime64
+
+NAME = "cinrad-standard"
+
+MAX_CUTS, MAX_MOMENTS, MAX_GATES = 256, 64, 32768
+"""More of them is no radar: 30 cuts, 24 moment types and 4,000 gates are the most that are known."""
+
+MAX_GATE_M, MAX_START_M = 5000.0, 100_000
+EARLIEST, LATEST = 315_532_800, 4_102_444_800
+"""1980-01-01 (before the first CINRAD) and 2100-01-01, in seconds since 1970."""
+
+MAX_RAY_DELAY_S = 7200
+"""A volume takes 6 minutes (DOMAIN.md 1.2); a ray two hours from its start has a wrong clock."""
+
+PADDING_RATIO, PADDING_SLACK = 4, 65536
+"""Ragged rays may grow a cut's bytes by this factor when padded, plus these bytes."""
+
+_FIRST_LOOK = 64
+_HEAD = struct.Struct("<4sHHi")
+_SITE = struct.Struct("<8s32sffii3f")
+_RAY_SIZE = struct.Struct("<ii")
+_MOMENT = struct.Struct("<iiihhi")
+_SAME_WORDS = np.array([True] * 7 + [False] + [True] * 2)
+"""The 16-bit words of a moment header that make a layout: all but the flags."""
+
+
+@dataclass(frozen=True)
+class _Block:
+    """One moment inside of a record: `at` is where its data begin, from the record's start."""
+
+    kind: int
+    scale: int
+    offset: int
+    size: int
+    gates: int
+    at: int
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        return self.scale, self.offset, self.size
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Consecutive records of one layout and cut."""
+
+    at: int
+    stride: int
+    rays: npt.NDArray[Any]
+    blocks: tuple[_Block, ...]
+
+    @property
+    def end(self) -> int:
+        return self.at + self.stride * self.rays.size
+
+
+@dataclass(frozen=True)
+class _Header:
+    site: Site
+    task: str
+    start: datetime
+    cuts: npt.NDArray[Any]
+    remarks: tuple[str, ...]
+
+
+def read_standard(data: bytes, name: str = "") -> Volume:
+    """Read a volume.
+
+    Args:
+        data: the whole file, uncompressed.
+        name: base name, asked for the station's id only where the header has none.
+
+    Returns:
+        Every cut of the file that has rays, in the header's order, split cuts apart; `site.altitude_m` is the
+        antenna's height, and a header's position of 0, 0 becomes NaN. A file that ends early gives its whole rays and
+        a remark "truncated at byte N".
+
+    Raises:
+        ReadError: BAD_HEADER, BAD_VALUE, BAD_POSITION, TRUNCATED (not one whole ray), NO_RADIALS, UNSUPPORTED.
+    """
+    header = _header(data, name)
+    begin = CUTS_AT + CUT_BYTES * header.cuts.size
+    runs, end = _walk(data, begin, header.cuts.size)
+    if not runs:
+        raise _no_rays(len(data), begin)
+    remarks = list(header.remarks)
+    if names := sorted({block.kind for run in runs for block in run.blocks} - codes.MOMENTS.keys()):
+        remarks.append(f"moment types skipped: {', '.join(map(str, names))}")
+    sweeps = []
+    for number in sorted({int(run.rays["cut"][0]) for run in runs}):
+        own = [run for run in runs if run.rays["cut"][0] == number]
+        sweep = _sweep(data, own, header.cuts[number - 1], header.start, remarks)
+        if sweep is not None:
+            sweeps.append(sweep)
+    if not sweeps:
+        raise _no_rays(len(data), begin)
+    remarks += _ending(runs, end, len(data), header.cuts.size)
+    return Volume(NAME, header.site, header.start, header.task, tuple(sweeps), tuple(remarks))
+
+
+def recognise(head: bytes) -> bool:
+    """Magic "RSTM", and not a product (generic_type 2), which `standard_product` reads."""
+    if len(head) < _HEAD.size or not head.startswith(codes.MAGIC):
+        return False
+    return int(_HEAD.unpack_from(head)[3]) != codes.PRODUCT
+
+
+def bad(reason: Reason, what: str, what_zh: str, offset: int | None = None) -> ReadError:
+    """A ReadError that tells what to do about a file that contradicts its format."""
+    return ReadError(
+        reason,
+        f"{what}: the file is damaged or of a variant we do not know; fetch it again",
+        f"{what_zh}：文件已损坏或格式变体未知；请重新获取",
+        offset=offset,
+    )
+
+
+def text(raw: bytes) -> str:
+    """A fixed-width field: UTF-8 or GBK up to the first NUL."""
+    raw = raw.split(b"\0", 1)[0].strip()
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("gbk", errors="replace")
+
+
+def _no_rays(size: int, begin: int) -> ReadError:
+    if size > begin:
+        return bad(
+            Reason.TRUNCATED, f"no whole ray in {size} bytes", f"{size} 字节中没有一条完整的径向", size
+        )
+    return bad(Reason.NO_RADIALS, "the file has headers and no usable ray", "文件只有头信息，没有可用的径向", size)
+
+
+def _header(data: bytes, name: str) -> _Header:
+    if len(data) < CUTS_AT:
+        raise bad(
+            Reason.TRUNCATED,
+            f"header: {len(data)} bytes, expected at least {CUTS_AT}",
+            f"文件头只有 {len(data)} 字节，至少应为 {CUTS_AT}",
+            len(data),
+        )
+    magic, _major, _minor, generic = _HEAD.unpack_from(data)
+    if magic != codes.MAGIC:
+        raise bad(Reason.BAD_HEADER, f"magic {magic!r}, expected {codes.MAGIC!r}", f"文件标识为 {magic!r}", 0)
+    _require_base_data(generic)
+    (scan,) = struct.unpack_from("<i", data, 324)
+    if scan in codes.RHI_SCANS:
+        raise ReadError(
+            Reason.UNSUPPORTED,
+            f"scan type {scan} is an RHI: only scans in azimuth are read",
+            f"扫描类型 {scan} 为 RHI：只读取方位扫描",
+            offset=324,
+        )
+    start, count = struct.unpack_from("<ii", data, 332)
+    if not 1 <= count <= MAX_CUTS:
+        raise bad(Reason.BAD_HEADER, f"{count} cuts, expected 1 to {MAX_CUTS}", f"扫描层数为 {count}", 336)
+    if not EARLIEST <= start < LATEST:
+        raise bad(Reason.BAD_VALUE, f"scan start {start} s since 1970 is no time", f"扫描开始时间 {start} 无效", 332)
+    if len(data) < CUTS_AT + CUT_BYTES * count:
+        raise bad(Reason.TRUNCATED, f"the file ends inside its {count} cut headers", "文件在扫描层头内中断", len(data))
+    site, remarks = _site(data, name)
+    cuts = np.frombuffer(data, codes.CUT, count, CUTS_AT)
+    return _Header(site, text(data[codes.TASK_AT : codes.TASK_AT + 32]), from_epoch(start), cuts, remarks)
+
+
+def _require_base_data(generic: int) -> None:
+    if generic == codes.PHASED_ARRAY:
+        raise ReadError(
+            Reason.UNSUPPORTED,
+            "phased-array base data (generic_type 16): no file to verify a reader on yet; convert it to V2 base data",
+            "相控阵基数据（generic_type 16）：尚无可验证的样例；请先转换为 V2 基数据",
+            offset=8,
+        )
+    if generic == codes.PRODUCT:
+        raise ReadError(
+            Reason.UNSUPPORTED,
+            "a standard product (generic_type 2), not base data: read it with standard_product",
+            "这是标准格式产品（generic_type 2），不是基数据：请用 standard_product 读取",
+            offset=8,
+        )
+    if generic != codes.BASE_DATA:
+        raise bad(Reason.BAD_HEADER, f"generic_type {generic}, expected 1", f"generic_type 为 {generic}，应为 1", 8)
+
+
+def _site(data: bytes, name: str) -> tuple[Site, tuple[str, ...]]:
+    code, label, lat, lon, antenna, _ground, mhz, beam, _beam_v = _SITE.unpack_from(data, codes.SITE_AT)
+    own = text(code)
+    identity = own if own.isalnum() else codes.site_id(name)
+    remarks: tuple[str, ...] = ()
+    if lat == 0 and lon == 0:
+        lat = lon = height = np.nan
+        remarks = ("the header has no position",)
+    else:
+        height = float(antenna)
+        if not (abs(lat) <= 90 and -180 <= lon <= 360 and -500 <= height <= 9000):  # NaN fails too
+            raise ReadError(
+                Reason.BAD_POSITION,
+                f"site {identity}: latitude {lat}, longitude {lon}, antenna {antenna} m is no place on land",
+                f"站点 {identity}：纬度 {lat}、经度 {lon}、天线高度 {antenna} 米无效",
+                offset=72,
+            )
+    frequency = mhz if 1000 <= mhz <= 100_000 else np.nan
+    width = beam if 0.1 <= beam <= 5 else 1.0
+    return Site(identity, text(label), lat, lon, height, frequency, width), remarks
+
+
+def _walk(data: bytes, at: int, cuts: int) -> tuple[list[_Run], int]:
+    """Runs of records from `at` on, and the byte behind the last whole record.
+
+    Bytes that are no record end the file if the volume was complete before them.
+    """
+    runs: list[_Run] = []
+    while at + RADIAL_BYTES <= len(data):
+        try:
+            run = _run(data, at, cuts)
+        except ReadError:
+            if runs and runs[-1].rays["state"][-1] == codes.END_VOLUME:
+                break
+            raise
+        if run is None:
+            break
+        runs.append(run)
+        at = run.end
+    return runs, at
+
+
+def _run(data: bytes, at: int, cuts: int) -> _Run | None:
+    """The longest run of records like the one at `at`; None if that one is cut off by the file's end."""
+    found = _record(data, at, cuts)
+    if found is None:
+        return None
+    stride, blocks = found
+    room = (len(data) - at) // stride
+    first: Any = np.ndarray((1,), RADIAL, data, at)[0]
+    heads = [np.frombuffer(data, "<u2", _SAME_WORDS.size, at + b.at - MOMENT_BYTES) for b in blocks]
+    count, look = 1, _FIRST_LOOK
+    while count < room:
+        size = min(look, room - count)
+        begin = at + count * stride
+        rays: npt.NDArray[Any] = np.ndarray((size,), RADIAL, data, begin, (stride,))
+        alike = (rays["cut"] == first["cut"]) & (rays["length"] == first["length"])
+        alike &= (rays["moments"] == first["moments"]) & (rays["zip"] == 0)
+        for block, head in zip(blocks, heads, strict=True):
+            place = begin + block.at - MOMENT_BYTES
+            words: npt.NDArray[np.uint16] = np.ndarray((size, head.size), "<u2", data, place, (stride, 2))
+            alike &= ((words == head) | ~_SAME_WORDS).all(axis=1)
+        if not alike.all():
+            count += int(np.argmin(alike))
+            break
+        count, look = count + size, look * 2
+    return _Run(at, stride, np.ndarray((count,), RADIAL, data, at, (stride,)), blocks)
+
+
+def _record(data: bytes, at: int, cuts: int) -> tuple[int, tuple[_Block, ...]] | None:
+    """Length and moments of the record at `at`; None if the file ends inside of it.
+
+    Raises:
+        ReadError: BAD_HEADER or UNSUPPORTED.
+    """
+    (cut,) = struct.unpack_from("<i", data, at + 16)
+    length, count = _RAY_SIZE.unpack_from(data, at + 36)
+    if data[at + 50] != 0:
+        raise ReadError(
+            Reason.UNSUPPORTED,
+            f"ray at byte {at}: compressed inside (zip type {data[at + 50]}, 1 is LZO): export the volume uncompressed",
+            f"字节 {at} 处的径向为内部压缩（zip type {data[at + 50]}）：请以未压缩方式导出",
+            offset=at + 50,
+        )
+    if not (1 <= cut <= cuts and 0 <= count <= MAX_MOMENTS and length >= 0):
+        what = f"byte {at}: cut {cut} of {cuts}, {count} moments, {length} bytes is no ray"
+        raise bad(Reason.BAD_HEADER, what, f"字节 {at} 处不是有效的径向头", at)
+    blocks = []
+    place = at + RADIAL_BYTES
+    for _ in range(count):
+        if place + MOMENT_BYTES > len(data):
+            return None
+        kind, scale, offset, size, _flags, nbytes = _MOMENT.unpack_from(data, place)
+        place += MOMENT_BYTES
+        sane = 0 < scale <= 1_000_000 and abs(offset) <= 1_000_000 and size in {1, 2}
+        if not (sane and 0 <= nbytes <= MAX_GATES * size and nbytes % size == 0):
+            what = f"byte {place - MOMENT_BYTES}: moment {kind}, scale {scale}, {nbytes} bytes of {size} is no moment"
+            raise bad(Reason.BAD_HEADER, what, f"字节 {place - MOMENT_BYTES} 处不是有效的数据块头", place)
+        if nbytes:  # an empty block is seen in the wild and means: not measured
+            blocks.append(_Block(kind, scale, offset, size, nbytes // size, place - at))
+        place += nbytes
+    end = at + RADIAL_BYTES + length if length else place
+    if end < place:
+        what = f"byte {at}: {length} bytes declared for a ray of {place - at - RADIAL_BYTES}"
+        raise bad(Reason.BAD_HEADER, what, f"字节 {at} 处径向长度与内容不符", at)
+    return None if end > len(data) else (end - at, tuple(blocks))
+
+
+def _sweep(data: bytes, runs: list[_Run], cut: Any, start: datetime, remarks: list[str]) -> Sweep | None:
+    rays = runs[0].rays if len(runs) == 1 else np.concatenate([run.rays for run in runs])
+    number = int(rays["cut"][0])
+    kinds = _layout(runs, number, remarks)
+    moments = {}
+    counts = {codes.MOMENTS[kind]: gates for kind, (_, gates) in kinds.items()}
+    for kind, (key, gates) in kinds.items():
+        name = codes.MOMENTS[kind]
+        first, step = _range(cut, name, counts, number)
+        moments[name] = _moment(data, runs, kind, key, gates, first, step)
+    begin = to_datetime64(start)
+    delay = rays["seconds"].astype("i8") - int(begin.astype("datetime64[s]").astype("i8"))
+    azimuth, elevation = rays["azimuth"].copy(), rays["elevation"].copy()
+    good = (np.abs(delay) <= MAX_RAY_DELAY_S) & (azimuth >= -360) & (azimuth <= 720) & (np.abs(elevation) <= 360)
+    fraction = np.where((rays["microseconds"] >= 0) & (rays["microseconds"] < 1_000_000), rays["microseconds"], 0)
+    time = begin + (delay * 1_000_000 + fraction).astype("timedelta64[us]").astype("timedelta64[ns]")
+    if not good.all():
+        remarks.append(f"cut {number}: {int((~good).sum())} of {good.size} rays dropped (angle or time implausible)")
+        azimuth, elevation, time = azimuth[good], elevation[good], time[good]
+        moments = {name: Moment(m.codes[good], m.scale, m.offset, m.first_gate_m, m.gate_m, m.classes)
+                   for name, m in moments.items()}  # fmt: skip
+    if azimuth.size == 0:
+        return None
+    azimuth = np.where((azimuth < 0) | (azimuth >= 360), np.mod(azimuth, np.float32(360)), azimuth)
+    elevation = np.where(elevation > 180, elevation - np.float32(360), elevation)
+    angle, nyquist = float(cut["elevation"]), float(cut["nyquist"])
+    if not abs(angle) <= 360:
+        raise bad(Reason.BAD_VALUE, f"cut {number}: elevation {angle}", f"第 {number} 层仰角为 {angle}")
+    return Sweep(
+        angle - 360 if angle > 180 else angle,
+        azimuth, elevation, time, nyquist if 0 < nyquist < 1000 else np.nan, moments,
+    )  # fmt: skip
+
+
+def _layout(runs: list[_Run], number: int, remarks: list[str]) -> dict[int, tuple[tuple[int, int, int], int]]:
+    """Type of each known moment of a cut to (scale, offset, bytes) of most of its rays, and its most gates.
+
+    Raises:
+        ReadError: BAD_VALUE where padding ragged rays would take far more memory than the file.
+    """
+    votes: dict[int, Counter[tuple[int, int, int]]] = {}
+    for run in runs:
+        for block in run.blocks:
+            if block.kind in codes.MOMENTS:
+                votes.setdefault(block.kind, Counter())[block.key] += run.rays.size
+    chosen = {}
+    for kind, counter in votes.items():
+        key = counter.most_common(1)[0][0]
+        if odd := counter.total() - counter[key]:
+            remarks.append(f"cut {number}: {odd} rays of {codes.MOMENTS[kind]} with another scale left out")
+        chosen[kind] = (key, max(b.gates for run in runs for b in run.blocks if b.kind == kind and b.key == key))
+    count = sum(run.rays.size for run in runs)
+    held = sum(run.end - run.at for run in runs)
+    needed = sum(count * gates * key[2] for key, gates in chosen.values())
+    if needed > PADDING_RATIO * held + PADDING_SLACK:
+        what = f"cut {number}: rays so ragged that {held} bytes would become {needed}"
+        raise bad(Reason.BAD_VALUE, what, f"第 {number} 层径向长度相差过大", runs[0].at)
+    return chosen
+
+
+def _range(cut: Any, name: str, counts: dict[str, int], number: int) -> tuple[float, float]:
+    """Centre of gate 0 and distance of gates [m]."""
+    log, doppler = codes.gate_metres(int(cut["log_gate"])), codes.gate_metres(int(cut["doppler_gate"]))
+    fast = codes.has_doppler_gates(name, counts[name], counts, log, float(cut["max_range1"]))
+    step = doppler if fast else log
+    start = int(cut["start_range"])
+    if not (0 < step <= MAX_GATE_M and abs(start) <= MAX_START_M):
+        what = f"cut {number}: {name} gates of {step} m from {start} m"
+        raise bad(Reason.BAD_VALUE, what, f"第 {number} 层 {name} 的库长 {step} 米、起始距离 {start} 米无效")
+    return start + step / 2, step
+
+
+def _moment(
+    data: bytes, runs: Iterable[_Run], kind: int, key: tuple[int, int, int], gates: int, first: float, step: float
+) -> Moment:
+    scale, offset, size = key
+    dtype = "<u1" if size == 1 else "<u2"
+    parts = []
+    for run in runs:
+        block = next((b for b in run.blocks if b.kind == kind and b.key == key), None)
+        shape = (run.rays.size, gates)
+        if block is not None and block.gates == gates:
+            parts.append(np.ndarray(shape, dtype, data, run.at + block.at, (run.stride, size)))
+            continue
+        padded = np.full(shape, codes.PAD, dtype)
+        if block is not None:
+            view: npt.NDArray[Any] = np.ndarray(
+                (shape[0], block.gates), dtype, data, run.at + block.at, (run.stride, size)
+            )
+            padded[:, : block.gates] = view
+        parts.append(padded)
+    raw = parts[0].copy() if len(parts) == 1 else np.concatenate(parts)
+    classes = codes.CLASSES_U1 if size == 1 else codes.CLASSES_U2
+    return Moment(raw, float(scale), float(offset), first, step, classes)
+
+
+def _ending(runs: list[_Run], end: int, size: int, cuts: int) -> list[str]:
+    """Remarks on how the file ends."""
+    last = int(runs[-1].rays["state"][-1])
+    seen = len({int(run.rays["cut"][0]) for run in runs})
+    if last == codes.END_VOLUME and end < size:
+        return [f"{size - end} bytes after the end of the volume ignored"]
+    if end < size or (last != codes.END_VOLUME and (last != codes.END_CUT or seen < cuts)):
+        return [f"truncated at byte {size}: {seen} of {cuts} cuts"]
+    return []
+
+
+FORMAT = Format(
+    name=NAME,
+    title_en="CINRAD standard base data",
+    title_zh="天气雷达标准格式基数据",
+    recognise=recognise,
+    name_pattern=re.compile(r"Z_RADR_I_Z[0-9A-Z]{4}_\d{14}_O_DOR_[0-9A-Z]+_CAP_FMT", re.IGNORECASE),
+    read=read_standard,
+    describe=describe_volume,
+    write=write_standard,
+)

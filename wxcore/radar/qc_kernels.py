@@ -1,0 +1,169 @@
+"""Compiled loops of quality control. What they decide and why: qc.py. Reflectivity is float32 (ray, gate): NOTHING
+where a gate was observed without echo, NaN where nobody knows."""
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int32]
+Bytes = npt.NDArray[np.uint8]
+
+NOTHING = -100.0
+"""Reflectivity [dBZ] of "observed, no echo" inside quality control: below every real echo."""
+
+
+@numba.njit(cache=True, nogil=True)
+def spread(values: Floats, half: int, least: int, out: Floats) -> None:
+    """Standard deviation along the ray in a window of 2 half + 1 gates; NaN with fewer than `least` values."""
+    rays, gates = values.shape
+    for i in range(rays):
+        for g in range(gates):
+            n, total, squares = 0, 0.0, 0.0
+            for k in range(max(g - half, 0), min(g + half + 1, gates)):
+                v = values[i, k]
+                if not np.isnan(v):
+                    n += 1
+                    total += v
+                    squares += v * v
+            out[i, g] = np.sqrt(max(squares / n - (total / n) ** 2, 0.0)) if n >= least else np.nan
+
+
+@numba.njit(cache=True, nogil=True)
+def texture(z: Floats, half: int, spin_db: float, wrap: bool, tdbz: Floats, spin: Floats) -> None:
+    """TDBZ [dB2] and SPIN [%] of each gate over 2 half + 1 gates of its ray and its two neighbours.
+
+    TDBZ: mean of (Z_i - Z_i-1)^2 (Hubbert et al. 2009). SPIN: part of the gates where the slope changes its sign and
+    the two steps are larger than `spin_db` on average (Steiner & Smith 2002).
+    """
+    rays, gates = z.shape
+    square = np.zeros((rays, gates + 1), dtype=np.float64)
+    steps = np.zeros((rays, gates + 1), dtype=np.int32)
+    turns = np.zeros((rays, gates + 1), dtype=np.int32)
+    for i in range(rays):
+        before = np.nan
+        for g in range(gates):
+            step = np.nan
+            if g > 0 and z[i, g] > NOTHING and z[i, g - 1] > NOTHING:
+                step = z[i, g] - z[i, g - 1]
+            valued = not np.isnan(step)
+            turned = valued and step * before < 0 and (abs(step) + abs(before)) / 2 > spin_db
+            square[i, g + 1] = square[i, g] + (step * step if valued else 0.0)
+            steps[i, g + 1] = steps[i, g] + valued
+            turns[i, g + 1] = turns[i, g] + turned
+            before = step
+    for i in range(rays):
+        for g in range(gates):
+            low, high = max(g - half, 0), min(g + half + 1, gates)
+            n, total, turned = 0, 0.0, 0
+            for d in range(-1, 2):
+                j = i + d
+                if j < 0 or j >= rays:
+                    if not wrap:
+                        continue
+                    j %= rays
+                n += steps[j, high] - steps[j, low]
+                total += square[j, high] - square[j, low]
+                turned += turns[j, high] - turns[j, low]
+            tdbz[i, g] = total / n if n > 0 else 0.0
+            spin[i, g] = 100.0 * turned / n if n > 0 else 0.0
+
+
+@numba.njit(cache=True, nogil=True)
+def strongest_around(
+    z: Floats, wanted: Floats, ray_of: Ints, gate_of: Ints, reach: Ints, out: Floats
+) -> None:
+    """Largest value of another sweep about each gate that has an echo; `out` stays where `gate_of` is -1.
+
+    Args:
+        z: the other sweep.
+        wanted: (ray, gate) of this sweep: only echoes are looked up, and the search ends at that strength.
+        ray_of: (ray,) nearest ray of the other sweep, -1 where none; gate_of: (gate,) likewise.
+        reach: (2, gate) half-widths of the neighbourhood in rays and in gates of the other sweep.
+        out: (ray, gate): NOTHING where all of the neighbourhood is observed without echo, NaN where unobserved.
+    """
+    rays, gates = z.shape
+    for i in range(wanted.shape[0]):
+        for g in range(wanted.shape[1]):
+            if ray_of[i] < 0 or gate_of[g] < 0 or not wanted[i, g] > NOTHING:
+                continue
+            best = np.float32(np.nan)
+            for k in range(max(gate_of[g] - reach[1, g], 0), min(gate_of[g] + reach[1, g] + 1, gates)):
+                for d in range(-reach[0, g], reach[0, g] + 1):
+                    v = z[(ray_of[i] + d) % rays, k]
+                    if np.isnan(best) or v > best:
+                        best = v
+                if best >= wanted[i, g]:
+                    break
+            out[i, g] = best
+
+
+@numba.njit(cache=True, nogil=True)
+def mean_over(values: Floats, ray_of: Ints, first: Ints, count: int, out: Floats) -> None:
+    """Mean absolute value of `count` gates of another sweep from gate `first` on; NaN where none is known."""
+    gates = values.shape[1]
+    for i in range(out.shape[0]):
+        for g in range(out.shape[1]):
+            n, total = 0, 0.0
+            if ray_of[i] >= 0:
+                for k in range(max(first[g], 0), min(first[g] + count, gates)):
+                    v = values[ray_of[i], k]
+                    if not np.isnan(v):
+                        n += 1
+                        total += abs(v)
+            out[i, g] = total / n if n > 0 else np.nan
+
+
+@numba.njit(cache=True, nogil=True)
+def _root(parent: Ints, a: int) -> int:
+    while parent[a] != a:
+        parent[a] = parent[parent[a]]
+        a = parent[a]
+    return a
+
+
+@numba.njit(cache=True, nogil=True)
+def _join(parent: Ints, size: Ints, a: int, b: int) -> None:
+    a, b = _root(parent, a), _root(parent, b)
+    if a == b:
+        return
+    if size[a] < size[b]:
+        a, b = b, a
+    parent[b] = a
+    size[a] += size[b]
+
+
+@numba.njit(cache=True, nogil=True)
+def component_sizes(mask: Bytes, wrap: bool, out: Ints) -> None:
+    """Number of gates of the 8-connected component that each gate of `mask` (ray, gate) belongs to; 0 outside.
+
+    `wrap`: the last ray is the first one's neighbour.
+    """
+    rays, gates = mask.shape
+    label = np.full((rays, gates), -1, dtype=np.int32)
+    parent = np.empty(mask.size, dtype=np.int32)
+    size = np.zeros(mask.size, dtype=np.int32)
+    used = 0
+    for i in range(rays):
+        for g in range(gates):
+            if not mask[i, g]:
+                continue
+            if g > 0 and mask[i, g - 1]:
+                label[i, g] = label[i, g - 1]
+                size[_root(parent, label[i, g])] += 1
+            else:
+                label[i, g] = used
+                parent[used], size[used] = used, 1
+                used += 1
+            if i > 0:
+                for k in range(max(g - 1, 0), min(g + 2, gates)):
+                    if mask[i - 1, k]:
+                        _join(parent, size, label[i, g], label[i - 1, k])
+    if wrap and rays > 2:
+        for g in range(gates):
+            for k in range(max(g - 1, 0), min(g + 2, gates)):
+                if mask[0, g] and mask[rays - 1, k]:
+                    _join(parent, size, label[0, g], label[rays - 1, k])
+    for i in range(rays):
+        for g in range(gates):
+            out[i, g] = size[_root(parent, label[i, g])] if mask[i, g] else 0

@@ -1,0 +1,171 @@
+"""The sweeps of a volume as an ordered set of tilts, ready to be looked up by azimuth and range.
+
+A tilt holds int16 hundredths of dBZ: quality control and the classes of codes are folded in once per gate, so that
+the gridding of many points per gate need not ask again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wxcore.radar.volume import (
+    QC_CLUTTER,
+    QC_NON_MET,
+    QC_SPECKLE,
+    QC_SPIKE,
+    Moment,
+    Site,
+    Sweep,
+    Volume,
+)
+from wxcore.schema import NO_ECHO_DBZ
+
+UNOBSERVED = np.int16(-32_768)
+"""What a gate holds where nobody knows: range folded, missing, cut by quality control, or beyond the ray's end."""
+
+NO_ECHO_HUNDREDTHS = np.int16(round(100 * NO_ECHO_DBZ))
+
+STRONGEST_DBZ = 90.0
+"""Stronger is no weather echo but a damaged code: unobserved. The upper limit of schema.MOSAIC."""
+
+AZIMUTH_STEPS = 7200
+"""Entries of the azimuth -> ray table, 0.05 deg each: 1/10 of the finest ray spacing in use (0.5 deg)."""
+
+RAY_REACH = 1.5
+"""A ray answers for azimuths up to this many median ray spacings away: one or two lost rays are bridged by their
+neighbours, a longer gap stays unobserved [our choice]."""
+
+SAME_CUT_DEG = 0.2
+"""Sweeps closer than this in elevation are one cut scanned twice (split cut). The closest neighbours of VCP11 and
+VCP21 are 0.9 deg apart (DOMAIN.md 1.2); antenna pointing is good to 0.1 deg."""
+
+HIGHEST_TILT_DEG = 60.0
+"""Vertically pointing calibration sweeps (ODIM) are no tilt: they would close the cone of silence with fiction."""
+
+STEADY_DEG = 1.0
+"""A sweep whose elevations spread more than this (10th to 90th percentile) is an RHI, not a tilt."""
+
+HALF_BEAM_LIMITS_DEG = (0.1, 1.5)
+"""Half-power half-widths outside of this are damaged headers; then the S-band standard of 1 deg is taken."""
+
+_OBSERVED_AS_EMPTY = (QC_SPECKLE, QC_NON_MET)
+_UNKNOWN = (QC_SPIKE, QC_CLUTTER)
+
+
+@dataclass(frozen=True)
+class Tilt:
+    """One elevation.
+
+    Attributes:
+        elevation_deg: median of the rays, to 0.01 deg.
+        dbz: (ray, gate) int16 hundredths of dBZ, at least NO_ECHO_HUNDREDTHS; UNOBSERVED where nobody knows.
+        first_gate_m, gate_m: slant range of the centre of gate 0, and distance of gates [m].
+        ray_of: (AZIMUTH_STEPS,) int32 nearest ray for the azimuth (k + 1/2) * 360 / AZIMUTH_STEPS; -1 where none.
+    """
+
+    elevation_deg: float
+    dbz: npt.NDArray[np.int16]
+    first_gate_m: float
+    gate_m: float
+    ray_of: npt.NDArray[np.int32]
+
+
+def half_beam_deg(site: Site) -> float:
+    """Half of the half-power beam width [deg]; 0.5 where the file's value cannot be."""
+    half = site.beam_width_deg / 2
+    low, high = HALF_BEAM_LIMITS_DEG
+    return half if low <= half <= high else 0.5
+
+
+def tilts_of(volume: Volume, *, max_range_m: float = np.inf) -> tuple[Tilt, ...]:
+    """The volume's tilts in order of elevation, none twice; gates beyond `max_range_m` are left out.
+
+    Only sweeps that carry DBZH, with at least one ray of finite azimuth, at a steady elevation not above
+    HIGHEST_TILT_DEG. Of a split cut the sweep that reaches farther is taken, of equals the first.
+    """
+    candidates = [(elevation, sweep) for sweep in volume.sweeps if (elevation := _elevation(sweep)) is not None]
+    candidates.sort(key=lambda pair: pair[0])
+    return tuple(_tilt(elevation, sweep, max_range_m) for elevation, sweep in _one_per_cut(candidates))
+
+
+def _elevation(sweep: Sweep) -> float | None:
+    if "DBZH" not in sweep.moments or not sweep.moments["DBZH"].codes.size or not np.isfinite(sweep.azimuth).any():
+        return None
+    elevations = sweep.elevation[np.isfinite(sweep.elevation)].astype(np.float64)
+    if not elevations.size:
+        elevations = np.array([sweep.fixed_angle])
+    low, middle, high = np.percentile(elevations, (10, 50, 90))
+    if not -5.0 <= middle <= HIGHEST_TILT_DEG or high - low > STEADY_DEG:
+        return None
+    return round(float(middle), 2)
+
+
+def _one_per_cut(candidates: Sequence[tuple[float, Sweep]]) -> list[tuple[float, Sweep]]:
+    chosen: list[tuple[float, Sweep]] = []
+    start = -np.inf
+    for elevation, sweep in candidates:
+        if elevation - start >= SAME_CUT_DEG:
+            chosen.append((elevation, sweep))
+            start = elevation
+        elif _reach(sweep) > _reach(chosen[-1][1]):
+            chosen[-1] = (elevation, sweep)
+    return chosen
+
+
+def _reach(sweep: Sweep) -> float:
+    moment = sweep.moments["DBZH"]
+    return round(moment.first_gate_m + moment.codes.shape[1] * moment.gate_m, -3)
+
+
+def _tilt(elevation: float, sweep: Sweep, max_range_m: float) -> Tilt:
+    moment = sweep.moments["DBZH"]
+    gates = moment.codes.shape[1]
+    if np.isfinite(max_range_m):
+        gates = min(gates, max(1, int((max_range_m - moment.first_gate_m) / moment.gate_m + 0.5) + 1))
+    dbz = _hundredths(moment)[moment.codes[:, :gates]]
+    if sweep.qc is not None:
+        qc = sweep.qc[:, :gates]
+        meaning = np.zeros(256, dtype=np.int16)
+        meaning[list(_OBSERVED_AS_EMPTY)] = NO_ECHO_HUNDREDTHS
+        meaning[list(_UNKNOWN)] = UNOBSERVED
+        replace = meaning[qc]
+        # a gate that was unobserved before quality control stays so
+        dbz = np.where((replace != 0) & (dbz != UNOBSERVED), replace, dbz)
+    return Tilt(elevation, dbz, moment.first_gate_m, moment.gate_m, ray_table(sweep.azimuth))
+
+
+def _hundredths(moment: Moment) -> npt.NDArray[np.int16]:
+    """Code -> hundredths of dBZ, raised to no echo; UNOBSERVED where folded, missing or beyond STRONGEST_DBZ."""
+    values = moment.table(no_echo=NO_ECHO_DBZ).astype(np.float64)
+    known = values <= STRONGEST_DBZ  # False for NaN too
+    scaled = np.rint(100 * np.clip(np.where(known, values, NO_ECHO_DBZ), NO_ECHO_DBZ, STRONGEST_DBZ))
+    return np.where(known, scaled, UNOBSERVED).astype(np.int16)
+
+
+def ray_table(azimuth: npt.NDArray[np.floating]) -> npt.NDArray[np.int32]:
+    """(AZIMUTH_STEPS,) int32: the ray nearest to each azimuth, -1 where none is within RAY_REACH spacings.
+
+    Rays may come in any order, start anywhere and overlap; of two at the same azimuth the later one (the antenna's
+    second pass) is taken; a ray without an azimuth is never taken.
+
+    Args:
+        azimuth: (ray,) [deg], in the order of the file.
+    """
+    wanted = (np.arange(AZIMUTH_STEPS) + 0.5) * (360.0 / AZIMUTH_STEPS)
+    turned = np.where(np.isfinite(azimuth), azimuth, -1.0).astype(np.float64)
+    usable = np.flatnonzero(np.isfinite(azimuth))
+    if usable.size == 0:
+        return np.full(AZIMUTH_STEPS, -1, dtype=np.int32)
+    order = usable[np.lexsort((-usable, turned[usable] % 360.0))]
+    angle, first = np.unique(turned[order] % 360.0, return_index=True)
+    rays = order[first]
+    spacing = float(np.median(np.diff(angle))) if angle.size > 1 else 1.0
+    after = np.searchsorted(angle, wanted) % angle.size
+    before = after - 1
+    to_after = (angle[after] - wanted) % 360.0
+    to_before = (wanted - angle[before]) % 360.0
+    nearest = np.where(to_before <= to_after, rays[before], rays[after])
+    gap = np.minimum(to_before, to_after)
+    return np.where(gap <= RAY_REACH * spacing, nearest, -1).astype(np.int32)

@@ -1,0 +1,146 @@
+"""What a region consists of. Frozen records; what holds at a time is asked with an aware datetime.
+
+A row holds from the day `valid_from` until the day before `valid_to` (None: still), days of the region's own clock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from shapely.geometry.base import BaseGeometry
+
+from wxcore.grid import Grid
+from wxcore.times import require_utc
+
+
+@dataclass(frozen=True)
+class RadarSite:
+    """One row of radars.csv. `valid_to` None while it stands.
+
+    Attributes:
+        lat, lon: [deg], WGS-84; antenna_m: height of the antenna [m ASL].
+        type: such as SA or CD; band: S, C or X. Both are "" where the source does not tell.
+        owner: "own", "shared", or "" where it does not matter.
+    """
+
+    id: str
+    name_zh: str
+    name_en: str
+    lat: float
+    lon: float
+    antenna_m: float
+    type: str
+    band: str
+    valid_from: date
+    valid_to: date | None
+    source: str
+    owner: str = ""
+
+
+@dataclass(frozen=True)
+class Satellite:
+    """One row of satellites.csv. `sub_longitude` [deg east] is NaN for one that is not geostationary."""
+
+    id: str
+    orbit: str
+    sub_longitude: float
+    instruments: tuple[str, ...]
+    enabled: bool
+    valid_from: date
+    valid_to: date | None
+    source: str
+
+
+@dataclass(frozen=True)
+class District:
+    """An administrative unit: GB/T 2260 code, names, centre and outline (WGS-84, shapely, lon/lat)."""
+
+    adcode: str
+    name_zh: str
+    name_en: str
+    lat: float
+    lon: float
+    valid_from: date
+    valid_to: date | None
+    polygon: BaseGeometry
+
+
+@dataclass(frozen=True)
+class MonthLevels:
+    """Climatological heights of one month [m ASL]. `placeholder`: an estimate, to be replaced by statistics."""
+
+    month: int
+    h0_m: float
+    hm20_m: float
+    source: str
+    placeholder: bool
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """Who would sign the region's warnings. `sender` is the CAP sender id; `adcode` the issuer's own area."""
+
+    name_zh: str
+    name_en: str
+    sender: str
+    adcode: str
+
+
+@dataclass(frozen=True)
+class Region:
+    """Everything that makes a place: see the rows above. `rules` is rules.toml as read, empty where there is none.
+
+    `radars`, `satellites` and `districts` hold the rows of all times; the methods pick those of one time.
+    `timezone` is the IANA name of the clock on the wall there.
+    """
+
+    id: str
+    name_zh: str
+    name_en: str
+    grid: Grid
+    radars: tuple[RadarSite, ...]
+    satellites: tuple[Satellite, ...]
+    districts: tuple[District, ...]
+    levels: tuple[MonthLevels, ...]
+    rules: Mapping[str, Any]
+    issuer: Issuer = Issuer("", "", "", "")
+    timezone: str = "UTC"
+
+    def day(self, when: datetime) -> date:
+        """The date on the region's own clock.
+
+        Raises:
+            TimeError: `when` is naive.
+        """
+        return require_utc(when).astimezone(ZoneInfo(self.timezone)).date()
+
+    def radar(self, radar_id: str, when: datetime) -> RadarSite | None:
+        """The site of a radar at a time, None where the region has no such radar then."""
+        return next((site for site in self.radars_at(when) if site.id == radar_id), None)
+
+    def radars_at(self, when: datetime) -> tuple[RadarSite, ...]:
+        """The radars that stand at a time, in the order of radars.csv; each id once."""
+        day = self.day(when)
+        return tuple(row for row in self.radars if holds(row, day))
+
+    def satellites_at(self, when: datetime) -> tuple[Satellite, ...]:
+        """The enabled satellites at a time, where they are then; each id once."""
+        day = self.day(when)
+        return tuple(row for row in self.satellites if row.enabled and holds(row, day))
+
+    def districts_at(self, when: datetime) -> tuple[District, ...]:
+        """The administrative units at a time, in the order of districts.csv; each adcode once."""
+        day = self.day(when)
+        return tuple(row for row in self.districts if holds(row, day))
+
+    def month_levels(self, when: datetime) -> MonthLevels:
+        """The row of levels.csv of the month on the region's own clock."""
+        month = self.day(when).month
+        return next(row for row in self.levels if row.month == month)
+
+
+def holds(row: RadarSite | Satellite | District, day: date) -> bool:
+    """Is the row in force on a day?"""
+    return row.valid_from <= day and (row.valid_to is None or day < row.valid_to)
