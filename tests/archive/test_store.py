@@ -19,6 +19,7 @@ import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.archive.conftest import REAL_MAKE_DURABLE
 from tests.archive.cubes import GRID, NOON, SIX, cube, provenance, storms
 from wxcore.archive import layout, repository
 from wxcore.archive.read import list_cycles, open_archive, read_provenance
@@ -104,9 +105,7 @@ class TestRoundTrip:
             "storm_id": ["a"], "hazard": ["hail"], "lead_start_min": [0], "lead_end_min": [30], "p": [0.1],
             "model": ["rules/1"], "drivers": [("MESH 46 mm",)], "drivers_zh": [("冰雹指数",)],
         })  # fmt: skip
-        commit_cycle(
-            tmp_path, "r", GRID, NOON, cube(NOON), storms(NOON), provenance(NOON), probabilities=chances
-        )
+        commit_cycle(tmp_path, "r", GRID, NOON, cube(NOON), storms(NOON), provenance(NOON), probabilities=chances)
         found = read_storms(tmp_path, "r", NOON)
         assert found is not None
         pd.testing.assert_frame_equal(found, storms(NOON), check_dtype=False)
@@ -285,6 +284,22 @@ class TestRefusals:
         commit(tmp_path, NOON)
         commit(tmp_path, NOON)
         assert seen == [2]  # once, with the first commit (and the repository's own) in the history
+
+
+def test_make_durable_asks_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    REAL_MAKE_DURABLE(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        REAL_MAKE_DURABLE(tmp_path / "absent")
+
+    class NoSyncfs:
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            pass
+
+    asked: list[str] = []
+    monkeypatch.setattr("ctypes.CDLL", NoSyncfs)
+    monkeypatch.setattr(os, "sync", lambda: asked.append("sync"))
+    REAL_MAKE_DURABLE(tmp_path)
+    assert asked == ["sync"]
 
 
 WRITER = """

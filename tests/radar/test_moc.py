@@ -36,7 +36,7 @@ def moc(
     struct.pack_into("<6H", head, 100, 2025, 6, 9, hour, 42, 0)
     struct.pack_into("<4i", head, 124, *edges)
     struct.pack_into("<4i", head, 148, nx, ny, 100, 100)
-    struct.pack_into("<HHiiH", head, 164, 0, compression, 244, nx * ny * 2, scale)
+    struct.pack_into("<HHiiH", head, 164, 0, compression, 244, (nx * ny * 2) % 2**31, scale)
     return bytes(head) + body
 
 

@@ -23,7 +23,7 @@ def classes() -> np.ndarray:
     return table
 
 
-def field(codes: list, kind: str = "composite", heights: tuple[float, ...] = ()) -> GridField:
+def field(codes: object, kind: str = "composite", heights: tuple[float, ...] = ()) -> GridField:
     """Cells of 0.1 degree whose south-west corner is 100E 30N; value = (code - 66) / 2."""
     array = np.array(codes, np.uint8)
     array = array.reshape((-1, *array.shape[-2:]))
@@ -87,7 +87,7 @@ class TestVertical:
     def column(self, *codes: int) -> np.ndarray:
         heights = tuple(500.0 * (k + 1) for k in range(len(codes)))
         source = field([[[code]] for code in codes], "mosaic", heights)
-        return to_grid(source, self.GRID).reflectivity[0, :, 0, 0].to_numpy()
+        return np.asarray(to_grid(source, self.GRID).reflectivity[0, :, 0, 0])
 
     def test_linear_in_dbz_between_levels(self) -> None:
         # 20, 40, 30 dBZ at 500, 1000, 1500 m; 250 m takes the bottom, 2500 m is above the top

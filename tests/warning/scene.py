@@ -11,7 +11,7 @@ from wxcore.grid import Grid
 from wxcore.region import District, Issuer, RadarSite, Region
 from wxcore.region.rules import merged
 from wxcore.warning.area import Touch
-from wxcore.warning.model import Warning  # noqa: A004
+from wxcore.warning.model import Warning
 
 RULES = Path(__file__).parent.parent.parent / "station_meta" / "rules" / "national.toml"
 WHEN = datetime(2025, 6, 9, 10, 42, tzinfo=UTC)

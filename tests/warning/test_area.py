@@ -1,5 +1,7 @@
 """Places touched, areas and outlines."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,9 +12,10 @@ from tests.warning.scene import SQUARE, WHEN, region, storm, tables, touches_of
 from wxcore.warning.area import MAX_POINTS, area_km2, describe_position, find_touches, outline
 
 
-def touches(*storms, districts=True):
+def touches(*storms, districts=True, min_overlap_km2=4.0):
     table, _ = tables(list(storms), [])
-    return find_touches(table, region(districts=districts), WHEN, horizon_min=60.0, min_overlap_km2=4.0)
+    place = region(districts=districts)
+    return find_touches(table, place, WHEN, horizon_min=60.0, min_overlap_km2=min_overlap_km2)
 
 
 def test_a_storm_moving_east_reaches_the_districts_in_turn():
@@ -30,16 +33,15 @@ def test_without_districts_the_storms_place_is_told():
     assert [(t.key, t.name_en, t.name_zh) for t in found] == [("s1", "32 km N of Z9999", "Z9999北方向32公里")]
 
 
-def test_position_without_radars_is_coordinates(monkeypatch):
-    place = region()
-    empty = type(place)(**{**place.__dict__, "radars": ()})
-    assert describe_position(106.0, 29.5, empty, WHEN)[1] == "29.50N 106.00E"
+def test_position_without_radars_is_coordinates():
+    assert describe_position(106.0, 29.5, replace(region(), radars=()), WHEN)[1] == "29.50N 106.00E"
 
 
 def test_a_sliver_is_no_touch():
     # radius 4.9 km and an error of 18.2 km after an hour reach 23.1 km, 0.4 km over the edge at 106.0
-    found, _ = touches(storm(lon=105.766, u_m_s=0.0, v_m_s=0.0, radius=0.05))
-    assert touches_of(found) == [("s1", "500101")]
+    edge = storm(lon=105.766, u_m_s=0.0, v_m_s=0.0, radius=0.05)
+    assert touches_of(touches(edge)[0]) == [("s1", "500101")]
+    assert touches_of(touches(edge, min_overlap_km2=0.01)[0]) == [("s1", "500101"), ("s1", "500102")]
 
 
 def test_area_of_a_square():

@@ -145,7 +145,7 @@ def test_a_district_appears_only_in_its_highest_level():
 def test_a_falling_level_is_lowered_by_an_update():
     live = hail(0.95)
     for at in range(1, 6):
-        live = hail(0.5, at, live)
+        live = hail(0.44, at, live)
     assert [(w.level, w.msg_type) for w in live] == [("orange", "Update")]
     assert "级别降低" in live[0].description_zh
 

@@ -83,14 +83,18 @@ def commit_cycle(
         group = _root_group(session, region_id, grid)
         if _fingerprint_of(group, slot) == provenance[FINGERPRINT]:
             return Commit(_snapshot_of(repository, when, provenance[FINGERPRINT]), new=False)
-        if slot.day not in group.require_group(layout.CUBES):
-            layout.create_day(group, slot.day, grid, region_id)
-        _write_cube(group, slot, cube)
-        tables = group[f"{layout.TABLES}/{slot.day}"]
-        assert isinstance(tables, zarr.Group)
-        for name, text in texts.items():
-            _set(tables, name, slot.index, text)
-        snapshot_id = _commit(session, region_id, when, provenance)
+        try:
+            if slot.day not in group.require_group(layout.CUBES):
+                layout.create_day(group, slot.day, grid, region_id)
+            _write_cube(group, slot, cube)
+            _write_texts(group, slot, texts)
+            snapshot_id = _commit(session, region_id, when, provenance)
+        except icechunk.IcechunkError as cause:
+            raise ArchiveError(
+                f"the cycle {iso(when)} of {region_id} was not committed ({cause}): nothing changed; check free space, "
+                "then run it again",
+                f"{region_id} {iso(when)} 未能提交（{cause}）：归档未改变，请检查剩余空间后重试",
+            ) from cause
         make_durable(folder)
     return Commit(snapshot_id, new=True)
 
@@ -176,6 +180,13 @@ def _write_cube(group: zarr.Group, slot: Slot, cube: xr.Dataset) -> None:
     _set(cubes, layout.WRITTEN, slot.index, 1)
 
 
+def _write_texts(group: zarr.Group, slot: Slot, texts: Mapping[str, str]) -> None:
+    tables = group[f"{layout.TABLES}/{slot.day}"]
+    assert isinstance(tables, zarr.Group)
+    for name, text in texts.items():
+        _set(tables, name, slot.index, text)
+
+
 def _radars(cube: xr.Dataset) -> list[str]:
     listed = cube["nearest_radar"].attrs.get("radars", cube.attrs.get("radars", ()))
     return listed.split() if isinstance(listed, str) else [str(radar) for radar in listed]
@@ -217,10 +228,4 @@ def _commit(session: icechunk.Session, region_id: str, when: datetime, provenanc
         "inputs": provenance.get("inputs", []),
         "wxcore": wxcore.__version__,
     }
-    try:
-        return str(session.commit(f"cycle {iso(when)} {region_id}", metadata=metadata))
-    except icechunk.IcechunkError as cause:
-        raise ArchiveError(
-            f"the cycle {iso(when)} of {region_id} was not committed ({cause}): nothing changed, run it again",
-            f"{region_id} {iso(when)} 未能提交（{cause}）：归档未改变，请重试",
-        ) from cause
+    return str(session.commit(f"cycle {iso(when)} {region_id}", metadata=metadata))

@@ -96,7 +96,8 @@ def record_file(ledger: Ledger, row: FileRow) -> str:
     """Enter that a file was received and what became of it.
 
     Bytes that are stored already give a duplicate and leave the file's row as it is; bytes that were quarantined
-    or pending take the new row (a newer reader may read what an older one refused).
+    or pending take the new row (a newer reader may read what an older one refused). A decision on bytes that are
+    pending settles their receipts; everything else is one more receipt.
 
     Returns:
         "stored", "duplicate", "quarantined" or "pending".
@@ -120,20 +121,23 @@ def record_file(ledger: Ledger, row: FileRow) -> str:
             connection.execute(insert(FILES).values(values))
         elif known != STORED:
             connection.execute(update(FILES).where(FILES.c.sha256 == row.sha256).values(values))
-            # A receipt that waits is settled by the decision, instead of a second receipt for one arrival.
-            waiting = _oldest_pending(connection, row.sha256)
-            if waiting is not None:
-                settled = update(RECEIPTS).where(RECEIPTS.c.id == waiting)
-                connection.execute(settled.values(**_receipt(row, outcome)))
+            # Receipts that wait are settled by the decision, instead of one more receipt for the same arrival.
+            if row.status != PENDING and _settle(connection, row):
                 return outcome
         connection.execute(insert(RECEIPTS).values(**_receipt(row, outcome)))
     return outcome
 
 
-def _oldest_pending(connection: Connection, sha256: str) -> int | None:
-    waiting = select(func.min(RECEIPTS.c.id)).where(RECEIPTS.c.sha256 == sha256, RECEIPTS.c.outcome == PENDING)
-    found: int | None = connection.execute(waiting).scalar_one()
-    return found
+def _settle(connection: Connection, row: FileRow) -> bool:
+    """Give the waiting receipts of these bytes their outcome: the oldest its own, later ones are duplicates."""
+    waiting = (RECEIPTS.c.sha256 == row.sha256) & (RECEIPTS.c.outcome == PENDING)
+    oldest: int | None = connection.execute(select(func.min(RECEIPTS.c.id)).where(waiting)).scalar_one()
+    if oldest is None:
+        return False
+    connection.execute(update(RECEIPTS).where(RECEIPTS.c.id == oldest).values(**_receipt(row, row.status)))
+    later = DUPLICATE if row.status == STORED else row.status
+    connection.execute(update(RECEIPTS).where(waiting).values(outcome=later))
+    return True
 
 
 def _receipt(row: FileRow, outcome: str) -> dict[str, Any]:

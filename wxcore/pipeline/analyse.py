@@ -9,6 +9,7 @@ import xarray as xr
 
 from wxcore.environment.levels import Levels
 from wxcore.products.columns import column_products, composite_only_products
+from wxcore.products.hail_range import within_hail_range
 from wxcore.radar.mosaic import mosaic
 from wxcore.radar.regrid import to_grid
 from wxcore.radar.volume import Volume
@@ -18,7 +19,9 @@ from wxcore.schema import OBSERVED_COMPOSITE, OBSERVED_NONE
 
 def volume_cube(volumes: Sequence[Volume], region: Region, when: datetime, levels: Levels) -> xr.Dataset:
     """Mosaic of the volumes and its column products (schema.MOSAIC and schema.PRODUCTS)."""
-    return _with_products(mosaic(volumes, region.grid, when=when), levels)
+    cube = _with_products(mosaic(volumes, region.grid, when=when), levels)
+    sites = [(volume.site.latitude, volume.site.longitude) for volume in volumes]
+    return within_hail_range(cube, region.grid, sites)
 
 
 def mosaic_cube(native: Any, region: Region, when: datetime, levels: Levels) -> xr.Dataset:

@@ -21,7 +21,11 @@ from wxcore.times import beijing, require_utc
 from wxcore.warning.cap import cap_xml
 from wxcore.warning.geojson import to_geojson
 
-LEADS_MIN = (15, 30, 45, 60)
+LEADS_MIN = (30, 60)
+"""Leads whose forecast position is drawn, with a circle of one standard error."""
+
+MAX_FORECASTS = 12
+"""Storms whose forecast is drawn, strongest first: more circles hide the map."""
 OUTLINE_TOLERANCE_DEG = 0.005
 """District outlines are drawn to half a cell: more would only make the page heavy."""
 
@@ -152,7 +156,7 @@ def _storms(
     tracks: dict[tuple[str, pd.Timestamp], str],
 ) -> list[dict[str, Any]]:
     leads: dict[str, list[dict[str, Any]]] = {}
-    for place in forecast_positions(storms, LEADS_MIN).itertuples():
+    for place in forecast_positions(storms.head(MAX_FORECASTS), LEADS_MIN).itertuples():
         spot = {"min": round(place.lead_min), "x": canvas.x(place.lon), "y": canvas.y(place.lat)}
         leads.setdefault(place.storm_id, []).append({**spot, "r": canvas.length(place.sigma_km)})
     return [

@@ -21,21 +21,20 @@ import numpy.typing as npt
 
 from wxcore.errors import ReadError, Reason
 from wxcore.radar import codes
+from wxcore.radar.cinrad_header import bad, generic_type, read_header
 from wxcore.radar.cinrad_write import write_standard
 from wxcore.radar.codes import CUT_BYTES, CUTS_AT, MOMENT_BYTES, RADIAL, RADIAL_BYTES
 from wxcore.radar.describe import describe_volume
-from wxcore.radar.volume import Moment, Site, Sweep, Volume
+from wxcore.radar.volume import Moment, Sweep, Volume
 from wxcore.schema import Format
-from wxcore.times import from_epoch, to_datetime64
+from wxcore.times import to_datetime64
 
 NAME = "cinrad-standard"
 
-MAX_CUTS, MAX_MOMENTS, MAX_GATES = 256, 64, 32768
-"""More of them is no radar: 30 cuts, 24 moment types and 4,000 gates are the most that are known."""
+MAX_MOMENTS, MAX_GATES = 64, 32768
+"""More of them is no radar: 24 moment types and 4,000 gates are the most that are known."""
 
 MAX_GATE_M, MAX_START_M = 5000.0, 100_000
-EARLIEST, LATEST = 315_532_800, 4_102_444_800
-"""1980-01-01 (before the first CINRAD) and 2100-01-01, in seconds since 1970."""
 
 MAX_RAY_DELAY_S = 7200
 """A volume takes 6 minutes (DOMAIN.md 1.2); a ray two hours from its start has a wrong clock."""
@@ -44,8 +43,6 @@ PADDING_RATIO, PADDING_SLACK = 4, 65536
 """Ragged rays may grow a cut's bytes by this factor when padded, plus these bytes."""
 
 _FIRST_LOOK = 64
-_HEAD = struct.Struct("<4sHHi")
-_SITE = struct.Struct("<8s32sffii3f")
 _RAY_SIZE = struct.Struct("<ii")
 _MOMENT = struct.Struct("<iiihhi")
 _SAME_WORDS = np.array([True] * 7 + [False] + [True] * 2)
@@ -82,15 +79,6 @@ class _Run:
         return self.at + self.stride * self.rays.size
 
 
-@dataclass(frozen=True)
-class _Header:
-    site: Site
-    task: str
-    start: datetime
-    cuts: npt.NDArray[Any]
-    remarks: tuple[str, ...]
-
-
 def read_standard(data: bytes, name: str = "") -> Volume:
     """Read a volume.
 
@@ -106,7 +94,7 @@ def read_standard(data: bytes, name: str = "") -> Volume:
     Raises:
         ReadError: BAD_HEADER, BAD_VALUE, BAD_POSITION, TRUNCATED (not one whole ray), NO_RADIALS, UNSUPPORTED.
     """
-    header = _header(data, name)
+    header = read_header(data, name)
     begin = CUTS_AT + CUT_BYTES * header.cuts.size
     runs, end = _walk(data, begin, header.cuts.size)
     if not runs:
@@ -121,116 +109,21 @@ def read_standard(data: bytes, name: str = "") -> Volume:
         if sweep is not None:
             sweeps.append(sweep)
     if not sweeps:
-        raise _no_rays(len(data), begin)
+        what = "no ray has a plausible angle and time"
+        raise bad(Reason.NO_RADIALS, what, "没有一条径向的角度和时间有效", begin)
     remarks += _ending(runs, end, len(data), header.cuts.size)
     return Volume(NAME, header.site, header.start, header.task, tuple(sweeps), tuple(remarks))
 
 
 def recognise(head: bytes) -> bool:
     """Magic "RSTM", and not a product (generic_type 2), which `standard_product` reads."""
-    if len(head) < _HEAD.size or not head.startswith(codes.MAGIC):
-        return False
-    return int(_HEAD.unpack_from(head)[3]) != codes.PRODUCT
-
-
-def bad(reason: Reason, what: str, what_zh: str, offset: int | None = None) -> ReadError:
-    """A ReadError that tells what to do about a file that contradicts its format."""
-    return ReadError(
-        reason,
-        f"{what}: the file is damaged or of a variant we do not know; fetch it again",
-        f"{what_zh}：文件已损坏或格式变体未知；请重新获取",
-        offset=offset,
-    )
-
-
-def text(raw: bytes) -> str:
-    """A fixed-width field: UTF-8 or GBK up to the first NUL."""
-    raw = raw.split(b"\0", 1)[0].strip()
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("gbk", errors="replace")
+    return head.startswith(codes.MAGIC) and len(head) >= 12 and generic_type(head) != codes.PRODUCT
 
 
 def _no_rays(size: int, begin: int) -> ReadError:
     if size > begin:
-        return bad(
-            Reason.TRUNCATED, f"no whole ray in {size} bytes", f"{size} 字节中没有一条完整的径向", size
-        )
-    return bad(Reason.NO_RADIALS, "the file has headers and no usable ray", "文件只有头信息，没有可用的径向", size)
-
-
-def _header(data: bytes, name: str) -> _Header:
-    if len(data) < CUTS_AT:
-        raise bad(
-            Reason.TRUNCATED,
-            f"header: {len(data)} bytes, expected at least {CUTS_AT}",
-            f"文件头只有 {len(data)} 字节，至少应为 {CUTS_AT}",
-            len(data),
-        )
-    magic, _major, _minor, generic = _HEAD.unpack_from(data)
-    if magic != codes.MAGIC:
-        raise bad(Reason.BAD_HEADER, f"magic {magic!r}, expected {codes.MAGIC!r}", f"文件标识为 {magic!r}", 0)
-    _require_base_data(generic)
-    (scan,) = struct.unpack_from("<i", data, 324)
-    if scan in codes.RHI_SCANS:
-        raise ReadError(
-            Reason.UNSUPPORTED,
-            f"scan type {scan} is an RHI: only scans in azimuth are read",
-            f"扫描类型 {scan} 为 RHI：只读取方位扫描",
-            offset=324,
-        )
-    start, count = struct.unpack_from("<ii", data, 332)
-    if not 1 <= count <= MAX_CUTS:
-        raise bad(Reason.BAD_HEADER, f"{count} cuts, expected 1 to {MAX_CUTS}", f"扫描层数为 {count}", 336)
-    if not EARLIEST <= start < LATEST:
-        raise bad(Reason.BAD_VALUE, f"scan start {start} s since 1970 is no time", f"扫描开始时间 {start} 无效", 332)
-    if len(data) < CUTS_AT + CUT_BYTES * count:
-        raise bad(Reason.TRUNCATED, f"the file ends inside its {count} cut headers", "文件在扫描层头内中断", len(data))
-    site, remarks = _site(data, name)
-    cuts = np.frombuffer(data, codes.CUT, count, CUTS_AT)
-    return _Header(site, text(data[codes.TASK_AT : codes.TASK_AT + 32]), from_epoch(start), cuts, remarks)
-
-
-def _require_base_data(generic: int) -> None:
-    if generic == codes.PHASED_ARRAY:
-        raise ReadError(
-            Reason.UNSUPPORTED,
-            "phased-array base data (generic_type 16): no file to verify a reader on yet; convert it to V2 base data",
-            "相控阵基数据（generic_type 16）：尚无可验证的样例；请先转换为 V2 基数据",
-            offset=8,
-        )
-    if generic == codes.PRODUCT:
-        raise ReadError(
-            Reason.UNSUPPORTED,
-            "a standard product (generic_type 2), not base data: read it with standard_product",
-            "这是标准格式产品（generic_type 2），不是基数据：请用 standard_product 读取",
-            offset=8,
-        )
-    if generic != codes.BASE_DATA:
-        raise bad(Reason.BAD_HEADER, f"generic_type {generic}, expected 1", f"generic_type 为 {generic}，应为 1", 8)
-
-
-def _site(data: bytes, name: str) -> tuple[Site, tuple[str, ...]]:
-    code, label, lat, lon, antenna, _ground, mhz, beam, _beam_v = _SITE.unpack_from(data, codes.SITE_AT)
-    own = text(code)
-    identity = own if own.isalnum() else codes.site_id(name)
-    remarks: tuple[str, ...] = ()
-    if lat == 0 and lon == 0:
-        lat = lon = height = np.nan
-        remarks = ("the header has no position",)
-    else:
-        height = float(antenna)
-        if not (abs(lat) <= 90 and -180 <= lon <= 360 and -500 <= height <= 9000):  # NaN fails too
-            raise ReadError(
-                Reason.BAD_POSITION,
-                f"site {identity}: latitude {lat}, longitude {lon}, antenna {antenna} m is no place on land",
-                f"站点 {identity}：纬度 {lat}、经度 {lon}、天线高度 {antenna} 米无效",
-                offset=72,
-            )
-    frequency = mhz if 1000 <= mhz <= 100_000 else np.nan
-    width = beam if 0.1 <= beam <= 5 else 1.0
-    return Site(identity, text(label), lat, lon, height, frequency, width), remarks
+        return bad(Reason.TRUNCATED, f"no whole ray in {size} bytes", f"{size} 字节中没有一条完整的径向", size)
+    return bad(Reason.NO_RADIALS, "the file has headers and no ray", "文件只有头信息，没有径向", size)
 
 
 def _walk(data: bytes, at: int, cuts: int) -> tuple[list[_Run], int]:

@@ -74,17 +74,19 @@ def _cut(sweep: Sweep) -> npt.NDArray[np.void]:
     starts = {m.first_gate_m - m.gate_m / 2 for m in sweep.moments.values()} or {0.0}
     start = starts.pop()
     if starts or start != round(start):
-        raise ValueError(f"cut at {sweep.fixed_angle} deg: moments begin at {sorted({start, *starts})} m, not at one whole")
+        raise ValueError(
+            f"cut at {sweep.fixed_angle} deg: moments begin at {sorted({start, *starts})} m, not at one whole"
+        )
     for name, moment in sweep.moments.items():
         fast = codes.has_doppler_gates(name, counts[name], counts, log_gate, reach)
         if moment.gate_m != (doppler_gate if fast else log_gate):
-            raise ValueError(f"cut at {sweep.fixed_angle} deg: {name} has gates of {moment.gate_m} m; a cut has two sizes")
+            raise ValueError(
+                f"cut at {sweep.fixed_angle} deg: {name} has gates of {moment.gate_m} m; a cut has two sizes"
+            )
     reflectivity, velocity = "DBZH" in sweep.moments, "VRADH" in sweep.moments
     cut = np.zeros(1, CUT)
     cut["process"] = 2
-    cut["waveform"] = (
-        _WAVEFORM_BATCH if reflectivity and velocity else _WAVEFORM_CD if velocity else _WAVEFORM_CS
-    )
+    cut["waveform"] = _WAVEFORM_BATCH if reflectivity and velocity else _WAVEFORM_CD if velocity else _WAVEFORM_CS
     cut["dealias"], cut["angular_step"], cut["end_angle"] = 1, 1.0, 360.0
     cut["elevation"], cut["start_range"] = sweep.fixed_angle, round(start)
     cut["log_gate"], cut["doppler_gate"] = codes.gate_raw(log_gate), codes.gate_raw(doppler_gate)

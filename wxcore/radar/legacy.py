@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from wxcore.errors import ReadError, Reason
 from wxcore.radar import codes
-from wxcore.radar.describe import describe_volume
 from wxcore.radar.codes import LEGACY_ANGLE, LEGACY_DAY_MS, LEGACY_HEADER, LEGACY_RAY
+from wxcore.radar.describe import describe_volume
 from wxcore.radar.legacy_write import write_legacy
 from wxcore.radar.volume import Moment, Site, Sweep, Volume
 from wxcore.schema import Format
@@ -56,7 +56,8 @@ def record_length(head: bytes) -> int:
     if first["gates_r"] == 0 and first["gates_v"] == 0:
         return 0
     needed = LEGACY_HEADER + int(first["gates_r"]) + 2 * int(first["gates_v"])
-    for length in (*KNOWN_BYTES, *range(MIN_RECORD, MAX_RECORD + 1)):
+    candidates: tuple[int, ...] = (*KNOWN_BYTES, *range(MIN_RECORD, MAX_RECORD + 1))
+    for length in candidates:
         if length < needed:
             continue
         if len(head) < length + LEGACY_HEADER:
@@ -67,7 +68,7 @@ def record_length(head: bytes) -> int:
             continue
         second = np.frombuffer(head, LEGACY_RAY, 1, length)[0]
         days, rays = int(second["day"]) - int(first["day"]), int(second["number"]) - int(first["number"])
-        if days in {0, 1} and (rays == 1 or second["cut"] != first["cut"]):
+        if days in {0, 1} and (1 <= rays <= 3 or second["cut"] != first["cut"]):
             return length
     return 0
 
@@ -119,7 +120,9 @@ def read_legacy(data: bytes, name: str = "") -> Volume:
         sweeps.append((int(own[0]), _sweep(table, rays, own, time, remarks)))
     if not sweeps:
         raise ReadError(
-            Reason.NO_RADIALS, "no record has a plausible header: fetch the file again", "没有一条有效的径向：请重新获取"
+            Reason.NO_RADIALS,
+            "no record has a plausible header: fetch the file again",
+            "没有一条有效的径向：请重新获取",
         )
     if len(data) % length or rays["state"][-1] not in {codes.END_CUT, codes.END_VOLUME}:
         remarks.append(f"truncated at byte {len(data)}: {len(sweeps)} cuts")
@@ -161,7 +164,7 @@ def _sweep(
     time: npt.NDArray[np.datetime64],
     remarks: list[str],
 ) -> Sweep:
-    """The cut made of the records `own`. Rays laid out unlike the most are merged, those of another gate size left out."""
+    """The cut made of the records `own`. Ragged rays are merged, rays of another gate size left out."""
     heads = rays[own]
     layouts = np.stack([heads[field].astype("i4") for field in _FIELDS], axis=1)
     if (layouts == layouts[0]).all():

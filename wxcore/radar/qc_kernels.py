@@ -17,21 +17,28 @@ NOTHING = -100.0
 def spread(values: Floats, half: int, least: int, out: Floats) -> None:
     """Standard deviation along the ray in a window of 2 half + 1 gates; NaN with fewer than `least` values."""
     rays, gates = values.shape
+    count = np.zeros(gates + 1, dtype=np.int32)
+    total = np.zeros(gates + 1, dtype=np.float64)
+    squares = np.zeros(gates + 1, dtype=np.float64)
     for i in range(rays):
         for g in range(gates):
-            n, total, squares = 0, 0.0, 0.0
-            for k in range(max(g - half, 0), min(g + half + 1, gates)):
-                v = values[i, k]
-                if not np.isnan(v):
-                    n += 1
-                    total += v
-                    squares += v * v
-            out[i, g] = np.sqrt(max(squares / n - (total / n) ** 2, 0.0)) if n >= least else np.nan
+            v = values[i, g]
+            known = not np.isnan(v)
+            count[g + 1] = count[g] + known
+            total[g + 1] = total[g] + (v if known else 0.0)
+            squares[g + 1] = squares[g] + (v * v if known else 0.0)
+        for g in range(gates):
+            low, high = max(g - half, 0), min(g + half + 1, gates)
+            n = count[high] - count[low]
+            out[i, g] = np.nan
+            if n >= least:
+                mean = (total[high] - total[low]) / n
+                out[i, g] = np.sqrt(max((squares[high] - squares[low]) / n - mean * mean, 0.0))
 
 
 @numba.njit(cache=True, nogil=True)
 def texture(z: Floats, half: int, spin_db: float, wrap: bool, tdbz: Floats, spin: Floats) -> None:
-    """TDBZ [dB2] and SPIN [%] of each gate over 2 half + 1 gates of its ray and its two neighbours.
+    """TDBZ [dB2] and SPIN [%] of each gate over 2 half + 1 gates of its ray and its two neighbours; 0 where there is no echo.
 
     TDBZ: mean of (Z_i - Z_i-1)^2 (Hubbert et al. 2009). SPIN: part of the gates where the slope changes its sign and
     the two steps are larger than `spin_db` on average (Steiner & Smith 2002).
@@ -47,13 +54,16 @@ def texture(z: Floats, half: int, spin_db: float, wrap: bool, tdbz: Floats, spin
             if g > 0 and z[i, g] > NOTHING and z[i, g - 1] > NOTHING:
                 step = z[i, g] - z[i, g - 1]
             valued = not np.isnan(step)
-            turned = valued and step * before < 0 and (abs(step) + abs(before)) / 2 > spin_db
+            turn = valued and step * before < 0 and (abs(step) + abs(before)) / 2 > spin_db
             square[i, g + 1] = square[i, g] + (step * step if valued else 0.0)
             steps[i, g + 1] = steps[i, g] + valued
-            turns[i, g + 1] = turns[i, g] + turned
+            turns[i, g + 1] = turns[i, g] + turn
             before = step
     for i in range(rays):
         for g in range(gates):
+            tdbz[i, g] = spin[i, g] = 0.0
+            if not z[i, g] > NOTHING:
+                continue
             low, high = max(g - half, 0), min(g + half + 1, gates)
             n, total, turned = 0, 0.0, 0
             for d in range(-1, 2):
@@ -65,13 +75,13 @@ def texture(z: Floats, half: int, spin_db: float, wrap: bool, tdbz: Floats, spin
                 n += steps[j, high] - steps[j, low]
                 total += square[j, high] - square[j, low]
                 turned += turns[j, high] - turns[j, low]
-            tdbz[i, g] = total / n if n > 0 else 0.0
-            spin[i, g] = 100.0 * turned / n if n > 0 else 0.0
+            if n > 0:
+                tdbz[i, g], spin[i, g] = total / n, 100.0 * turned / n
 
 
 @numba.njit(cache=True, nogil=True)
 def strongest_around(
-    z: Floats, wanted: Floats, ray_of: Ints, gate_of: Ints, reach: Ints, out: Floats
+    z: Floats, wanted: Floats, ray_of: Ints, gate_of: Ints, reach: Ints, step: int, out: Floats
 ) -> None:
     """Largest value of another sweep about each gate that has an echo; `out` stays where `gate_of` is -1.
 
@@ -80,6 +90,7 @@ def strongest_around(
         wanted: (ray, gate) of this sweep: only echoes are looked up, and the search ends at that strength.
         ray_of: (ray,) nearest ray of the other sweep, -1 where none; gate_of: (gate,) likewise.
         reach: (2, gate) half-widths of the neighbourhood in rays and in gates of the other sweep.
+        step: only every so many gates are looked at, the middle one among them.
         out: (ray, gate): NOTHING where all of the neighbourhood is observed without echo, NaN where unobserved.
     """
     rays, gates = z.shape
@@ -88,7 +99,9 @@ def strongest_around(
             if ray_of[i] < 0 or gate_of[g] < 0 or not wanted[i, g] > NOTHING:
                 continue
             best = np.float32(np.nan)
-            for k in range(max(gate_of[g] - reach[1, g], 0), min(gate_of[g] + reach[1, g] + 1, gates)):
+            for k in range(gate_of[g] - reach[1, g], gate_of[g] + reach[1, g] + 1, step):
+                if k < 0 or k >= gates:
+                    continue
                 for d in range(-reach[0, g], reach[0, g] + 1):
                     v = z[(ray_of[i] + d) % rays, k]
                     if np.isnan(best) or v > best:
@@ -99,13 +112,13 @@ def strongest_around(
 
 
 @numba.njit(cache=True, nogil=True)
-def mean_over(values: Floats, ray_of: Ints, first: Ints, count: int, out: Floats) -> None:
-    """Mean absolute value of `count` gates of another sweep from gate `first` on; NaN where none is known."""
+def mean_over(values: Floats, z: Floats, ray_of: Ints, first: Ints, count: int, out: Floats) -> None:
+    """Mean absolute value of `count` gates of another sweep from gate `first` on, where `z` has an echo; else NaN."""
     gates = values.shape[1]
     for i in range(out.shape[0]):
         for g in range(out.shape[1]):
             n, total = 0, 0.0
-            if ray_of[i] >= 0:
+            if ray_of[i] >= 0 and z[i, g] > NOTHING:
                 for k in range(max(first[g], 0), min(first[g] + count, gates)):
                     v = values[ray_of[i], k]
                     if not np.isnan(v):
@@ -123,47 +136,44 @@ def _root(parent: Ints, a: int) -> int:
 
 
 @numba.njit(cache=True, nogil=True)
-def _join(parent: Ints, size: Ints, a: int, b: int) -> None:
-    a, b = _root(parent, a), _root(parent, b)
-    if a == b:
-        return
-    if size[a] < size[b]:
-        a, b = b, a
-    parent[b] = a
-    size[a] += size[b]
+def _touch(start: Ints, end: Ints, parent: Ints, a: int, a_end: int, b: int, b_end: int) -> None:
+    """Unite the runs a..a_end of a ray with those of b..b_end of its neighbour that they touch, corners included."""
+    while a < a_end and b < b_end:
+        if start[a] <= end[b] + 1 and start[b] <= end[a] + 1:
+            parent[_root(parent, b)] = _root(parent, a)
+        if end[a] < end[b]:
+            a += 1
+        else:
+            b += 1
 
 
 @numba.njit(cache=True, nogil=True)
 def component_sizes(mask: Bytes, wrap: bool, out: Ints) -> None:
     """Number of gates of the 8-connected component that each gate of `mask` (ray, gate) belongs to; 0 outside.
 
-    `wrap`: the last ray is the first one's neighbour.
+    `wrap`: the last ray is the first one's neighbour. Works on runs of gates, which are few.
     """
     rays, gates = mask.shape
-    label = np.full((rays, gates), -1, dtype=np.int32)
-    parent = np.empty(mask.size, dtype=np.int32)
-    size = np.zeros(mask.size, dtype=np.int32)
-    used = 0
+    most = rays * (gates // 2 + 1)
+    start, end, parent = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.int32)
+    first = np.zeros(rays + 1, dtype=np.int32)
+    n = 0
     for i in range(rays):
         for g in range(gates):
-            if not mask[i, g]:
-                continue
-            if g > 0 and mask[i, g - 1]:
-                label[i, g] = label[i, g - 1]
-                size[_root(parent, label[i, g])] += 1
-            else:
-                label[i, g] = used
-                parent[used], size[used] = used, 1
-                used += 1
-            if i > 0:
-                for k in range(max(g - 1, 0), min(g + 2, gates)):
-                    if mask[i - 1, k]:
-                        _join(parent, size, label[i, g], label[i - 1, k])
+            out[i, g] = 0
+            if mask[i, g]:
+                if g == 0 or not mask[i, g - 1]:
+                    start[n], parent[n] = g, n
+                    n += 1
+                end[n - 1] = g
+        first[i + 1] = n
+        if i > 0:
+            _touch(start, end, parent, first[i - 1], first[i], first[i], n)
     if wrap and rays > 2:
-        for g in range(gates):
-            for k in range(max(g - 1, 0), min(g + 2, gates)):
-                if mask[0, g] and mask[rays - 1, k]:
-                    _join(parent, size, label[0, g], label[rays - 1, k])
+        _touch(start, end, parent, first[rays - 1], n, 0, first[1])
+    size = np.zeros(n, dtype=np.int32)
+    for k in range(n):
+        size[_root(parent, k)] += end[k] - start[k] + 1
     for i in range(rays):
-        for g in range(gates):
-            out[i, g] = size[_root(parent, label[i, g])] if mask[i, g] else 0
+        for k in range(first[i], first[i + 1]):
+            out[i, start[k] : end[k] + 1] = size[_root(parent, k)]

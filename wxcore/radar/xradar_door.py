@@ -43,7 +43,7 @@ BROKEN = (
 NEXRAD_BEAM_DEG = 0.95
 """Beam width of the WSR-88D antenna: 0.925 to 0.95 deg (WSR-88D handbook)."""
 
-_VOLUME_HEADER_BYTES = 24
+_VOLUME_HEADER_BYTES, _RECORD_BYTES, _METADATA_RECORDS = 24, 2432, 134
 _MOMENTS = {"REF": "DBZH", "VEL": "VRADH", "SW": "WRADH", "ZDR": "ZDR", "PHI": "PHIDP", "RHO": "RHOHV"}
 _WORD_MASKS = {"PHI": 0x3FF, "ZDR": 0x7FF}
 """Bits of a 16-bit word that carry data (ICD 2620002, table XVII-I)."""
@@ -63,7 +63,7 @@ def read_nexrad(data: bytes, name: str) -> Volume:
         ReadError: BAD_COMPRESSION, BAD_VALUE or NO_RADIALS.
         LimitError: TOO_LARGE.
     """
-    plain = _inflate(data)
+    plain = _whole_messages(_inflate(data))
     try:
         with NEXRADLevel2File(plain, loaddata=False) as file:
             return _nexrad_volume(file, data[20:24], name)
@@ -96,18 +96,14 @@ def read_odim(data: bytes, name: str) -> Volume:
 
 def describe(volume: Volume) -> schema.Description:
     """What the volume is, for `wx doctor`."""
-    moments = dict.fromkeys(name for sweep in volume.sweeps for name in sweep.moments)
-    names = tuple(moments)
+    names = tuple(dict.fromkeys(name for sweep in volume.sweeps for name in sweep.moments))
     return schema.Description("volume", volume.site.id, volume.start, len(volume.sweeps), names, volume.remarks)
 
 
 def _broken(what: str, cause: Exception) -> ReadError:
     detail = f"{type(cause).__name__}: {str(cause)[:200]}"
-    return ReadError(
-        Reason.BAD_VALUE,
-        f"{what}: the file cannot be decoded ({detail}): it is damaged or cut short, fetch it again",
-        f"{what}：文件无法解码（{detail}）：可能损坏或不完整，请重新获取",
-    )
+    en = f"{what}: the file cannot be decoded ({detail}): it is damaged or cut short, fetch it again"
+    return ReadError(Reason.BAD_VALUE, en, f"{what}：文件无法解码（{detail}）：可能损坏或不完整，请重新获取")
 
 
 def _no_radials(what: str) -> ReadError:
@@ -128,12 +124,9 @@ def _inflate(data: bytes) -> bytes:
         try:
             part = bz2.BZ2Decompressor().decompress(block, MAX_BYTES - total + 1)
         except (OSError, ValueError) as cause:
-            raise ReadError(
-                Reason.BAD_COMPRESSION,
-                f"NEXRAD Level II: bzip2 block does not decompress ({cause}): fetch the file again",
-                f"NEXRAD Level II：bzip2 数据块无法解压（{cause}）：请重新获取文件",
-                offset=position,
-            ) from cause
+            en = f"NEXRAD Level II: bzip2 block does not decompress ({cause}): fetch the file again"
+            zh = f"NEXRAD Level II：bzip2 数据块无法解压（{cause}）：请重新获取文件"
+            raise ReadError(Reason.BAD_COMPRESSION, en, zh, offset=position) from cause
         total += len(part)
         if total > MAX_BYTES:
             raise _too_large("NEXRAD Level II", total)
@@ -142,12 +135,22 @@ def _inflate(data: bytes) -> bytes:
     return b"".join(parts)
 
 
+def _whole_messages(plain: bytes) -> bytes:
+    """Without a message that is cut short at the end, for which xradar gives up the whole file."""
+    position, number = _VOLUME_HEADER_BYTES, 0
+    while position + 28 <= len(plain):
+        halfwords, kind = struct.unpack_from(">HxB", plain, position + 12)
+        shortest = 28 if kind == 31 else _RECORD_BYTES
+        step = _RECORD_BYTES if number < _METADATA_RECORDS else max(2 * halfwords + 12, shortest)
+        if position + step > len(plain):
+            break
+        position, number = position + step, number + 1
+    return plain[:position]
+
+
 def _too_large(what: str, found: int) -> LimitError:
-    return LimitError(
-        Reason.TOO_LARGE,
-        f"{what}: {found} bytes or more after unpacking, at most {MAX_BYTES} are decoded: damaged or hostile",
-        f"{what}：解压后至少 {found} 字节，超过上限 {MAX_BYTES}：文件损坏或恶意",
-    )
+    en = f"{what}: {found} bytes or more after unpacking, at most {MAX_BYTES} are decoded: damaged or hostile"
+    return LimitError(Reason.TOO_LARGE, en, f"{what}：解压后至少 {found} 字节，超过上限 {MAX_BYTES}：文件损坏或恶意")
 
 
 def _nexrad_volume(file: NEXRADLevel2File, icao: bytes, name: str) -> Volume:
@@ -281,11 +284,9 @@ def _odim_site(attrs: dict[str, dict[str, Any]], name: str) -> Site:
     what, where, how = attrs.get("what", {}), attrs.get("where", {}), attrs.get("how", {})
     kind = _text(what.get("object", ""))
     if kind not in {"PVOL", "SCAN"}:
-        raise ReadError(
-            Reason.UNSUPPORTED,
-            f"ODIM_H5 object {kind!r}: only polar volumes and scans (PVOL, SCAN) are read",
-            f"ODIM_H5 对象类型 {kind!r}：只支持极坐标体扫和单层扫描（PVOL、SCAN）",
-        )
+        en = f"ODIM_H5 object {kind!r}: only polar volumes and scans (PVOL, SCAN) are read"
+        zh = f"ODIM_H5 对象类型 {kind!r}：只支持极坐标体扫和单层扫描（PVOL、SCAN）"
+        raise ReadError(Reason.UNSUPPORTED, en, zh)
     source = dict(part.split(":", 1) for part in _text(what.get("source", "")).split(",") if ":" in part)
     code = next((source[key] for key in ("RAD", "NOD", "WMO", "WIGOS", "PLC") if source.get(key)), Path(name).stem)
     lat, lon, height = (float(where.get(key, np.nan)) for key in ("lat", "lon", "height"))
@@ -304,7 +305,7 @@ def _odim_site(attrs: dict[str, dict[str, Any]], name: str) -> Site:
 def _odim_volume(tree: xr.DataTree, site: Site) -> Volume:
     groups = sorted((key for key in tree.children if key.startswith("sweep_")), key=lambda key: int(key[6:]))
     skipped: dict[str, None] = {}
-    sweeps = [_odim_sweep(tree[key].to_dataset(), skipped) for key in groups]
+    sweeps = (_odim_sweep(tree[key].to_dataset(), skipped) for key in groups)
     kept = tuple(sweep for sweep in sweeps if sweep is not None)
     if not kept:
         raise _no_radials("ODIM_H5")

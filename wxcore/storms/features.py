@@ -90,8 +90,8 @@ def storm_table(products: xr.Dataset, labels: npt.NDArray[np.int32], count: int,
     if count == 0:
         return empty_storms()
     groups = group(labels, count)
-    lat, lon = np.repeat(grid.lat, grid.n_lon), np.tile(grid.lon, grid.n_lat)
-    area = np.repeat(grid.cell_area_km2, grid.n_lon)[groups.cells]
+    rows, columns = groups.cells // grid.n_lon, groups.cells % grid.n_lon
+    lat, lon, area = grid.lat[rows], grid.lon[places], grid.cell_area_km2[rows]
     fields = {name: _inside(products, name, groups) for _, name, _ in MAXIMA}
     linear = 10 ** (fields["composite_reflectivity"] / 10)
     weight = np.add.reduceat(linear, groups.starts)
@@ -100,8 +100,8 @@ def storm_table(products: xr.Dataset, labels: npt.NDArray[np.int32], count: int,
     columns: dict[str, object] = {
         "storm_id": np.full(count, "", dtype=object),
         "time": np.full(count, products["time"].to_numpy().ravel()[0], dtype="datetime64[ns]"),
-        "lat": np.add.reduceat(linear * lat[groups.cells], groups.starts) / weight,
-        "lon": np.add.reduceat(linear * lon[groups.cells], groups.starts) / weight,
+        "lat": np.add.reduceat(linear * lat, groups.starts) / weight,
+        "lon": np.add.reduceat(linear * lon, groups.starts) / weight,
         "area_km2": np.add.reduceat(area, groups.starts),
         "polygon": outlines(labels, groups, grid),
         "mesh_lat": hail[:, 0],
@@ -125,14 +125,14 @@ def _inside(products: xr.Dataset, name: str, groups: Groups) -> Floats:
 
 
 def _hail_place(mesh: Floats, groups: Groups, lat: Floats, lon: Floats) -> Floats:
-    """(lat, lon) of each storm's largest MESH, (storm, 2); NaN where there is none above zero."""
+    """(lat, lon) of each storm's largest MESH, (storm, 2); NaN where there is none above zero. All but the result are
+    along `groups.cells`."""
     place = np.full((len(groups), 2), np.nan)
     known = np.where(mesh > 0, mesh, -1.0)
     for storm, (start, size) in enumerate(zip(groups.starts, groups.sizes, strict=True)):
         best = start + int(np.argmax(known[start : start + size]))
         if known[best] > 0:
-            cell = groups.cells[best]
-            place[storm] = lat[cell], lon[cell]
+            place[storm] = lat[best], lon[best]
     return place
 
 

@@ -93,7 +93,10 @@ def label_cells(composite: npt.NDArray[np.float32], row_area_km2: npt.NDArray[np
     regions, count = ndimage.label(composite >= OUTLINE_DBZ)
     labels = np.zeros(composite.shape, dtype=np.int32)
     storms = 0
-    area = np.bincount(regions.ravel(), weights=np.repeat(row_area_km2, composite.shape[1]), minlength=count + 1)
+    cells = np.flatnonzero(regions)
+    area = np.bincount(
+        regions.ravel()[cells], weights=row_area_km2[cells // composite.shape[1]], minlength=count + 1
+    )  # fmt: skip
     for region, box in enumerate(ndimage.find_objects(regions), start=1):
         if area[region] < MIN_AREA_KM2:
             continue
@@ -143,7 +146,8 @@ def _cores(dbz: npt.NDArray[np.float32], inside: npt.NDArray[np.bool_], cell_km2
         if count == 0:
             break
         sizes = np.bincount(pieces.ravel(), minlength=count + 1) * cell_km2
-        peaks = np.asarray(ndimage.maximum(dbz, pieces, np.arange(count + 1)))
+        peaks = np.full(count + 1, -np.inf)
+        np.maximum.at(peaks, pieces.ravel(), dbz.ravel())
         distinct = (sizes >= MIN_CORE_KM2) & (peaks >= threshold + MIN_CONTRAST_DB)
         distinct[0] = False
         deeper: list[npt.NDArray[np.bool_]] = []

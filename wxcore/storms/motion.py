@@ -21,9 +21,10 @@ to the next in the CMA mosaics of 2025-06-09."""
 POSITION_SD_FREEDOM = 2.0
 """How many residuals POSITION_SD_KM counts for [I]."""
 
-MIN_MOTION_SD_M_S = 3.0
-"""Floor of the standard error [m/s]: a storm is not a rigid body. Centroids in the same mosaics missed their track by
-9 km in 30 min, 5 m/s, whatever the fit said [I]."""
+CHANGE_SD_M_S = 3.0
+"""How much a storm's motion differs from a perfect fit to its past [m/s], added (in quadrature) to the fit's error: it
+is not a rigid body. Centroids in the same mosaics missed their track by 9 km in 30 min, 5 m/s, whatever the fit said
+[I]."""
 
 NEIGHBOUR_KM = 100.0
 """Storms this near lend their motion [km]."""
@@ -107,16 +108,21 @@ def borrowed(east_km: float, north_km: float, others: Floats) -> Motion:
     return Motion(u, v, float(np.sqrt(differ + 1 / weight.sum())))
 
 
+def inherited(mother: Motion) -> Motion:
+    """Motion of a storm that split from `mother`: hers, with the error of two storms that may part."""
+    return Motion(mother.u, mother.v, float(np.hypot(mother.sd, NEIGHBOUR_SPREAD_M_S)))
+
+
 def blended(own: Motion, near: Motion) -> Motion:
     """Mean of a storm's own motion and its neighbours', each weighted with 1/sd^2: a young track leans on them.
 
-    The error is not less than MIN_MOTION_SD_M_S.
+    The error includes CHANGE_SD_M_S.
     """
     if not np.isfinite(near.u):
-        return Motion(own.u, own.v, max(own.sd, MIN_MOTION_SD_M_S))
+        return Motion(own.u, own.v, float(np.hypot(own.sd, CHANGE_SD_M_S)))
     a, b = own.sd**-2, near.sd**-2
     u, v = (own.u * a + near.u * b) / (a + b), (own.v * a + near.v * b) / (a + b)
-    return Motion(u, v, max(float((a + b) ** -0.5), MIN_MOTION_SD_M_S))
+    return Motion(u, v, float(np.hypot((a + b) ** -0.5, CHANGE_SD_M_S)))
 
 
 def common_shift(old: Floats, old_area: Floats, new: Floats, new_area: Floats, *, radius_km: float) -> Floats:

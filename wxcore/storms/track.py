@@ -18,7 +18,7 @@ from scipy.optimize import linear_sum_assignment
 from wxcore.grid import EARTH_RADIUS_M, Grid
 from wxcore.storms.features import empty_storms
 from wxcore.storms.identify import Cells
-from wxcore.storms.motion import UNKNOWN, Motion, blended, borrowed, common_shift, fit
+from wxcore.storms.motion import Motion, blended, borrowed, common_shift, fit, inherited
 from wxcore.times import to_datetime64
 
 NS_PER_MIN = 60e9
@@ -245,35 +245,63 @@ def _ids(table: pd.DataFrame, pairs: dict[int, int], old: pd.DataFrame, when: da
 
 
 def _motions(table: pd.DataFrame, found: _Match, history: pd.DataFrame, plane: _Plane) -> list[Motion]:
-    """Own track leaning on its neighbours'; else that of the storm it split from; else its neighbours'; else UNKNOWN."""
+    """Its own track's, else that of the storm it split from, leaning on its neighbours'; else theirs; else UNKNOWN."""
     here = plane.positions(table)
-    tracks = dict(list(history.groupby("storm_id", sort=True)))
-    own = {
-        row: _own_motion(table.iloc[[row]], tracks[table["storm_id"].iloc[row]], plane) for row in sorted(found.pairs)
-    }
+    tracks = _tracks(table, history, plane)
+    own = {row: _own_motion(tracks[table["storm_id"].iloc[row]]) for row in sorted(found.pairs)}
     measured = np.array([[*here[row], motion.u, motion.v, motion.sd] for row, motion in own.items()]).reshape(-1, 5)
     rows = np.array(list(own), dtype=np.int64)
     new_of = {prior: new for new, prior in found.pairs.items()}
     motions: list[Motion] = []
     for row in range(len(table)):
         near = borrowed(here[row, 0], here[row, 1], measured[rows != row])
-        if row in own:
-            motions.append(blended(own[row], near))
-            continue
-        mother = own.get(new_of.get(found.split_from.get(row, -1), -1), UNKNOWN)
-        motions.append(Motion(mother.u, mother.v, max(mother.sd, near.sd)) if np.isfinite(mother.u) else near)
+        motion = own.get(row)
+        if motion is None and row in found.split_from:
+            motion = inherited(own[new_of[found.split_from[row]]])
+        motions.append(near if motion is None else blended(motion, near))
     return motions
 
 
-def _own_motion(row: pd.DataFrame, past: pd.DataFrame, plane: _Plane) -> Motion:
+@dataclass(frozen=True)
+class _Track:
+    """Last positions of one storm, time ascending, the current one last.
+
+    Attributes:
+        minutes: (n,), 0 now; positions: (n, 2) [km]; motion: (n, 2) [m/s], NaN now; jumped: split or merged then.
+    """
+
+    minutes: Floats
+    positions: Floats
+    motion: Floats
+    jumped: npt.NDArray[np.bool_]
+
+
+def _tracks(table: pd.DataFrame, history: pd.DataFrame, plane: _Plane) -> dict[str, _Track]:
+    """By storm_id, for the storms of the current table."""
+    names = np.concatenate([history["storm_id"].to_numpy(dtype=object), table["storm_id"].to_numpy(dtype=object)])
+    lines: dict[str, list[int]] = {name: [] for name in table["storm_id"]}
+    for index, name in enumerate(names):
+        if name in lines:
+            lines[name].append(index)
+    now = table["time"].iloc[0].to_datetime64()
+    minutes = -np.concatenate([_minutes(now, history), np.zeros(len(table))])
+    positions = np.concatenate([plane.positions(history), plane.positions(table)])
+    past = history[["u_m_s", "v_m_s"]].to_numpy(dtype="f8")
+    motion = np.concatenate([past, np.full((len(table), 2), np.nan)])
+    jumped = np.array([len(parents) > 0 for parents in (*history["parents"], *table["parents"])], dtype=np.bool_)
+    return {
+        name: _Track(minutes[last], positions[last], motion[last], jumped[last])
+        for name, rows in lines.items()
+        for last in (rows[-MAX_POSITIONS:],)
+    }
+
+
+def _own_motion(line: _Track) -> Motion:
     """Fit to the last positions. Where a split or merge made the centroid jump, the jump is taken out: the track before
     is moved so that it leads, with its own motion, to the position after."""
-    line = pd.concat([past.tail(MAX_POSITIONS - 1), row], ignore_index=True)
-    positions = plane.positions(line)
-    minutes = -_minutes(line["time"].iloc[-1].to_datetime64(), line)
-    motion = line[["u_m_s", "v_m_s"]].to_numpy(dtype="f8")
-    for k in range(1, len(line)):
-        if line["parents"].iloc[k] and np.isfinite(motion[k - 1]).all():
-            expected = positions[k - 1] + motion[k - 1] * KM_PER_MIN * (minutes[k] - minutes[k - 1])
-            positions[:k] += positions[k] - expected
-    return fit(minutes, positions[:, 0], positions[:, 1])
+    positions = line.positions.copy()
+    for k in np.flatnonzero(line.jumped[1:]) + 1:
+        if np.isfinite(line.motion[k - 1]).all():
+            step = line.motion[k - 1] * KM_PER_MIN * (line.minutes[k] - line.minutes[k - 1])
+            positions[:k] += positions[k] - positions[k - 1] - step
+    return fit(line.minutes, positions[:, 0], positions[:, 1])

@@ -21,7 +21,7 @@ from wxcore.warning.cap_model import (
     NamedValue,
     Resource,
 )
-from wxcore.warning.model import Warning  # noqa: A004
+from wxcore.warning.model import Warning
 from wxcore.warning.text import area_words
 
 PROFILE_CODE = "wxcore-draft-1"

@@ -21,7 +21,7 @@ from wxcore.region import Region
 from wxcore.times import require_utc
 from wxcore.warning.area import Touch, find_touches, outline
 from wxcore.warning.level import LevelRule, Rulebook, Signal, highest, keeps, rulebook
-from wxcore.warning.model import LEVELS, Place, Reference, Warning, with_counts  # noqa: A004
+from wxcore.warning.model import LEVELS, Place, Reference, Warning, with_counts
 from wxcore.warning.text import Change, write_texts
 
 RANK = {level: rank for rank, level in enumerate(("", *LEVELS))}

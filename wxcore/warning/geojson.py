@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from wxcore.warning.model import Warning, to_dict  # noqa: A004
+from wxcore.warning.model import Warning, to_dict
 
 
 def to_geojson(warnings: Sequence[Warning]) -> dict[str, Any]:

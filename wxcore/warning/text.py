@@ -12,7 +12,7 @@ from typing import Any
 
 from wxcore.times import require_utc
 from wxcore.warning.level import LevelRule, Rulebook, Signal
-from wxcore.warning.model import Place, Warning  # noqa: A004
+from wxcore.warning.model import Place, Warning
 
 NAMES_SHOWN = 12
 """Places written out in the body; the others are counted there and listed in the area description."""

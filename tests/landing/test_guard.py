@@ -1,0 +1,127 @@
+"""Hangs, crashes and greed end in a child."""
+
+import ctypes
+import operator
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from wxcore.errors import LimitError, ReadError, Reason, RegionError
+from wxcore.landing import guard
+from wxcore.landing.guard import close_guard, run_guarded
+
+
+def raise_read_error(offset: int) -> None:
+    raise ReadError(Reason.BAD_HEADER, "bad", "坏", offset=offset)
+
+
+def raise_region_error() -> None:
+    raise RegionError("en", "zh")
+
+
+def raise_bug() -> None:
+    raise KeyError("a reader's bug")
+
+
+def chatter(text: str) -> str:
+    os.write(1, text.encode() * 10_000)
+    return text
+
+
+def process_id(_: int = 0) -> int:
+    return os.getpid()
+
+
+def nap(seconds: float) -> int:
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def reason_of(function: object, *args: object, **limits: float) -> Reason:
+    with pytest.raises(LimitError) as caught:
+        run_guarded(function, *args, **limits)  # type: ignore[arg-type]
+    assert caught.value.en != caught.value.zh
+    return caught.value.reason
+
+
+def test_results_come_back() -> None:
+    assert run_guarded(operator.add, 1, 2) == 3
+    assert run_guarded(len, bytes(30_000_000)) == 30_000_000
+    assert len(run_guarded(bytes, 30_000_000)) == 30_000_000
+    assert run_guarded(process_id) != os.getpid()
+
+
+def test_a_hang_is_killed_and_the_next_job_runs() -> None:
+    started = time.monotonic()
+    assert reason_of(time.sleep, 60, wall_s=0.3) == Reason.DECODE_TIMEOUT
+    assert time.monotonic() - started < 30  # far from the 60 s that it wanted
+    assert run_guarded(operator.add, 1, 2) == 3
+
+
+@pytest.mark.parametrize(
+    ("function", "args"),
+    [(ctypes.string_at, (0,)), (os._exit, (0,)), (os.kill, (0, signal.SIGKILL)), (os.abort, ())],
+)
+def test_a_crash_is_told_and_the_next_job_runs(function: object, args: tuple[int, ...]) -> None:
+    if function is os.kill:
+        function, args = signal.raise_signal, (signal.SIGKILL,)
+    assert reason_of(function, *args) == Reason.DECODE_CRASH
+    assert run_guarded(operator.add, 1, 2) == 3
+
+
+def test_greed_is_stopped() -> None:
+    assert reason_of(bytes, 2**30, memory_bytes=2**29) == Reason.DECODE_CRASH
+    assert len(run_guarded(bytes, 2**20, memory_bytes=2**29)) == 2**20
+
+
+def test_our_errors_cross_whole() -> None:
+    with pytest.raises(ReadError) as caught:
+        run_guarded(raise_read_error, 17)
+    error = caught.value
+    assert (error.reason, error.en, error.zh, error.offset) == (Reason.BAD_HEADER, "bad", "坏", 17)
+    assert not isinstance(error, LimitError)
+    with pytest.raises(RegionError, match="en"):
+        run_guarded(raise_region_error)
+
+
+def test_other_errors_are_a_failed_decoding() -> None:
+    with pytest.raises(LimitError, match='KeyError: "a reader\'s bug"') as caught:
+        run_guarded(raise_bug)
+    assert caught.value.reason == Reason.DECODE_CRASH
+
+
+def test_output_of_a_parser_harms_nobody() -> None:
+    assert run_guarded(chatter, "noise") == "noise"
+    assert run_guarded(operator.add, 1, 2) == 3
+
+
+def test_children_are_reused_then_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    close_guard()
+    monkeypatch.setattr(guard, "USES", 3)
+    seen = [run_guarded(process_id) for _ in range(6)]
+    assert len(set(seen[:3])) == 1
+    assert len(set(seen[3:])) == 1
+    assert seen[0] != seen[3]
+
+
+def test_threads_have_a_child_each() -> None:
+    with ThreadPoolExecutor(3) as pool:
+        children = list(pool.map(lambda _: run_guarded(nap, 0.3), range(3)))
+    assert len(set(children)) == 3
+
+
+def test_a_child_that_died_while_idle_is_replaced() -> None:
+    child = run_guarded(process_id)
+    os.kill(child, signal.SIGKILL)
+    time.sleep(0.1)
+    assert run_guarded(process_id) != child
+
+
+def test_nothing_is_left_behind() -> None:
+    child = run_guarded(process_id)
+    close_guard()
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)

@@ -1,0 +1,143 @@
+"""Advection of storms: distances on the ground, growth of the error, arrival at districts."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shapely.geometry import Point, Polygon, box
+
+from wxcore.grid import EARTH_RADIUS_M
+from wxcore.nowcast.advect import (
+    KAPPA_KM_MIN,
+    SIGMA0_KM,
+    STATIONARY_SPEED_M_S,
+    area_at_risk,
+    arrival_window,
+    forecast_positions,
+    sigma_km,
+)
+
+DEGREE_KM = np.deg2rad(1) * EARTH_RADIUS_M / 1000
+LON, LAT = 107.0, 30.0
+EAST_KM = DEGREE_KM * np.cos(np.deg2rad(LAT))
+
+
+def square(east_km: float, north_km: float, half_km: float) -> Polygon:
+    """Square about a place given from (LON, LAT)."""
+    lon, lat = LON + east_km / EAST_KM, LAT + north_km / DEGREE_KM
+    return box(lon - half_km / EAST_KM, lat - half_km / DEGREE_KM, lon + half_km / EAST_KM, lat + half_km / DEGREE_KM)
+
+
+def storm(u: float = 10.0, v: float = 0.0, sd: float = 3.0, half_km: float = 5.0) -> pd.Series:
+    return pd.Series(
+        {"storm_id": "a", "lat": LAT, "lon": LON, "polygon": square(0, 0, half_km), "u_m_s": u, "v_m_s": v,
+         "motion_sd_m_s": sd}
+    )  # fmt: skip
+
+
+def area_km2(polygon: Polygon) -> float:
+    return polygon.area * EAST_KM * DEGREE_KM
+
+
+class TestSigma:
+    def test_domain_formula(self) -> None:
+        assert sigma_km(storm(), 0) == pytest.approx(3)
+        assert sigma_km(storm(), 20) == pytest.approx(np.hypot(3, 6))
+
+    def test_an_unsure_motion_grows_faster(self) -> None:
+        assert sigma_km(storm(sd=10), 60) == pytest.approx(np.hypot(3, 36))
+
+    def test_unknown_motion(self) -> None:
+        assert sigma_km(storm(np.nan, np.nan, np.nan), 30) == pytest.approx(np.hypot(3, STATIONARY_SPEED_M_S * 1.8))
+
+
+class TestPositions:
+    def test_lead_zero_is_the_input(self) -> None:
+        row = forecast_positions(pd.DataFrame([storm()])).iloc[0]
+        assert (row["lead_min"], row["lat"], row["lon"]) == (0, LAT, LON)
+        assert row["polygon"].equals_exact(square(0, 0, 5), 0)
+        assert row["sigma_km"] == SIGMA0_KM
+
+    @pytest.mark.parametrize(("u", "v"), [(10, 0), (0, 10), (-7, 12)])
+    def test_distance_on_the_ground(self, u: float, v: float) -> None:
+        row = forecast_positions(pd.DataFrame([storm(u, v)]), (30,)).iloc[0]
+        assert (row["lon"] - LON) * EAST_KM == pytest.approx(u * 1.8)  # 10 m/s for 30 min is 18 km
+        assert (row["lat"] - LAT) * DEGREE_KM == pytest.approx(v * 1.8)
+        assert area_km2(row["polygon"]) == pytest.approx(100)
+        middle = row["polygon"].centroid
+        assert (middle.x, middle.y) == (pytest.approx(row["lon"]), pytest.approx(row["lat"]))
+
+    def test_unknown_motion_stays(self) -> None:
+        table = forecast_positions(pd.DataFrame([storm(np.nan, np.nan, np.nan)]), (0, 60))
+        assert not table["moving"].any()
+        assert table["lon"].tolist() == [LON, LON]
+        assert table["sigma_km"].iloc[1] > 40
+
+    def test_no_storms(self) -> None:
+        assert forecast_positions(pd.DataFrame(columns=list(storm().index))).empty
+
+
+class TestAreaAtRisk:
+    def test_lead_zero_is_the_outline_and_sigma(self) -> None:
+        """Square of 10 km with a rim of 3 km: 100 + 4 * 10 * 3 + pi * 9."""
+        assert area_km2(area_at_risk(storm(), 0, 0)) == pytest.approx(100 + 120 + np.pi * 9, rel=0.01)
+
+    def test_along_the_track(self) -> None:
+        risk = area_at_risk(storm(u=10), 0, 60)  # 36 km, the rim grows from 3 to 18.2 km
+        inside = [(-7.5, 0), (0, 7.5), (20, 9), (58, 0), (36, 22)]
+        outside = [(-9, 0), (0, 12), (60.5, 0), (36, 24)]
+        for east, north in inside:
+            assert risk.contains(Point(LON + east / EAST_KM, LAT + north / DEGREE_KM)), (east, north)
+        for east, north in outside:
+            assert not risk.contains(Point(LON + east / EAST_KM, LAT + north / DEGREE_KM)), (east, north)
+
+    @settings(max_examples=25, deadline=None)
+    @given(st.floats(-40, 40), st.floats(-40, 40), st.floats(0, 30), st.floats(0, 30))
+    def test_holds_every_position_in_between(self, u: float, v: float, start: float, length: float) -> None:
+        risk = area_at_risk(storm(u, v), start, start + length)
+        assert risk.is_valid
+        assert not risk.interiors
+        leads = np.linspace(start, start + length, 7)
+        for row in forecast_positions(pd.DataFrame([storm(u, v)]), tuple(leads)).itertuples():
+            assert risk.contains(row.polygon)
+
+    def test_later_windows_are_inside_the_whole(self) -> None:
+        whole = area_at_risk(storm(), 0, 60)
+        assert shapely.difference(area_at_risk(storm(), 30, 60), whole).area < 1e-3 * whole.area
+
+
+class TestArrival:
+    def test_by_hand(self) -> None:
+        """A district 27 to 33 km east; the front edge plus its rim is at 5 + 0.6 t + hypot(3, 0.3 t) km."""
+        eta, end = arrival_window(storm(u=10), square(30, 0, 3)) or (np.nan, np.nan)
+        leads = np.arange(61)
+        first = leads[5 + 0.6 * leads + np.hypot(3, KAPPA_KM_MIN * leads) >= 27][0]
+        assert eta == first
+        assert 20 < eta < 30
+        assert end == 60
+
+    def test_already_there(self) -> None:
+        assert arrival_window(storm(u=0), square(4, 0, 3)) == (0, 60)
+
+    def test_leaves_again(self) -> None:
+        """A fast storm: its rear edge passes a district behind it."""
+        eta, end = arrival_window(storm(u=30), square(-10, 0, 3)) or (np.nan, np.nan)
+        assert eta == 0
+        assert end < 10
+
+    @pytest.mark.parametrize("place", [(-60, 0), (0, 80), (150, 0)])
+    def test_never(self, place: tuple[float, float]) -> None:
+        assert arrival_window(storm(u=10), square(*place, 3)) is None
+
+    @settings(max_examples=25, deadline=None)
+    @given(st.floats(-25, 25), st.floats(-25, 25), st.floats(-60, 60), st.floats(-60, 60))
+    def test_agrees_with_the_area_at_risk(self, u: float, v: float, east: float, north: float) -> None:
+        district = square(east, north, 3)
+        risk = area_at_risk(storm(u, v), 0, 60)
+        margin = 0.5 / DEGREE_KM  # steps of one and of two minutes, corners of the rim
+        if arrival_window(storm(u, v), district) is None:
+            assert not shapely.buffer(risk, -margin).intersects(district)
+        else:
+            assert shapely.buffer(risk, margin).intersects(district)

@@ -1,0 +1,187 @@
+"""`wx bench`: ours beside the peer and beside the floor, as ratios within one run (PERFORMANCE.md)."""
+
+import bz2
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numba
+import numpy as np
+import typer
+from rich.table import Table
+
+from wxcore.cli.show import SCREEN, print_json
+from wxcore.grid import Grid
+from wxcore.landing.unpack import unpack
+from wxcore.products.columns import column_products
+from wxcore.products.reference import reference_products
+from wxcore.radar.cinrad import read_standard
+from wxcore.radar.geometry import own_box_grid
+from wxcore.radar.mosaic import grid_volume
+from wxcore.radar.volume import Volume
+from wxcore.region import load_region
+from wxcore.simulate.demo import write_demo
+
+bench_app = typer.Typer(no_args_is_help=True, help="Benchmarks: ours beside peers. 基准测试")
+
+REPEATS = 7
+PEER_SCRIPT = Path(__file__).with_name("bench_pyart.py")
+PEER_ENV = "WXCORE_PEER_PYTHON"
+"""Interpreter in which arm-pyart is installed; it stays outside of the project."""
+
+LEVELS = {"h0_m": 4500.0, "hm20_m": 7500.0}
+WET_FRACTION = 0.45
+"""Share of columns above 18 dBZ in the products' benchmark, as in PERFORMANCE.md row 3."""
+
+GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement: medians in seconds, and the ratio against its goal (`at_most` or at least)."""
+
+    item: str
+    ours: float
+    other: float | None
+    other_name: str
+    ratio: float | None
+    goal: float
+    at_most: bool
+
+    @property
+    def held(self) -> bool | None:
+        """Was the goal reached? None where the peer is not here."""
+        if self.ratio is None:
+            return None
+        return self.ratio <= self.goal if self.at_most else self.ratio >= self.goal
+
+
+def _median(function: Callable[[], Any], repeats: int = REPEATS) -> float:
+    function()
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+def _decode_row(path: Path) -> Row:
+    packed = path.read_bytes()
+
+    def to_float32() -> None:
+        volume = read_standard(unpack(path).data, path.name)
+        for sweep in volume.sweeps:
+            for moment in sweep.moments.values():
+                moment.values()
+
+    ours, floor = _median(to_float32), _median(lambda: bz2.decompress(packed))
+    return Row(f"decode {path.name} to float32", ours, floor, "bz2.decompress alone", ours / floor, 1.30, at_most=True)
+
+
+def _grid_row(volume: Volume, peer: str | None) -> Row:
+    grid = own_box_grid(volume.site)
+    ours = _median(lambda: grid_volume(volume, grid))
+    other = _peer_seconds(volume, grid, peer) if peer else None
+    ratio = other / ours if other else None
+    title = f"one volume to {grid.n_lat}x{grid.n_lon}x{len(grid.levels_m)}, 1 thread"
+    return Row(title, ours, other, "Py-ART grid_from_radars default", ratio, 100, at_most=False)
+
+
+def _peer_seconds(volume: Volume, grid: Grid, python: str) -> float:
+    """Py-ART on the same gates and the same number of points, in its own interpreter."""
+    sweeps = [sweep for sweep in volume.sweeps if "DBZH" in sweep.moments]
+    gates = min(sweep.moments["DBZH"].codes.shape[1] for sweep in sweeps)
+    first = sweeps[0].moments["DBZH"]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "volume.npz"
+        np.savez(
+            path,
+            dbz=np.concatenate([sweep.moments["DBZH"].values()[:, :gates] for sweep in sweeps]),
+            azimuth=np.concatenate([sweep.azimuth for sweep in sweeps]),
+            elevation=np.concatenate([sweep.elevation for sweep in sweeps]),
+            rays=np.array([sweep.azimuth.size for sweep in sweeps]),
+            fixed=np.array([sweep.fixed_angle for sweep in sweeps]),
+            range=first.first_gate_m + first.gate_m * np.arange(gates),
+            site=np.array([volume.site.latitude, volume.site.longitude, volume.site.altitude_m]),
+            shape=np.array([len(grid.levels_m), grid.n_lat, grid.n_lon]),
+            height=grid.height,
+        )
+        out = subprocess.run(  # noqa: S603 - the operator's own interpreter
+            [python, str(PEER_SCRIPT), str(path)], check=True, capture_output=True, text=True
+        )
+    return float(json.loads(out.stdout.splitlines()[-1])["seconds"])
+
+
+def _products_row(volume: Volume) -> Row:
+    """A 601x521x33 mosaic with WET_FRACTION of its columns above 18 dBZ: real columns, dealt out again."""
+    region = load_region("chongqing")
+    box = grid_volume(volume, own_box_grid(volume.site))
+    columns = box["reflectivity"].transpose("time", "lat", "lon", "height").to_numpy().reshape(-1, box.sizes["height"])
+    peak = np.nanmax(np.where(np.isnan(columns), -10, columns), axis=1)
+    rng = np.random.default_rng(1)
+    count = region.grid.n_lat * region.grid.n_lon
+    wet = rng.choice(np.flatnonzero(peak > 18), int(count * WET_FRACTION))
+    dry = rng.choice(np.flatnonzero(peak <= 18), count - wet.size)
+    picked = rng.permutation(np.concatenate([wet, dry]))
+    shape = (1, *region.grid.shape, len(region.grid.levels_m))
+    z = np.ascontiguousarray(columns[picked].reshape(shape))
+    cube = box[["reflectivity"]].isel(lat=slice(0), lon=slice(0)).drop_vars("reflectivity")
+    cube = cube.assign_coords(lat=region.grid.lat, lon=region.grid.lon)
+    cube = cube.assign(reflectivity=(("time", "lat", "lon", "height"), z, box["reflectivity"].attrs))
+    cube = cube.transpose("time", "height", "lat", "lon")
+    ours = _median(lambda: column_products(cube, levels_source="manual", **LEVELS))
+    other = _median(lambda: reference_products(z, region.grid.height, **LEVELS), repeats=3)
+    return Row("all column products 601x521x33, 1 thread", ours, other, "numpy", other / ours, 35, at_most=False)
+
+
+def _memory_row(paths: list[Path], region: str, heights: list[str]) -> Row:
+    """Peak memory of `wx run` on two volumes, in a process of its own; seconds of the row are GiB."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-c", "from wxcore.cli.app import main; main()", "run", *map(str, paths)]
+        options = ["--region", region, "--out", folder, "--direct", "--json", *heights]
+        subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / GIB
+    return Row("peak memory of wx run on two volumes [GiB]", peak, 1.5, "limit", peak / 1.5, 1.0, at_most=True)
+
+
+@bench_app.command("radar")
+def radar(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Two standard-format volumes; simulated ones where none. 两个基数据文件")
+    ] = None,
+    region: Annotated[str, typer.Option("--region", help="Region of the files. 区域")] = "chongqing",
+    peer_python: Annotated[
+        str, typer.Option("--peer-python", envvar=PEER_ENV, help="Interpreter with arm-pyart installed.")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+) -> None:
+    """Decode, gridding, column products and memory, against PERFORMANCE.md goals 1 to 3."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = list(files or [])[:2] or list(write_demo(load_region("chongqing"), Path(folder)))[:2]
+        memory = _memory_row(paths, region, [])
+        numba.set_num_threads(1)
+        volume = read_standard(unpack(paths[0]).data, paths[0].name)
+        rows = [*map(_decode_row, paths), _grid_row(volume, peer_python or None), _products_row(volume), memory]
+    if as_json:
+        machine = {"cpus": os.cpu_count(), "numba": numba.__version__, "python": sys.version.split()[0]}
+        print_json({"machine": machine, "rows": [{**asdict(row), "held": row.held} for row in rows]})
+        return
+    table = Table(title="wx bench radar")
+    for heading in ("item", "ours", "other", "", "ratio", "goal", ""):
+        table.add_column(heading)
+    for row in rows:
+        mark = {True: "✓", False: "✗", None: "–"}[row.held]
+        other, ratio = (f"{value:.4f}" if value else "–" for value in (row.other, row.ratio))
+        bound = f"{'≤' if row.at_most else '≥'} {row.goal:g}"
+        table.add_row(row.item, f"{row.ours:.4f}", other, row.other_name, ratio, bound, mark)
+    SCREEN.print(table)

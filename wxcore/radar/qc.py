@@ -1,0 +1,358 @@
+"""Quality control of a radar volume: values are kept, `Sweep.qc` says what is no weather and why (DOMAIN.md 1.3).
+
+In this order, the first reason stays:
+1. Spikes: sun and radio interference, whole rays.
+2. Non-meteorological targets by dual polarisation, where the sweep has RHOHV on the gates of DBZH.
+3. Ground clutter and anomalous propagation. Three witnesses: texture (TDBZ, SPIN), a Doppler velocity near zero, and
+   an echo that is gone some kilometres above. No witness suffices alone, for each also speaks against some storm;
+   where there is echo aloft nothing is removed, so a storm's core stays.
+4. Speckle: what is left over in patches of a few gates.
+Reserved codes are classes already (volume.py), and never get a flag: only gates with an echo do.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from wxcore.radar import qc_kernels
+from wxcore.radar.geometry import beam_height
+from wxcore.radar.qc_kernels import NOTHING
+from wxcore.radar.volume import (
+    MISSING,
+    QC_CLUTTER,
+    QC_GOOD,
+    QC_NON_MET,
+    QC_SPECKLE,
+    QC_SPIKE,
+    Moment,
+    Sweep,
+    Volume,
+)
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int32]
+Bools = npt.NDArray[np.bool_]
+
+QC_MEANINGS = {
+    QC_GOOD: "good", QC_SPECKLE: "speckle", QC_SPIKE: "spike", QC_CLUTTER: "clutter", QC_NON_MET: "non_meteorological",
+}  # fmt: skip
+
+SPECKLE_GATES = 9
+"""Smaller 8-connected patches are speckle (DOMAIN.md 1.3, step 4)."""
+
+SPIKE_FROM_M = 100_000.0
+SPIKE_FILLED = 0.65
+"""A spike fills 60 to 70 % of its ray beyond 100 km (DOMAIN.md 1.3, step 3)."""
+SPIKE_SPREAD_DB = 4.0
+"""... and is near constant there: standard deviation of Z, or of Z - 20 log10 r, which is what constant power gives.
+Weather over hundreds of kilometres varies by 8 to 12 dB [our choice]."""
+SPIKE_CONTRAST = 0.4
+SPIKE_NEIGHBOURS = 15
+"""... and stands out: so much more of the ray is filled than of the median of 15 rays to each side [our choice]."""
+SPIKE_STORM_DB = 6.0
+"""Gates of a spike that are this much stronger than it hold something else as well, and stay [our choice]."""
+SPIKE_LEAST_GATES = 30
+WEATHER_TOP_M = 20_000.0
+"""Nothing above this height is weather: a ray that is filled up there needs no contrast."""
+
+MET_MIN_RHOHV, MET_MAX_PHIDP_SPREAD, MET_MIN_SNR_DB, PHIDP_HALF_GATES = 0.85, 20.0, 3.0, 3
+"""Weather: rhoHV at least, PhiDP standard deviation over 7 gates at most [deg], SNR at least (DOMAIN.md 1.3)."""
+BIO_MAX_DBZ, BIO_MAX_RHOHV, BIO_MAX_PHIDP_SPREAD, BIO_MAX_SNR_DB = 15.0, 0.97, 10.0, 20.0
+"""Insects, birds, clear air: all of them at most (DOMAIN.md 1.3)."""
+HAIL_MIN_DBZ, HAIL_MIN_RHOHV = 45.0, 0.6
+"""Big hail lowers rhoHV by Mie scattering: this strong, only a lower rhoHV rejects (DOMAIN.md 1.3)."""
+
+CLUTTER_MIN_DBZ = 5.0
+CLUTTER_MAX_TILT_DEG = 4.0
+"""Weaker or higher, ground clutter does no harm to any product [our choice]."""
+ALOFT_M = (1500.0, 4500.0)
+"""Echo aloft is looked for in the lowest tilt whose beam is this far above: a storm is deeper than 1.5 km, and few
+are deeper than 4.5 km above any beam [our choice]."""
+ALOFT_AROUND_M, ALOFT_MOST_RAYS, ALOFT_STEP_M = 2000.0, 6, 500.0
+"""... within this distance, in steps of about the third, for storms lean and move between two tilts."""
+GROUND_BEAM_M = 3000.0
+"""A beam higher than this above the antenna meets no ground (the peaks about the Chongqing radars stay below), and
+above it the edges of storms look like clutter: none is looked for [our choice]."""
+TDBZ_RAMP, SPIN_RAMP = (20.0, 60.0), (10.0, 35.0)
+DROP_RAMP = (10.0, 25.0)
+"""Witness 0 to 1 between these: TDBZ [dB2] and SPIN [%] (Hubbert et al. 2009 give 20-40 and 15-30 for 250 m gates;
+wider here for 1 km gates, where storms are rougher), and the loss to aloft [dB]."""
+SPIN_DB = 2.0
+"""Mean step that counts as a turn (Steiner & Smith 2002)."""
+STILL_V, STILL_W = (1.0, 3.0), (1.5, 3.5)
+"""Mean |V| and mean W [m s-1] from which the Doppler witness is 1, and at which it is 0 [our choice]."""
+CLUTTER_SCORE, SCORE_WITHOUT_DOPPLER, WITNESS_LEAST = 0.6, 0.9, 0.5
+"""Mean of the witnesses from which a gate is clutter, and where no velocity is known; texture and loss aloft must each
+reach the third. Where no tilt looked aloft nothing is removed."""
+MOVING = 5.0
+"""What moves faster [m s-1] is no ground clutter."""
+PILLAR_DBZ, PILLAR_DROP_DB = 45.0, 30.0
+"""So strong, not moving, and so much weaker within ALOFT_M: no storm does this, a mountain does."""
+IMPOSSIBLE_DBZ = 72.0
+"""Stronger than rain and hail get at S band (hail shafts reach 70); with the loss aloft velocity need not agree."""
+
+PAIR_DEG = 0.5
+"""A reflectivity cut and its Doppler cut are at most this far apart in elevation (DOMAIN.md 1.2)."""
+SAME_RAY_DEG = 1.5
+
+
+@dataclass(frozen=True)
+class _Field:
+    """Reflectivity of one sweep (NOTHING no echo, NaN unknown) and where it is; height above the antenna by gate."""
+
+    z: Floats
+    azimuth: npt.NDArray[np.float64]
+    range_m: npt.NDArray[np.float64]
+    gate_m: float
+    height: npt.NDArray[np.float64]
+    elevation: float
+    wrap: bool
+
+    @property
+    def echo(self) -> Bools:
+        return self.z > NOTHING
+
+
+def quality_control(volume: Volume) -> Volume:
+    """The volume with `qc` (ray, gate of DBZH; QC_* values) in each sweep that has DBZH; all values are kept.
+
+    Gates without echo are QC_GOOD. Sweeps without DBZH, rays or gates stay as they are.
+    """
+    fields = [_field(sweep) for sweep in volume.sweeps]
+    sweeps = []
+    for sweep, field in zip(volume.sweeps, fields, strict=True):
+        if field is None:
+            sweeps.append(sweep)
+            continue
+        qc = np.zeros(field.z.shape, dtype=np.uint8)
+        _put(qc, QC_SPIKE, _spikes(sweep.moments["DBZH"], field))
+        _put(qc, QC_NON_MET, _non_met(sweep, field))
+        _put(qc, QC_CLUTTER, _clutter(volume, sweep, field, [f for f in fields if f is not None]))
+        _put(qc, QC_SPECKLE, _speckle(field.echo & (qc == QC_GOOD), field.wrap))
+        sweeps.append(replace(sweep, qc=qc))
+    return replace(volume, sweeps=tuple(sweeps))
+
+
+def qc_summary(volume: Volume) -> dict[str, int]:
+    """Gates with an echo by what quality control said of them; keys are the CF flag meanings.
+
+    Sweeps that were not controlled are not counted.
+    """
+    counts = np.zeros(len(QC_MEANINGS), dtype=np.int64)
+    for sweep in volume.sweeps:
+        if sweep.qc is not None:
+            moment = sweep.moments["DBZH"]
+            counts += np.bincount(sweep.qc[moment.classes[moment.codes] == 0], minlength=counts.size)
+    return {meaning: int(counts[flag]) for flag, meaning in QC_MEANINGS.items()}
+
+
+def _put(qc: npt.NDArray[np.uint8], flag: int, where: Bools | None) -> None:
+    if where is not None:
+        qc[where & (qc == QC_GOOD)] = flag
+
+
+def _field(sweep: Sweep) -> _Field | None:
+    moment = sweep.moments.get("DBZH")
+    if moment is None or moment.codes.size == 0:
+        return None
+    azimuth = np.mod(sweep.azimuth.astype(np.float64), 360.0)
+    elevation = float(np.nanmedian(sweep.elevation)) if np.isfinite(sweep.elevation).any() else sweep.fixed_angle
+    range_m = _range(moment)
+    gap = abs((azimuth[0] - azimuth[-1] + 180.0) % 360.0 - 180.0)
+    return _Field(
+        z=moment.values(no_echo=NOTHING),
+        azimuth=np.where(np.isfinite(azimuth), azimuth, 0.0),
+        range_m=range_m,
+        gate_m=moment.gate_m,
+        height=beam_height(range_m, elevation),
+        elevation=elevation,
+        wrap=bool(gap < 5.0 and azimuth.size > 90),
+    )
+
+
+def _range(moment: Moment) -> npt.NDArray[np.float64]:
+    return moment.first_gate_m + moment.gate_m * np.arange(moment.codes.shape[1], dtype=np.float64)
+
+
+def _spikes(moment: Moment, field: _Field) -> Bools | None:
+    """Gates of rays that are filled beyond 100 km with one level of reflectivity or of received power."""
+    far = field.range_m >= SPIKE_FROM_M
+    if far.sum() < SPIKE_LEAST_GATES:
+        return None
+    looked = (moment.classes != MISSING)[moment.codes[:, far]]
+    filled = _part(field.echo[:, far], looked)
+    if not (filled >= SPIKE_FILLED).any():
+        return None
+    high = field.height > WEATHER_TOP_M
+    too_high = _part(field.echo[:, high], (moment.classes != MISSING)[moment.codes[:, high]])
+    stands_out = filled - _around(filled, field.wrap) >= SPIKE_CONTRAST
+    suspects = np.flatnonzero((filled >= SPIKE_FILLED) & (stands_out | (too_high >= SPIKE_FILLED)))
+    spikes = np.zeros(field.z.shape, dtype=bool)
+    power = 20.0 * np.log10(np.maximum(field.range_m, 1.0) / SPIKE_FROM_M)
+    for ray in suspects:
+        z = field.z[ray]
+        valued = far & field.echo[ray]
+        trend = min((np.zeros_like(power), power), key=lambda shape: float(np.std(z[valued] - shape[valued])))
+        level = z - trend
+        if np.std(level[valued]) <= SPIKE_SPREAD_DB:
+            spikes[ray] = field.echo[ray] & (level <= np.median(level[valued]) + SPIKE_STORM_DB)
+    return spikes
+
+
+def _part(echo: Bools, looked: Bools) -> npt.NDArray[np.float64]:
+    """Part of the gates looked at that hold an echo, by ray; 0 where too few were looked at."""
+    count = looked.sum(axis=1)
+    return np.where(count >= SPIKE_LEAST_GATES, echo.sum(axis=1) / np.maximum(count, 1), 0.0)
+
+
+def _around(values: npt.NDArray[np.float64], wrap: bool) -> npt.NDArray[np.float64]:
+    """Median of the neighbours of each ray."""
+    padded = np.pad(values, SPIKE_NEIGHBOURS, mode="wrap" if wrap else "reflect" if values.size > 15 else "edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * SPIKE_NEIGHBOURS + 1)
+    return np.asarray(np.median(windows, axis=1), dtype=np.float64)
+
+
+def _on_gates(sweep: Sweep, name: str) -> Floats | None:
+    """Values of a moment on the gates of DBZH, NaN beyond its last gate; None if its gates are others."""
+    moment, dbzh = sweep.moments.get(name), sweep.moments["DBZH"]
+    if moment is None or abs(moment.gate_m - dbzh.gate_m) > 1 or abs(moment.first_gate_m - dbzh.first_gate_m) > 1:
+        return None
+    values = np.full(dbzh.codes.shape, np.nan, dtype=np.float32)
+    gates = min(moment.codes.shape[1], dbzh.codes.shape[1])
+    values[:, :gates] = moment.table()[moment.codes[:, :gates]]
+    return values
+
+
+def _non_met(sweep: Sweep, field: _Field) -> Bools | None:
+    """Gates that dual polarisation does not take for weather (DOMAIN.md 1.3), with the exception for hail."""
+    rhohv = _on_gates(sweep, "RHOHV")
+    if rhohv is None:
+        return None
+    phidp, snr = _on_gates(sweep, "PHIDP"), _on_gates(sweep, "SNRH")
+    roughness = np.full(field.z.shape, np.nan, dtype=np.float32)
+    if phidp is not None:
+        qc_kernels.spread(phidp, PHIDP_HALF_GATES, PHIDP_HALF_GATES, roughness)
+    with np.errstate(invalid="ignore"):
+        rejected = (rhohv < MET_MIN_RHOHV) | (roughness > MET_MAX_PHIDP_SPREAD)
+        if snr is not None:
+            smooth = ~(roughness > BIO_MAX_PHIDP_SPREAD)
+            faint = (field.z <= BIO_MAX_DBZ) & (snr <= BIO_MAX_SNR_DB)
+            rejected |= (snr < MET_MIN_SNR_DB) | (faint & (rhohv <= BIO_MAX_RHOHV) & smooth)
+        hail = (field.z >= HAIL_MIN_DBZ) & ~(rhohv < HAIL_MIN_RHOHV)
+    return field.echo & rejected & ~hail
+
+
+def _clutter(volume: Volume, sweep: Sweep, field: _Field, fields: list[_Field]) -> Bools | None:
+    """Ground clutter and anomalous propagation; see the module's text."""
+    low = (field.height <= GROUND_BEAM_M) & (field.range_m > 0)
+    if field.elevation > CLUTTER_MAX_TILT_DEG or not low.any():
+        return None
+    part = replace(field, z=np.ascontiguousarray(field.z[:, low]), range_m=field.range_m[low], height=field.height[low])
+    if not (part.z >= CLUTTER_MIN_DBZ).any():
+        return None
+    drop = part.z - _aloft(part, fields)
+    still, speed = _doppler(volume, sweep, part)
+    rough = _roughness(part)
+    fading = _ramp(drop, DROP_RAMP)
+    with np.errstate(invalid="ignore"):
+        witnesses = np.where(np.isnan(still), 2, 3)
+        score = (rough + fading + np.nan_to_num(still)) / witnesses
+        fuzzy = score >= np.where(np.isnan(still), SCORE_WITHOUT_DOPPLER, CLUTTER_SCORE)
+        fuzzy &= (rough >= WITNESS_LEAST) & (fading >= WITNESS_LEAST)
+        pillar = (part.z >= PILLAR_DBZ) & (drop >= PILLAR_DROP_DB)
+        impossible = (part.z >= IMPOSSIBLE_DBZ) & (drop >= PILLAR_DROP_DB)
+        clutter = ((fuzzy | pillar) & ~(speed > MOVING)) | impossible
+    found = np.zeros(field.z.shape, dtype=bool)
+    found[:, low] = clutter & (part.z >= CLUTTER_MIN_DBZ)
+    return found
+
+
+def _ramp(values: Floats, ends: tuple[float, float]) -> Floats:
+    """0 up to the first end, 1 from the second (which may be the smaller)."""
+    ramp: Floats = np.clip((values - np.float32(ends[0])) / np.float32(ends[1] - ends[0]), 0, 1)
+    return ramp
+
+
+def _roughness(field: _Field) -> Floats:
+    tdbz, spin = np.empty_like(field.z), np.empty_like(field.z)
+    half = int(np.clip(round(1500.0 / field.gate_m), 3, 6))
+    qc_kernels.texture(field.z, half, SPIN_DB, field.wrap, tdbz, spin)
+    return (_ramp(tdbz, TDBZ_RAMP) + _ramp(spin, SPIN_RAMP)) / np.float32(2)
+
+
+def _aloft(field: _Field, fields: list[_Field]) -> Floats:
+    """Strongest echo about 2 km above each gate: at least NOTHING's stand-in of -10 dBZ where observed, else NaN."""
+    out = np.full(field.z.shape, np.nan, dtype=np.float32)
+    todo = np.ones(field.range_m.size, dtype=bool)
+    for upper in sorted(fields, key=lambda other: other.elevation):
+        gate = np.round((field.range_m - upper.range_m[0]) / upper.gate_m).astype(np.int32)
+        above = beam_height(field.range_m, upper.elevation) - field.height
+        use = todo & (above >= ALOFT_M[0]) & (above <= ALOFT_M[1]) & (gate >= 0) & (gate < upper.range_m.size)
+        if not use.any():
+            continue
+        todo &= ~use
+        width = field.range_m * np.deg2rad(360.0 / max(upper.azimuth.size, 180))
+        rays = np.minimum(np.ceil(ALOFT_AROUND_M / np.maximum(width, 1.0)), ALOFT_MOST_RAYS)
+        step = max(1, round(ALOFT_STEP_M / upper.gate_m))
+        gates = np.full(rays.shape, step * np.ceil(ALOFT_AROUND_M / upper.gate_m / step))
+        qc_kernels.strongest_around(
+            upper.z, field.z, _nearest_rays(field.azimuth, upper.azimuth), np.where(use, gate, -1).astype(np.int32),
+            np.stack([rays, gates]).astype(np.int32), step, out,
+        )  # fmt: skip
+    return np.where(np.isnan(out), out, np.maximum(out, np.float32(-10.0)))
+
+
+def _doppler(volume: Volume, sweep: Sweep, field: _Field) -> tuple[Floats, Floats]:
+    """Doppler witness (1: it stands still) and mean |V| [m s-1] of each gate, NaN where velocity is unknown."""
+    still, speed = np.full(field.z.shape, np.nan, dtype=np.float32), np.full(field.z.shape, np.nan, dtype=np.float32)
+    pair = _doppler_cut(volume, sweep)
+    if pair is None:
+        return still, speed
+    velocity, width = pair.moments["VRADH"], pair.moments.get("WRADH")
+    rays = _nearest_rays(field.azimuth, np.mod(pair.azimuth.astype(np.float64), 360.0))
+    count = max(1, round(field.gate_m / velocity.gate_m))
+    near = field.range_m - field.gate_m / 2 + velocity.gate_m / 2
+    first = np.round((near - velocity.first_gate_m) / velocity.gate_m).astype(np.int32)
+    qc_kernels.mean_over(velocity.values(), field.z, rays, first, count, speed)
+    still = 1 - _ramp(speed, STILL_V)
+    if width is not None and width.codes.shape == velocity.codes.shape:
+        spread = np.empty_like(speed)
+        qc_kernels.mean_over(width.values(), field.z, rays, first, count, spread)
+        still = np.minimum(still, 1 - _ramp(np.nan_to_num(spread), STILL_W))
+    return still, speed
+
+
+def _doppler_cut(volume: Volume, sweep: Sweep) -> Sweep | None:
+    """The sweep itself if it has velocity, else the nearest one in elevation, then in time, that has."""
+    if _usable(sweep):
+        return sweep
+    others = [
+        (round(abs(other.fixed_angle - sweep.fixed_angle), 1), k, other)
+        for k, other in enumerate(volume.sweeps)
+        if _usable(other) and abs(other.fixed_angle - sweep.fixed_angle) <= PAIR_DEG
+    ]
+    here = next(k for k, other in enumerate(volume.sweeps) if other is sweep)
+    return min(others, key=lambda item: (item[0], abs(item[1] - here)))[2] if others else None
+
+
+def _usable(sweep: Sweep) -> bool:
+    moment = sweep.moments.get("VRADH")
+    return moment is not None and moment.codes.size > 0
+
+
+def _nearest_rays(azimuth: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> Ints:
+    """Index of the nearest of `other` for each azimuth [deg, 0..360), -1 where none is within SAME_RAY_DEG."""
+    order = np.argsort(other)
+    ordered = other[order]
+    after = np.searchsorted(ordered, azimuth) % other.size
+    before = (after - 1) % other.size
+    distance = [np.abs((ordered[k] - azimuth + 180.0) % 360.0 - 180.0) for k in (before, after)]
+    nearest = np.where(distance[0] <= distance[1], before, after)
+    return np.where(np.minimum(*distance) <= SAME_RAY_DEG, order[nearest], -1).astype(np.int32)
+
+
+def _speckle(mask: Bools, wrap: bool) -> Bools:
+    size = np.empty(mask.shape, dtype=np.int32)
+    qc_kernels.component_sizes(mask.view(np.uint8), wrap, size)
+    return mask & (size < SPECKLE_GATES)
