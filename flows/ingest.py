@@ -11,7 +11,7 @@ from wxcore.pipeline.result import Input
 from wxcore.region import load_region
 from wxcore.settings import DEFAULT_HOME, DEFAULT_REGION
 
-RETRY_AFTER_S = [2, 10, 30]
+RETRY_AFTER_S = [2.0, 10.0, 30.0]
 
 
 @task(retries=len(RETRY_AFTER_S), retry_delay_seconds=RETRY_AFTER_S, cache_policy=NO_CACHE, persist_result=False)

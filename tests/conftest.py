@@ -5,6 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from wxcore.pipeline.home import Home
+from wxcore.pipeline.result import RunResult
+from wxcore.pipeline.run import run
+from wxcore.region import Region, load_region
+from wxcore.simulate.demo import write_demo
+
 DATA = Path(os.environ.get("WXCORE_TEST_DATA", Path(__file__).parent.parent.parent / "shared" / "data"))
 
 
@@ -20,3 +26,25 @@ def data() -> Path:
 def radar_data(data: Path) -> Path:
     """Folder of the real radar files."""
     return data / "radar"
+
+
+@pytest.fixture(scope="session")
+def chongqing() -> Region:
+    return load_region("chongqing")
+
+
+@pytest.fixture(scope="session")
+def demo_files(tmp_path_factory: pytest.TempPathFactory, chongqing: Region) -> list[Path]:
+    """The demo's volumes, ascending in time."""
+    return list(write_demo(chongqing, tmp_path_factory.mktemp("demo")))
+
+
+@pytest.fixture(scope="session")
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return Home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
+def demo_run(demo_files: list[Path], demo_home: Home, chongqing: Region) -> RunResult:
+    """The whole demo, run directly."""
+    return run(demo_files, demo_home, chongqing)

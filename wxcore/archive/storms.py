@@ -10,7 +10,7 @@ from wxcore.archive.read import read_text
 from wxcore.archive.tables import decode_table
 from wxcore.times import CYCLE, require_utc
 
-BACK_MIN = 18
+BACK_MIN = 30
 """How far back storms are looked for when tracking [min]: three cycles, so that one missing cycle breaks no track."""
 
 

@@ -116,9 +116,7 @@ def _peer_seconds(volume: Volume, grid: Grid, python: str) -> float:
             shape=np.array([len(grid.levels_m), grid.n_lat, grid.n_lon]),
             height=grid.height,
         )
-        out = subprocess.run(  # noqa: S603 - the operator's own interpreter
-            [python, str(PEER_SCRIPT), str(path)], check=True, capture_output=True, text=True
-        )
+        out = subprocess.run([python, str(PEER_SCRIPT), str(path)], check=True, capture_output=True, text=True)
     return float(json.loads(out.stdout.splitlines()[-1])["seconds"])
 
 
@@ -149,7 +147,7 @@ def _memory_row(paths: list[Path], region: str, heights: list[str]) -> Row:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-c", "from wxcore.cli.app import main; main()", "run", *map(str, paths)]
         options = ["--region", region, "--out", folder, "--direct", "--json", *heights]
-        subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+        subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / GIB
     return Row("peak memory of wx run on two volumes [GiB]", peak, 1.5, "limit", peak / 1.5, 1.0, at_most=True)
 

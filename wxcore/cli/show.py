@@ -12,10 +12,13 @@ from rich.table import Table
 
 from wxcore.errors import WxcoreError
 from wxcore.pipeline.doctor import Diagnosis
-from wxcore.pipeline.result import QUARANTINED, CycleResult, Input, RunResult
+from wxcore.pipeline.result import QUARANTINED, CycleResult, Input, RunResult, first_hour, speed_m_s
+from wxcore.schema import HAZARDS
 from wxcore.times import beijing, iso
 
 SCREEN = Console(stderr=True)
+MOST_STORMS = 12
+_HAZARD_WORDS = {"en": ("hail %", "thunder %", "gale %"), "zh": ("冰雹 %", "雷暴 %", "大风 %")}
 
 
 def say(lang: str, en: str, zh: str) -> str:
@@ -60,27 +63,21 @@ def show_cycle(cycle: CycleResult, lang: str) -> None:
     notes = "; ".join(say(lang, " | ".join(cycle.notes_en), " | ".join(cycle.notes_zh)).split(" | "))
     title = say(lang, f"{clock}: {len(cycle.storms)} storms", f"{clock}：{len(cycle.storms)} 个风暴")
     table = Table(title=f"{title}  {notes}", title_justify="left")
-    for heading in ("id", "lat", "lon", "dBZ", "VIL", "MESH mm", "POSH %", "m/s", "p hail", "p thunder", "p gale"):
-        table.add_column(heading, justify="right")
-    hour = cycle.probabilities[
-        (cycle.probabilities["lead_start_min"] == 0) & (cycle.probabilities["lead_end_min"] == 60)
-    ]
-    chance = {(row.storm_id, row.hazard): row.p for row in hour.itertuples()}
-    for row in cycle.storms.sort_values("max_dbz", ascending=False).head(12).itertuples():
-        speed = (row.u_m_s**2 + row.v_m_s**2) ** 0.5
-        cells = [row.max_dbz, row.vil_kg_m2, row.mesh_mm, row.posh_percent, speed]
-        odds = [chance.get((row.storm_id, hazard), float("nan")) for hazard in ("hail", "thunderstorm", "gale")]
-        table.add_row(
-            row.storm_id, f"{row.lat:.2f}", f"{row.lon:.2f}",
-            *(_number(value, 1) for value in cells), *(_number(value, 2) for value in odds),
-        )  # fmt: skip
+    for heading in ("id", "place", "dBZ", "MESH mm", "POSH %", "m/s", *_HAZARD_WORDS[lang]):
+        table.add_column(heading, justify="right", no_wrap=True)
+    chance = first_hour(cycle.probabilities)
+    for row in cycle.storms.sort_values("max_dbz", ascending=False).head(MOST_STORMS).to_dict("records"):
+        odds = [100 * chance[row["storm_id"], hazard]["p"] for hazard in HAZARDS]
+        figures = [row["max_dbz"], row["mesh_mm"], row["posh_percent"], speed_m_s(row), *odds]
+        place = f"{row['lat']:.2f} {row['lon']:.2f}"
+        table.add_row(row["storm_id"][-8:], place, *(_number(value) for value in figures))
     SCREEN.print(table)
     for draft in cycle.drafts:
         SCREEN.print("▶ " + say(lang, draft.headline_en, draft.headline_zh), style="bold", markup=False)
 
 
-def _number(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}" if math.isfinite(value) else "–"
+def _number(value: float) -> str:
+    return f"{value:.0f}" if math.isfinite(value) else "–"
 
 
 def show_run(result: RunResult, lang: str) -> None:

@@ -58,6 +58,10 @@ GALE_CONSTANTS: dict[str, float] = {
     "speed_share": 1 / 3,  # of the mean wind in Stewart 1991; the storm's forward speed stands for it [M]
     "gust_middle_m_s": 17.2,  # definition of the hazard
     "gust_scale_m_s": 4.0,  # [I]
+    "gust_weight": 0.4,  # [I] the potential falls with the echo top: nothing is left of it in the deepest storms
+    "vil_middle_kg_m2": 43.0,  # Amburn & Wolf 1997: 38 severe or not, 43 severe with high probability
+    "vil_scale_kg_m2": 6.0,  # [I]
+    "vil_weight": 0.3,  # [I]
     "vild_middle_g_m3": 3.5,  # Amburn & Wolf 1997: severe; here a water-loaded core
     "vild_scale_g_m3": 0.7,  # [I]
     "vild_weight": 0.3,  # [I]
@@ -136,7 +140,7 @@ def hail(storm: Mapping[str, Any], *, levels_quality: str) -> Opinion:
     if math.isfinite(above):
         parts.append((c["poh_weight"], poh(above)))
         phrases.append((f"45 dBZ {above:+.1f} km from 0 C level", f"45 dBZ 高度相对0℃层 {above:+.1f} 公里"))
-    p = c["ceiling"] * sum(weight * value for weight, value in parts) / sum(weight for weight, _ in parts)
+    p = c["ceiling"] * weighted(parts)
     if levels_quality != GOOD_LEVELS:
         p += c["climatology_weight"] * (c["climatology_p"] - p)
         phrases.append(("0 C and -20 C heights not of the day: less certain", "0℃、-20℃层高度非当日资料：把握降低"))
@@ -179,8 +183,8 @@ def thunderstorm(storm: Mapping[str, Any]) -> Opinion:
 
 
 def gale(storm: Mapping[str, Any]) -> Opinion:
-    """Convective gust: Stewart's (1991) gust potential of VIL and echo top with a third of the forward speed, and VIL
-    density, under a low ceiling: no radial velocity is used."""
+    """Convective gust: weighted mean of logistics of the gust potential (Stewart 1991, with a third of the storm's
+    forward speed), VIL and VIL density (Amburn & Wolf 1997), under a low ceiling: no radial velocity is used."""
     c = GALE_CONSTANTS
     vil, top, density = (float(storm[name]) for name in ("vil_kg_m2", "echo_top_18_km", "vil_density_g_m3"))
     if not (math.isfinite(vil) and math.isfinite(top)):
@@ -189,7 +193,10 @@ def gale(storm: Mapping[str, Any]) -> Opinion:
         return _opinion(math.nan, [("no VIL or echo top: gale not assessed", "缺少VIL或回波顶高：不判断大风")])
     speed = math.hypot(float(storm["u_m_s"]), float(storm["v_m_s"]))
     gust = gust_potential(vil, top) + (c["speed_share"] * speed if math.isfinite(speed) else 0.0)
-    p = logistic((gust - c["gust_middle_m_s"]) / c["gust_scale_m_s"])
+    parts = [
+        (c["gust_weight"], logistic((gust - c["gust_middle_m_s"]) / c["gust_scale_m_s"])),
+        (c["vil_weight"], logistic((vil - c["vil_middle_kg_m2"]) / c["vil_scale_kg_m2"])),
+    ]
     phrases: list[Phrase] = [
         (f"gust potential {gust:.0f} m/s (>= {GALE.threshold})", f"阵风潜势 {gust:.0f} 米/秒")
         if gust >= GALE.threshold
@@ -197,21 +204,25 @@ def gale(storm: Mapping[str, Any]) -> Opinion:
         (f"VIL {vil:.0f} kg/m2", f"垂直积分液态水 {vil:.0f} 千克/平方米"),
     ]
     if math.isfinite(density):
-        loaded = logistic((density - c["vild_middle_g_m3"]) / c["vild_scale_g_m3"])
-        p = (1 - c["vild_weight"]) * p + c["vild_weight"] * loaded
+        parts.append((c["vild_weight"], logistic((density - c["vild_middle_g_m3"]) / c["vild_scale_g_m3"])))
         phrases.append((f"VIL density {density:.1f} g/m3", f"液态水密度 {density:.1f} 克/立方米"))
     if math.isfinite(speed):
         phrases.append((f"moving at {speed:.0f} m/s", f"移速 {speed:.0f} 米/秒"))
     else:
         phrases.append(("motion unknown", "移动未知"))
     phrases.append(("no radial velocity used", "未使用径向速度"))
-    return _opinion(c["ceiling"] * p, phrases)
+    return _opinion(c["ceiling"] * weighted(parts), phrases)
 
 
 def gust_potential(vil_kg_m2: float, echo_top_km: float) -> float:
     """Gust of a downdraft [m/s], sqrt(a VIL - b top^2), 0 where the root is of a negative number (Stewart 1991)."""
     c = GALE_CONSTANTS
     return math.sqrt(max(0.0, c["vil_factor"] * vil_kg_m2 - c["top_factor"] * (echo_top_km * 1000) ** 2))
+
+
+def weighted(parts: Sequence[tuple[float, float]]) -> float:
+    """Mean of (weight, value) pairs; what is not known is left out and the others weigh more."""
+    return sum(weight * value for weight, value in parts) / sum(weight for weight, _ in parts)
 
 
 def logistic(x: float) -> float:

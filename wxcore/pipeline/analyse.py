@@ -43,8 +43,8 @@ def fill_with_composite(cube: xr.Dataset, flat: xr.Dataset) -> xr.Dataset:
     use = blind & (flat["observed"] == OBSERVED_COMPOSITE)
     z, flag = cube["composite_reflectivity"], cube["observed"]
     return cube.assign(
-        composite_reflectivity=xr.where(use, flat["composite_reflectivity"], z).astype("f4").assign_attrs(z.attrs),
-        observed=xr.where(use, np.uint8(OBSERVED_COMPOSITE), flag).astype("u1").assign_attrs(flag.attrs),
+        composite_reflectivity=z.where(~use, flat["composite_reflectivity"]).assign_attrs(z.attrs),
+        observed=flag.where(~use, np.uint8(OBSERVED_COMPOSITE)).assign_attrs(flag.attrs),
     )
 
 

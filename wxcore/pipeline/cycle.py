@@ -13,13 +13,13 @@ import xarray as xr
 
 import wxcore
 from wxcore.archive.read import list_cycles, read_provenance
-from wxcore.archive.store import Commit, commit_cycle
+from wxcore.archive.store import commit_cycle
 from wxcore.archive.storms import recent_storms
 from wxcore.environment.levels import Levels, levels_for
 from wxcore.errors import WxcoreError
 from wxcore.hazard.rules import probabilities
 from wxcore.landing.land import landed_path
-from wxcore.landing.ledger import Ledger, record_cycle, record_warnings
+from wxcore.landing.ledger import record_cycle, record_warnings
 from wxcore.pipeline import analyse
 from wxcore.pipeline.gather import Chosen, choose, is_simulated, load_volumes
 from wxcore.pipeline.home import Home
@@ -80,15 +80,22 @@ def run_cycle(
     previous = _previous(home, region, when)
     live = draft(
         storms, chances, region,
-        when=when, previous=previous, degraded=analysis.notes_zh, data_kind=analysis.kind,
+        when=when, previous=previous, data_kind=analysis.kind,
+        degraded=tuple(zip(analysis.notes_en, analysis.notes_zh, strict=True)),
         truth="SYN" if analysis.simulated else "real",
     )  # fmt: skip
-    provenance = _provenance(region, chosen, analysis, levels, chances, live)
+    provenance = _provenance(region, chosen, analysis, levels, live)
+    provenance["fingerprint"] = _fingerprint(provenance, storms, chances)
     commit = commit_cycle(
         home.archive, region.id, region.grid, when, analysis.cube, storms, provenance, probabilities=chances
     )
     drafts = tuple(item for item in live if is_new(item, when))
-    _record(ledger, region, when, commit, analysis, drafts)
+    record_cycle(
+        ledger, region.id, when,
+        snapshot_id=commit.snapshot_id, fingerprint=provenance["fingerprint"],
+        degraded=bool(analysis.missing or analysis.notes_en), missing=analysis.missing,
+    )  # fmt: skip
+    record_warnings(ledger, [(item.id, region.id, when, item.hazard, item.level, to_dict(item)) for item in drafts])
     return CycleResult(
         time=when,
         notes_en=analysis.notes_en,
@@ -157,11 +164,10 @@ def _provenance(
     chosen: Chosen,
     analysis: _Analysis,
     levels: Levels,
-    chances: pd.DataFrame,
     live: Sequence[Warning],
 ) -> dict[str, Any]:
-    """What the commit says of itself: its sources, and the results that are not arrays. All of it is deterministic."""
-    content: dict[str, Any] = {
+    """What the commit says of itself: its sources, and the warnings that live after it."""
+    return {
         "wxcore_version": wxcore.__version__,
         "region": region.id,
         "inputs": [{"sha256": row.sha256, "file": row.name, "site": row.site} for row in chosen.rows],
@@ -169,23 +175,15 @@ def _provenance(
         "missing": list(analysis.missing),
         "notes": list(analysis.notes_en),
         "truth": "SYN" if analysis.simulated else "real",
-        "probabilities": [plain_record(row) for row in chances.to_dict("records")],
         "warnings": [to_dict(item) for item in live],
     }
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
-    return {**content, "fingerprint": hashlib.sha256(text.encode()).hexdigest()}
 
 
-def _record(
-    ledger: Ledger, region: Region, when: datetime, commit: Commit, analysis: _Analysis, drafts: Sequence[Warning]
-) -> None:
-    record_cycle(
-        ledger, region.id, when,
-        snapshot_id=commit.snapshot_id,
-        degraded=bool(analysis.missing or analysis.notes_en),
-        missing=list(analysis.missing),
-    )  # fmt: skip
-    record_warnings(ledger, [(item.id, region.id, when, item.hazard, item.level, to_dict(item)) for item in drafts])
+def _fingerprint(provenance: dict[str, Any], storms: pd.DataFrame, chances: pd.DataFrame) -> str:
+    """The same inputs, history and code give the same; storms carry what came from earlier cycles."""
+    rows = storms.drop(columns=["polygon", "time"]).to_dict("records") + chances.to_dict("records")
+    text = json.dumps([provenance, [plain_record(row) for row in rows]], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _inputs(chosen: Chosen) -> tuple[Input, ...]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from wxcore.errors import ReadError
-from wxcore.landing.identify import identify
+from wxcore.landing.identify import identify, name_remarks
 from wxcore.landing.unpack import unpack
 from wxcore.pipeline.formats import FORMATS
 from wxcore.pipeline.read import Reading, read_file
@@ -54,7 +54,7 @@ def _format_of(path: Path) -> str:
 
 def _healthy(path: Path, reading: Reading) -> Diagnosis:
     found, what = reading.format, reading.description
-    remarks = "; ".join(what.remarks)
+    remarks = "; ".join((*what.remarks, *name_remarks(found, path.name, FORMATS)))
     site = f", radar {what.site}" if what.site else ""
     site_zh = f"，雷达 {what.site}" if what.site else ""
     sweeps = f", {what.sweeps} sweeps" if what.sweeps else ""

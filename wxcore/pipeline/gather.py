@@ -45,7 +45,7 @@ def choose(ledger: Ledger, region: Region, when: datetime) -> Chosen:
     """The newest volume of each of the region's radars within tolerance, and the mosaics of this very cycle."""
     rows = files_between(ledger, when - VOLUME_TOLERANCE, when)
     volumes = {row.site: row for row in rows if row.kind == "volume" and region.radar(row.site, when)}
-    fresh = [row for row in rows if when - CYCLE < row.obs_time]
+    fresh = [row for row in rows if row.obs_time is not None and when - CYCLE < row.obs_time]
     mosaics = [row for row in fresh if row.kind == "mosaic"]
     composites = [row for row in fresh if row.kind == "composite"]
     return Chosen(

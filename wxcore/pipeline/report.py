@@ -3,7 +3,8 @@
 import base64
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import wxcore
 from wxcore.nowcast.advect import forecast_positions
 from wxcore.pipeline.canvas import WIDTH, Canvas
 from wxcore.pipeline.home import Home
-from wxcore.pipeline.result import CycleResult, Picture, RunResult
+from wxcore.pipeline.result import CycleResult, Picture, RunResult, first_hour, speed_m_s
 from wxcore.region import Region
 from wxcore.schema import HAZARDS
 from wxcore.times import beijing, require_utc
@@ -34,6 +35,9 @@ MAX_CYCLES = 12
 
 MAX_STORMS = 40
 """Storms drawn and listed a cycle, strongest first."""
+
+Tracks = dict[tuple[str, datetime], str]
+"""SVG path of a storm up to a cycle."""
 
 SIGNAL_COLOURS = {"blue": "#2b6cd4", "yellow": "#d9ae00", "orange": "#f28300", "red": "#d3131b"}
 TEMPLATES = Path(__file__).parent / "templates"
@@ -98,22 +102,22 @@ def _districts(region: Region, cycles: Sequence[CycleResult], canvas: Canvas) ->
     ]
 
 
-def _tracks(cycles: Sequence[CycleResult], canvas: Canvas) -> dict[tuple[str, pd.Timestamp], str]:
+def _tracks(cycles: Sequence[CycleResult], canvas: Canvas) -> Tracks:
     """Path of each storm through the cycles of this run up to each time, where it has at least two places."""
     places: dict[str, list[tuple[float, float]]] = {}
-    paths: dict[tuple[str, pd.Timestamp], str] = {}
+    paths: Tracks = {}
     for cycle in cycles:
-        for row in cycle.storms.itertuples():
-            trail = places.setdefault(str(row.storm_id), [])
-            trail.append((float(row.lon), float(row.lat)))
+        for row in cycle.storms.to_dict("records"):
+            trail = places.setdefault(row["storm_id"], [])
+            trail.append((row["lon"], row["lat"]))
             if len(trail) > 1:
-                paths[str(row.storm_id), pd.Timestamp(cycle.time)] = canvas.line(trail)
+                paths[row["storm_id"], cycle.time] = canvas.line(trail)
     return paths
 
 
-def _cycle(cycle: CycleResult, canvas: Canvas, tracks: dict[tuple[str, pd.Timestamp], str]) -> dict[str, Any]:
+def _cycle(cycle: CycleResult, canvas: Canvas, tracks: Tracks) -> dict[str, Any]:
     storms = cycle.storms.sort_values("max_dbz", ascending=False).head(MAX_STORMS)
-    chances = _chances(cycle.probabilities)
+    chances = first_hour(cycle.probabilities)
     return {
         "bjt": f"{beijing(cycle.time):%Y-%m-%d %H:%M}",
         "utc": f"{require_utc(cycle.time):%H:%M}",
@@ -150,52 +154,46 @@ def _picture(picture: Picture) -> dict[str, Any]:
 
 def _storms(
     storms: pd.DataFrame,
-    chances: dict[tuple[str, str], dict[str, str]],
+    chances: Mapping[tuple[str, str], Mapping[str, Any]],
     canvas: Canvas,
     cycle: CycleResult,
-    tracks: dict[tuple[str, pd.Timestamp], str],
+    tracks: Tracks,
 ) -> list[dict[str, Any]]:
     leads: dict[str, list[dict[str, Any]]] = {}
-    for place in forecast_positions(storms.head(MAX_FORECASTS), LEADS_MIN).itertuples():
-        spot = {"min": round(place.lead_min), "x": canvas.x(place.lon), "y": canvas.y(place.lat)}
-        leads.setdefault(place.storm_id, []).append({**spot, "r": canvas.length(place.sigma_km)})
+    for place in forecast_positions(storms.head(MAX_FORECASTS), LEADS_MIN).to_dict("records"):
+        spot = {"min": round(place["lead_min"]), "x": canvas.x(place["lon"]), "y": canvas.y(place["lat"])}
+        leads.setdefault(place["storm_id"], []).append({**spot, "r": canvas.length(place["sigma_km"])})
     return [
         {
-            "id": row.storm_id,
+            "id": row["storm_id"],
             "short": f"{number}",
-            "path": canvas.path(row.polygon),
-            "track": tracks.get((row.storm_id, pd.Timestamp(cycle.time)), ""),
-            "x": canvas.x(row.lon),
-            "y": canvas.y(row.lat),
-            "leads": leads.get(row.storm_id, []),
-            "place": f"{row.lat:.2f}N {row.lon:.2f}E",
+            "path": canvas.path(row["polygon"]),
+            "track": tracks.get((row["storm_id"], cycle.time), ""),
+            "x": canvas.x(row["lon"]),
+            "y": canvas.y(row["lat"]),
+            "leads": leads.get(row["storm_id"], []),
+            "place": f"{row['lat']:.2f}N {row['lon']:.2f}E",
             "numbers": _numbers(row),
-            "chances": [chances.get((row.storm_id, hazard), {"text": "–", "zh": "", "en": ""}) for hazard in HAZARDS],
+            "chances": [_chance(chances[row["storm_id"], hazard]) for hazard in HAZARDS],
         }
-        for number, row in enumerate(storms.itertuples(), start=1)
+        for number, row in enumerate(storms.to_dict("records"), start=1)
     ]
 
 
-def _numbers(row: Any) -> list[str]:
-    speed = (row.u_m_s**2 + row.v_m_s**2) ** 0.5
-    motion = f"{speed:.0f}±{row.motion_sd_m_s:.0f} m/s" if math.isfinite(speed) else "–"
-    return [
-        f"{row.area_km2:.0f}", f"{row.max_dbz:.1f}", _figure(row.vil_kg_m2), _figure(row.echo_top_18_km),
-        _figure(row.mesh_mm), _figure(row.posh_percent), motion, f"{row.age_min:.0f}",
-    ]  # fmt: skip
+def _numbers(row: Mapping[Any, Any]) -> list[str]:
+    speed = speed_m_s(row)
+    motion = f"{speed:.0f}±{row['motion_sd_m_s']:.0f} m/s" if math.isfinite(speed) else "–"
+    names = ("max_dbz", "vil_kg_m2", "echo_top_18_km", "mesh_mm", "posh_percent")
+    return [f"{row['area_km2']:.0f}", *(_figure(row[name]) for name in names), motion, f"{row['age_min']:.0f}"]
 
 
 def _figure(value: float) -> str:
     return f"{value:.1f}" if math.isfinite(value) else "–"
 
 
-def _chances(table: pd.DataFrame) -> dict[tuple[str, str], dict[str, str]]:
-    hour = table[(table["lead_start_min"] == 0) & (table["lead_end_min"] == 60)]
+def _chance(row: Mapping[str, Any]) -> dict[str, str]:
     return {
-        (row.storm_id, row.hazard): {
-            "text": f"{100 * row.p:.0f} %" if math.isfinite(row.p) else "未评估 n/a",
-            "zh": "；".join(row.drivers_zh),
-            "en": "; ".join(row.drivers),
-        }
-        for row in hour.itertuples()
+        "text": f"{100 * row['p']:.0f} %" if math.isfinite(row["p"]) else "未评估 n/a",
+        "zh": "；".join(row["drivers_zh"]),
+        "en": "; ".join(row["drivers"]),
     }

@@ -137,6 +137,21 @@ def plain(value: Any) -> Any:
     return int(number) if isinstance(value, int) else round(number, 4)
 
 
+def first_hour(probabilities: pd.DataFrame) -> dict[tuple[str, str], dict[str, Any]]:
+    """Rows of the 0 to 60 min window by (storm_id, hazard)."""
+    hour = probabilities[(probabilities["lead_start_min"] == 0) & (probabilities["lead_end_min"] == 60)]
+    return {(row["storm_id"], row["hazard"]): row for row in _records(hour)}
+
+
+def speed_m_s(storm: Mapping[Any, Any]) -> float:
+    """Speed of a storm [m s-1], NaN where its motion is unknown."""
+    return math.hypot(storm["u_m_s"], storm["v_m_s"])
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
 def plain_record(row: Mapping[Any, Any]) -> dict[str, Any]:
     """A table's row as JSON has it."""
     return {str(key): plain(value) for key, value in row.items()}

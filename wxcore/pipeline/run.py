@@ -61,8 +61,8 @@ def run(
     inputs = jobs.ingest(paths, home, region, progress=on_input)
     cycles: list[CycleResult] = []
     for when, items in plan(inputs, at):
-        result = jobs.cycle(home, region, when, h0_m=heights[0], hm20_m=heights[1])
-        cycles.append(_with_offered(result, items))
+        cycle = jobs.cycle(home, region, when, h0_m=heights[0], hm20_m=heights[1])
+        cycles.append(_with_offered(cycle, items))
         if on_cycle is not None:
             on_cycle(cycles[-1])
     result = RunResult(region.id, tuple(inputs), tuple(cycles), str(home.report))

@@ -58,7 +58,8 @@ OUTPUTS = (
     _M95_POWER,
     _SLOPE,
     _OFFSET,
-) = range(16)
+    _FLUX_SLOPE,
+) = range(17)
 """Places in `Tables.numbers`."""
 
 
@@ -67,11 +68,11 @@ class Tables:
     """What the kernel needs.
 
     Attributes:
-        by_dbz: (3, entry). By reflectivity above NO_ECHO_DBZ: flux E [J m-2 s-1]; VIL of a metre of it [kg m-3]. By
+        by_dbz: (3, entry). By reflectivity above NO_ECHO_DBZ: flux E / W [J m-2 s-1]; VIL of a metre [kg m-3]. By
             difference of reflectivity: part of that VIL that a layer keeps whose other level is weaker by so much.
         by_level: (3, level): height [m ASL], 0.1 W_T, and distance to the level above [m].
         tops: thresholds of the echo tops [dBZ].
-        numbers: scalars of the formulas, at the places _NO_ECHO to _OFFSET.
+        numbers: scalars of the formulas, at the places _NO_ECHO to _FLUX_SLOPE.
     """
 
     by_dbz: Floats
@@ -92,12 +93,12 @@ def tables(height_m: Doubles, h0_m: float, hm20_m: float) -> Tables:
         NO_ECHO_DBZ, TABLE_MAX_DBZ, reference.VIL_MIN_DBZ, hail.FLUX_MIN_DBZ, reference.VIL_CAP_DBZ,
         reference.DENSITY_MIN_TOP_M, reference.MESH_MAX_MM, h0_m, hail.warning_threshold(h0_m),
         hail.W98_FACTOR, hail.M75_FACTOR, hail.M75_EXPONENT, hail.M95_FACTOR, hail.M95_EXPONENT,
-        hail.POSH_SLOPE, hail.POSH_OFFSET,
+        hail.POSH_SLOPE, hail.POSH_OFFSET, 1 / (hail.FLUX_FULL_DBZ - hail.FLUX_MIN_DBZ),
     )  # fmt: skip
     return Tables(
         by_dbz=np.stack(
             [
-                hail.energy_flux(np.minimum(dbz, TABLE_MAX_DBZ)),
+                hail.FLUX_COEFFICIENT * 10.0 ** (hail.FLUX_EXPONENT * np.minimum(dbz, TABLE_MAX_DBZ)),
                 np.where(dbz < reference.VIL_MIN_DBZ - 0.01, 0, liquid),
                 ((1.0 + ratio) / 2) ** reference.VIL_EXPONENT,
             ]
@@ -177,27 +178,30 @@ def _shi_of(z: Floats, by_dbz: Floats, by_level: Floats, depth: Floats, numbers:
             around += depth[k - 1]
         if k < z.size - 1 and not np.isnan(z[k + 1]):
             around += depth[k]
-        shi += weight[k] * flux[np.uint32((v - no_echo) * np.float32(ENTRIES_PER_DB) + np.float32(0.5))] * around
+        hail_part = min((v - flux_min) * numbers[_FLUX_SLOPE], np.float32(1))
+        entry = np.uint32((v - no_echo) * np.float32(ENTRIES_PER_DB) + np.float32(0.5))
+        shi += weight[k] * hail_part * flux[entry] * around
     return np.float32(np.float32(0.5) * shi)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _tops_of(z: Floats, by_level: Floats, depth: Floats, tops: Floats, top_m: Floats) -> int:
-    """Echo tops of a column into `top_m`; returns the `topped` bits."""
-    topped, k = 0, z.size - 1
+def _tops_of(z: Floats, by_level: Floats, depth: Floats, tops: Floats, top_m: Floats) -> tuple[int, int]:
+    """Echo tops of a column into `top_m`; returns the `topped` bits and the highest level with the first threshold."""
+    topped, highest, k = 0, 0, z.size - 1
     for t in range(tops.size):
         wanted = tops[t]
         while k >= 0 and not z[k] >= wanted:
             k -= 1
         if k < 0:
             top_m[t:] = np.nan
-            return topped
+            return topped, highest
+        highest = max(highest, k)
         top_m[t] = by_level[0, k]
         if k == z.size - 1 or np.isnan(z[k + 1]):
             topped |= 1 << t
         else:
             top_m[t] += (z[k] - wanted) / (z[k] - z[k + 1]) * depth[k]
-    return topped
+    return topped, highest
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -242,11 +246,11 @@ def _columns_pass(  # noqa: PLR0913, PLR0917
                 out[2, i, j] = 0
                 out[9:14, i, j] = 0
                 continue
-            vil = _liquid_of(dbz[i, j], by_dbz, by_level[2], numbers, entries)
+            open_bits, highest = _tops_of(dbz[i, j], by_level, by_level[2], tops, top_m)
+            vil = _liquid_of(dbz[i, j, : highest + 2], by_dbz, by_level[2], numbers, entries)
             shi = np.float32(0)
             if dbz[i, j, level] > numbers[_FLUX_MIN]:
                 shi = _shi_of(dbz[i, j], by_dbz, by_level, by_level[2], numbers)
-            open_bits = _tops_of(dbz[i, j], by_level, by_level[2], tops, top_m)
             topped[i, j] = open_bits
             out[2, i, j] = vil
             if not (open_bits & 1) and top_m[0] >= numbers[_MIN_TOP]:

@@ -43,6 +43,7 @@ PADDING_RATIO, PADDING_SLACK = 4, 65536
 """Ragged rays may grow a cut's bytes by this factor when padded, plus these bytes."""
 
 _FIRST_LOOK = 64
+_LZO = 1
 _RAY_SIZE = struct.Struct("<ii")
 _MOMENT = struct.Struct("<iiihhi")
 _SAME_WORDS = np.array([True] * 7 + [False] + [True] * 2)
@@ -181,16 +182,16 @@ def _record(data: bytes, at: int, cuts: int) -> tuple[int, tuple[_Block, ...]] |
     """
     (cut,) = struct.unpack_from("<i", data, at + 16)
     length, count = _RAY_SIZE.unpack_from(data, at + 36)
-    if data[at + 50] != 0:
-        raise ReadError(
-            Reason.UNSUPPORTED,
-            f"ray at byte {at}: compressed inside (zip type {data[at + 50]}, 1 is LZO): export the volume uncompressed",
-            f"字节 {at} 处的径向为内部压缩（zip type {data[at + 50]}）：请以未压缩方式导出",
-            offset=at + 50,
-        )
-    if not (1 <= cut <= cuts and 0 <= count <= MAX_MOMENTS and length >= 0):
+    if not (1 <= cut <= cuts and 0 <= count <= MAX_MOMENTS and length >= 0 and data[at + 50] in {0, _LZO}):
         what = f"byte {at}: cut {cut} of {cuts}, {count} moments, {length} bytes is no ray"
         raise bad(Reason.BAD_HEADER, what, f"字节 {at} 处不是有效的径向头", at)
+    if data[at + 50] == _LZO:
+        raise ReadError(
+            Reason.UNSUPPORTED,
+            f"ray at byte {at}: compressed inside (zip type 1, LZO): export the volume uncompressed",
+            f"字节 {at} 处的径向为内部压缩（zip type 1，LZO）：请以未压缩方式导出",
+            offset=at + 50,
+        )
     blocks = []
     place = at + RADIAL_BYTES
     for _ in range(count):
@@ -222,6 +223,7 @@ def _sweep(data: bytes, runs: list[_Run], cut: Any, start: datetime, remarks: li
         name = codes.MOMENTS[kind]
         first, step = _range(cut, name, counts, number)
         moments[name] = _moment(data, runs, kind, key, gates, first, step)
+    _unsee_blanked(rays["blank"] == 1, moments, number, remarks)
     begin = to_datetime64(start)
     delay = rays["seconds"].astype("i8") - int(begin.astype("datetime64[s]").astype("i8"))
     azimuth, elevation = rays["azimuth"].copy(), rays["elevation"].copy()
@@ -244,6 +246,20 @@ def _sweep(data: bytes, runs: list[_Run], cut: Any, start: datetime, remarks: li
         angle - 360 if angle > 180 else angle,
         azimuth, elevation, time, nyquist if 0 < nyquist < 1000 else np.nan, moments,
     )  # fmt: skip
+
+
+def _unsee_blanked(blank: npt.NDArray[np.bool_], moments: dict[str, Moment], number: int, remarks: list[str]) -> None:
+    """In rays of a blanked sector (transmitter off) "no echo" becomes missing: nobody looked there.
+
+    What they hold of echo, at the sector's edges, stays. A cut blanked all round is a flag that is not kept.
+    """
+    if not blank.any() or blank.all():
+        return
+    remarks.append(f"cut {number}: {int(blank.sum())} of {blank.size} rays blanked, no echo in them is missing")
+    for moment in moments.values():
+        part = moment.codes[blank]
+        part[part == 0] = codes.PAD
+        moment.codes[blank] = part
 
 
 def _layout(runs: list[_Run], number: int, remarks: list[str]) -> dict[int, tuple[tuple[int, int, int], int]]:

@@ -122,9 +122,12 @@ def _site(data: bytes, name: str) -> tuple[Site, tuple[str, ...]]:
     own = text(code)
     identity = own if own.isalnum() else codes.site_id(name)
     remarks: tuple[str, ...] = ()
+    named = codes.site_id(name)
+    if named and named != identity:
+        remarks = (f"the file's name says {named}, its header {identity}",)
     if lat == 0 and lon == 0:
         lat = lon = height = np.nan
-        remarks = ("the header has no position",)
+        remarks = (*remarks, "the header has no position")
     else:
         height = float(antenna)
         if not (abs(lat) <= 90 and -180 <= lon <= 360 and -500 <= height <= 9000):  # NaN fails too

@@ -90,7 +90,8 @@ def read_legacy(data: bytes, name: str = "") -> Volume:
         file has no other. Position NaN. A file that ends early gives its whole rays and a remark.
 
     Raises:
-        ReadError: TRUNCATED (not one whole record), UNKNOWN_FORMAT, UNSUPPORTED, BAD_VALUE or NO_RADIALS.
+        ReadError: TRUNCATED (not one whole record), UNKNOWN_FORMAT, UNSUPPORTED, BAD_HEADER (most
+            records are no rays) or NO_RADIALS.
     """
     length = record_length(data[: MAX_RECORD + LEGACY_HEADER])
     if length == SPECIAL_BYTES:
@@ -113,6 +114,13 @@ def read_legacy(data: bytes, name: str = "") -> Volume:
     table = np.frombuffer(data, np.uint8, count * length).reshape(count, length)
     rays: _Rays = np.ndarray((count,), LEGACY_RAY, data, 0, (length,))
     good, time = _good(rays, length)
+    if 2 * good.sum() < count:
+        raise ReadError(
+            Reason.BAD_HEADER,
+            f"only {int(good.sum())} of {count} records of {length} bytes begin with a ray: fetch the file again",
+            f"{count} 条 {length} 字节的记录中只有 {int(good.sum())} 条有效：请重新获取文件",
+            offset=int(np.argmin(good)) * length,
+        )
     remarks = [] if good.all() else [f"{int((~good).sum())} of {count} rays dropped (header implausible)"]
     sweeps = []
     for number in np.unique(rays["cut"][good]):

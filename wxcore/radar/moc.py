@@ -52,13 +52,7 @@ def read_moc(data: bytes, name: str) -> GridField:
         ReadError: TRUNCATED, BAD_HEADER, BAD_COMPRESSION or UNSUPPORTED.
         LimitError: TOO_LARGE.
     """
-    if len(data) < _HEADER_BYTES:
-        raise ReadError(
-            Reason.TRUNCATED,
-            f"MOC header: {len(data)} bytes, expected {_HEADER_BYTES}: fetch the file again",
-            f"MOC 文件头只有 {len(data)} 字节，应为 {_HEADER_BYTES}：请重新获取文件",
-            offset=len(data),
-        )
+    _check_header(len(data))
     head = _HEADER.unpack_from(data)
     size, code, position, length = head[1], head[2], head[4], head[5]
     time = _time(head[6], head[7:13])
@@ -69,14 +63,7 @@ def read_moc(data: bytes, name: str) -> GridField:
     west, south = _south_west_centre(edges, (n_lon, n_lat), (d_lon, d_lat))
     if scale == 0:
         raise _bad_header("scale@176", "0", "a divisor of the codes")
-    if size > len(data) or not _HEADER_BYTES <= position <= len(data) or not 0 <= length <= len(data) - position:
-        raise ReadError(
-            Reason.TRUNCATED,
-            f"MOC body: header names {length} bytes at {position} of {size}, the file has {len(data)}: fetch it again",
-            f"MOC 数据块：文件头写明共 {size} 字节（{position} 处起 {length} 字节），"
-            f"实有 {len(data)} 字节：请重新获取文件",
-            offset=len(data),
-        )
+    _check_extent(len(data), size, position, length)
     body = _decompress(data[position : position + length], compression, 2 * n_lon * n_lat, position)
     codes = np.frombuffer(body, dtype="<i2").reshape(1, n_lat, n_lon)[:, ::-1, :]
     composite = product in _COMPOSITES
@@ -159,6 +146,26 @@ def _check_size(n_lon: int, n_lat: int) -> None:
             Reason.TOO_LARGE,
             f"MOC header declares {n_lon} x {n_lat} cells, more than the {MAX_CELLS} we decode: the file is damaged",
             f"MOC 文件头声明 {n_lon} x {n_lat} 个格点，超过上限 {MAX_CELLS}：文件可能损坏",
+        )
+
+
+def _check_header(found: int) -> None:
+    if found < _HEADER_BYTES:
+        raise ReadError(
+            Reason.TRUNCATED,
+            f"MOC header: {found} bytes, expected {_HEADER_BYTES}: fetch the file again",
+            f"MOC 文件头只有 {found} 字节，应为 {_HEADER_BYTES}：请重新获取文件",
+            offset=found,
+        )
+
+
+def _check_extent(found: int, size: int, position: int, length: int) -> None:
+    if size > found or not _HEADER_BYTES <= position <= found or not 0 <= length <= found - position:
+        raise ReadError(
+            Reason.TRUNCATED,
+            f"MOC body: header names {length} bytes at {position} of {size}, the file has {found}: fetch it again",
+            f"MOC 数据块：文件头写明共 {size} 字节（{position} 处起 {length} 字节），实有 {found} 字节：请重新获取文件",
+            offset=found,
         )
 
 

@@ -22,7 +22,7 @@ def spread(values: Floats, half: int, least: int, out: Floats) -> None:
     squares = np.zeros(gates + 1, dtype=np.float64)
     for i in range(rays):
         for g in range(gates):
-            v = values[i, g]
+            v = np.float64(values[i, g])
             known = not np.isnan(v)
             count[g + 1] = count[g] + known
             total[g + 1] = total[g] + (v if known else 0.0)
@@ -37,8 +37,8 @@ def spread(values: Floats, half: int, least: int, out: Floats) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def texture(z: Floats, half: int, spin_db: float, wrap: bool, tdbz: Floats, spin: Floats) -> None:
-    """TDBZ [dB2] and SPIN [%] of each gate over 2 half + 1 gates of its ray and its two neighbours; 0 where there is no echo.
+def texture(z: Floats, half: int, spin_db: float, wrap: bool, tdbz: Floats, spin: Floats) -> None:  # noqa: C901
+    """TDBZ [dB2] and SPIN [%] over 2 half + 1 gates of a ray and its two neighbours; 0 where there is no echo.
 
     TDBZ: mean of (Z_i - Z_i-1)^2 (Hubbert et al. 2009). SPIN: part of the gates where the slope changes its sign and
     the two steps are larger than `spin_db` on average (Steiner & Smith 2002).

@@ -36,7 +36,7 @@ class _Gates:
     step_m: float
 
     @property
-    def range_m(self) -> npt.NDArray[np.float64]:
+    def range_m(self) -> npt.NDArray[np.floating]:
         return self.first_m + self.step_m * np.arange(self.count)
 
 
@@ -51,7 +51,7 @@ def _classes() -> npt.NDArray[np.uint8]:
 
 
 def _reflectivity_moment(
-    site: RadarSite, cells: tuple[Cell, ...], azimuth: npt.NDArray[np.float64], elevation: float, when: datetime
+    site: RadarSite, cells: tuple[Cell, ...], azimuth: npt.NDArray[np.floating], elevation: float, when: datetime
 ) -> Moment:
     gates = REFLECTIVITY_GATES
     arc, above = ground_arc(gates.range_m, elevation), beam_height(gates.range_m, elevation)
@@ -70,7 +70,7 @@ def _reflectivity_moment(
 def _velocity_moment(
     reflectivity_moment: Moment,
     cells: tuple[Cell, ...],
-    azimuth: npt.NDArray[np.float64],
+    azimuth: npt.NDArray[np.floating],
     elevation: float,
     rng: np.random.Generator,
 ) -> Moment:

@@ -54,9 +54,9 @@ class Cell:
 
 def reflectivity(
     cells: tuple[Cell, ...],
-    lon: npt.NDArray[np.float64],
-    lat: npt.NDArray[np.float64],
-    height_m: npt.NDArray[np.float64],
+    lon: npt.NDArray[np.floating],
+    lat: npt.NDArray[np.floating],
+    height_m: npt.NDArray[np.floating],
     when: datetime,
 ) -> npt.NDArray[np.float64]:
     """Reflectivity [dBZ] at places of any common shape, heights ASL; NOTHING_DBZ where no cell is."""

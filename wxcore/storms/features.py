@@ -90,8 +90,8 @@ def storm_table(products: xr.Dataset, labels: npt.NDArray[np.int32], count: int,
     if count == 0:
         return empty_storms()
     groups = group(labels, count)
-    rows, columns = groups.cells // grid.n_lon, groups.cells % grid.n_lon
-    lat, lon, area = grid.lat[rows], grid.lon[places], grid.cell_area_km2[rows]
+    rows = groups.cells // grid.n_lon
+    lat, lon, area = grid.lat[rows], grid.lon[groups.cells % grid.n_lon], grid.cell_area_km2[rows]
     fields = {name: _inside(products, name, groups) for _, name, _ in MAXIMA}
     linear = 10 ** (fields["composite_reflectivity"] / 10)
     weight = np.add.reduceat(linear, groups.starts)
