@@ -11,7 +11,7 @@ from wxcore.archive.tables import decode_table
 from wxcore.times import CYCLE, require_utc
 
 BACK_MIN = 30
-"""How far back storms are looked for when tracking [min]: three cycles, so that one missing cycle breaks no track."""
+"""How far back tracking looks [min]: motion is fitted to five positions, and one cycle may be absent."""
 
 
 def read_storms(root: Path, region: str, when: datetime, *, as_of: datetime | None = None) -> pd.DataFrame | None:

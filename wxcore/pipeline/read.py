@@ -10,6 +10,7 @@ from wxcore.landing.guard import run_guarded
 from wxcore.landing.identify import identify
 from wxcore.landing.unpack import unpack
 from wxcore.pipeline.formats import FORMATS
+from wxcore.radar.volume import Volume
 from wxcore.schema import HEAD_BYTES, Description, Format
 
 
@@ -31,14 +32,19 @@ def read_file(path: Path, name: str) -> Reading:
     unpacked = unpack(path)
     found = identify(unpacked.data[:HEAD_BYTES], name, FORMATS)
     if not unpacked.complete:
-        raise ReadError(
-            Reason.TRUNCATED,
-            f"{name}: the {unpacked.compression} stream ends early, after {len(unpacked.data)} bytes of "
-            f"{found.title_en}: the transfer was cut; fetch the file again",
-            f"{name}：{unpacked.compression} 压缩流提前结束（{found.title_zh}，解出 {len(unpacked.data)} 字节）："
-            "传输中断，请重新获取该文件",
-            offset=len(unpacked.data),
-        )
+        raise _truncated(name, f"{unpacked.compression}, {found.title_en}", len(unpacked.data))
     decode = partial(run_guarded, found.read) if found.in_child else found.read
     native = decode(unpacked.data, name)
+    if isinstance(native, Volume) and native.truncated_at is not None:
+        raise _truncated(name, f"{found.title_en}, {native.remarks[-1]}", native.truncated_at)
     return Reading(found, native, found.describe(native))
+
+
+def _truncated(name: str, what: str, offset: int) -> ReadError:
+    """A volume without its upper tilts would hide the hail: it is not used, though its whole rays could be read."""
+    return ReadError(
+        Reason.TRUNCATED,
+        f"{name}: ends early, after {offset} unpacked bytes ({what}): the transfer was cut; fetch the file again",
+        f"{name}：解出 {offset} 字节后提前结束（{what}）：传输中断，请重新获取该文件",
+        offset=offset,
+    )

@@ -112,8 +112,9 @@ def read_standard(data: bytes, name: str = "") -> Volume:
     if not sweeps:
         what = "no ray has a plausible angle and time"
         raise bad(Reason.NO_RADIALS, what, "没有一条径向的角度和时间有效", begin)
-    remarks += _ending(runs, end, len(data), header.cuts.size)
-    return Volume(NAME, header.site, header.start, header.task, tuple(sweeps), tuple(remarks))
+    ending, truncated_at = _ending(runs, end, len(data), header.cuts.size)
+    remarks += ending
+    return Volume(NAME, header.site, header.start, header.task, tuple(sweeps), tuple(remarks), truncated_at)
 
 
 def recognise(head: bytes) -> bool:
@@ -324,15 +325,15 @@ def _moment(
     return Moment(raw, float(scale), float(offset), first, step, classes)
 
 
-def _ending(runs: list[_Run], end: int, size: int, cuts: int) -> list[str]:
-    """Remarks on how the file ends."""
+def _ending(runs: list[_Run], end: int, size: int, cuts: int) -> tuple[list[str], int | None]:
+    """Remarks on how the file ends, and where it breaks off if it does."""
     last = int(runs[-1].rays["state"][-1])
     seen = len({int(run.rays["cut"][0]) for run in runs})
     if last == codes.END_VOLUME and end < size:
-        return [f"{size - end} bytes after the end of the volume ignored"]
+        return [f"{size - end} bytes after the end of the volume ignored"], None
     if end < size or (last != codes.END_VOLUME and (last != codes.END_CUT or seen < cuts)):
-        return [f"truncated at byte {size}: {seen} of {cuts} cuts"]
-    return []
+        return [f"truncated at byte {size}: {seen} of {cuts} cuts"], size
+    return [], None
 
 
 FORMAT = Format(
@@ -340,7 +341,7 @@ FORMAT = Format(
     title_en="CINRAD standard base data",
     title_zh="天气雷达标准格式基数据",
     recognise=recognise,
-    name_pattern=re.compile(r"Z_RADR_I_Z[0-9A-Z]{4}_\d{14}_O_DOR_[0-9A-Z]+_CAP_FMT", re.IGNORECASE),
+    name_pattern=re.compile(r"Z_RADR_I_(?P<id>Z[0-9A-Z]{4})_(?P<t>\d{14})_O_DOR_[0-9A-Z]+_CAP_FMT", re.IGNORECASE),
     read=read_standard,
     describe=describe_volume,
     write=write_standard,

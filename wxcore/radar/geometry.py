@@ -62,9 +62,7 @@ def slant_at_arc(arc_m: npt.ArrayLike, elevation_deg: npt.ArrayLike) -> Floats:
     return np.asarray(EFFECTIVE_RADIUS_M * np.sin(angle) / np.cos(elevation + angle))
 
 
-def ground_position(
-    site_lat: float, site_lon: float, lat: npt.ArrayLike, lon: npt.ArrayLike
-) -> tuple[Floats, Floats]:
+def ground_position(site_lat: float, site_lon: float, lat: npt.ArrayLike, lon: npt.ArrayLike) -> tuple[Floats, Floats]:
     """Distance [m] and azimuth [deg, 0..360, clockwise from north] of places, seen from a site.
 
     The azimuth is that of the vertical plane through the place (the normal section, which is where a beam goes); the

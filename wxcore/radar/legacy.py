@@ -132,12 +132,14 @@ def read_legacy(data: bytes, name: str = "") -> Volume:
             "no record has a plausible header: fetch the file again",
             "没有一条有效的径向：请重新获取",
         )
-    if len(data) % length or rays["state"][-1] not in {codes.END_CUT, codes.END_VOLUME}:
+    broken_off = len(data) % length or rays["state"][-1] not in {codes.END_CUT, codes.END_VOLUME}
+    if broken_off:
         remarks.append(f"truncated at byte {len(data)}: {len(sweeps)} cuts")
     site = Site(codes.site_id(name), "", np.nan, np.nan, np.nan)
     task = f"VCP{int(rays['vcp'][good][0])}"
     ordered = tuple(sweep for _, sweep in sorted(sweeps, key=lambda pair: pair[0]))
-    return Volume(NAME, site, from_datetime64(time[good][0]), task, ordered, tuple(remarks))
+    start, end = from_datetime64(time[good][0]), len(data) if broken_off else None
+    return Volume(NAME, site, start, task, ordered, tuple(remarks), end)
 
 
 def _plausible(head: bytes, at: int) -> bool:
@@ -278,7 +280,9 @@ FORMAT = Format(
     title_en="CINRAD legacy base data (SA/SB/CA/CB)",
     title_zh="天气雷达旧格式基数据（SA/SB/CA/CB）",
     recognise=recognise,
-    name_pattern=re.compile(r"Z_RADR_I_Z[0-9A-Z]{4}_\d{14}_O_DOR_(?:S[AB]|C[AB])_CAP(?!_FMT)", re.IGNORECASE),
+    name_pattern=re.compile(
+        r"Z_RADR_I_(?P<id>Z[0-9A-Z]{4})_(?P<t>\d{14})_O_DOR_(?:S[AB]|C[AB])_CAP(?!_FMT)", re.IGNORECASE
+    ),
     read=read_legacy,
     describe=describe_volume,
     write=write_legacy,

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +53,8 @@ that interpolates across 4 deg. (Huai'an and Taizhou, 2020-06-12: MESH of the me
 ROWS_AT_ONCE = 32
 """Rows for which float64 distances are held at a time: keeps the memory added by a table below 2 MB."""
 
+Scalar = TypeVar("Scalar", bound=np.generic)
+
 Z_LAST = (TIME, LAT, LON, HEIGHT)
 
 
@@ -87,9 +90,7 @@ def grid_volume(
     return mosaic([volume], grid, when=when or volume.start, max_range_m=max_range_m)
 
 
-def mosaic(
-    volumes: Sequence[Volume], grid: Grid, *, when: datetime, max_range_m: float = MAX_RANGE_M
-) -> xr.Dataset:
+def mosaic(volumes: Sequence[Volume], grid: Grid, *, when: datetime, max_range_m: float = MAX_RANGE_M) -> xr.Dataset:
     """The 3-D mosaic of the volumes on the grid, as schema.MOSAIC.
 
     Args:
@@ -147,7 +148,8 @@ def _require_position(volume: Volume) -> None:
             Reason.BAD_POSITION,
             f"radar {site.id}: position {site.latitude}, {site.longitude}, {site.altitude_m} m is not finite; "
             "give its site in the region's radars.csv",
-            f"雷达 {site.id}：位置 {site.latitude}, {site.longitude}, {site.altitude_m} m 无效；请在区域的 radars.csv 中填写站址",
+            f"雷达 {site.id}：位置 {site.latitude}, {site.longitude}, {site.altitude_m} m 无效；"
+            "请在区域的 radars.csv 中填写站址",
         )
 
 
@@ -208,7 +210,7 @@ def _polar(volumes: list[tuple[Tilt, ...]]) -> tuple[npt.NDArray[np.int16], npt.
     return values, rays
 
 
-def _padded(arrays: list[npt.NDArray[np.generic]]) -> npt.NDArray[np.generic]:
+def _padded(arrays: list[npt.NDArray[Scalar]]) -> npt.NDArray[Scalar]:
     """(R, D, widest) with the last column repeated."""
     widest = max(array.shape[1] for array in arrays)
     return np.stack([np.pad(array, ((0, 0), (0, widest - array.shape[1])), mode="edge") for array in arrays])
@@ -243,8 +245,8 @@ def radial_tables(
         altitude_m: antenna [m ASL]; half_beam: half of the half-power beam width [deg].
         levels_m: levels [m ASL], ascending; max_range_m: ground distance of the last step [m].
     """
-    arc = DISTANCE_STEP_M * np.arange(int(np.rint(max_range_m / DISTANCE_STEP_M)) + 1)
-    beams = np.array([tilt[0] for tilt in tilts])
+    arc = DISTANCE_STEP_M * np.arange(int(np.rint(max_range_m / DISTANCE_STEP_M)) + 1, dtype=np.float64)
+    beams = np.array([tilt[0] for tilt in tilts], dtype=np.float64)
     elevation, _ = beam_through(arc[:, None], np.asarray(levels_m)[None, :] - altitude_m)
     lowest = np.concatenate([[beams[0] - half_beam], beams])
     bounds = np.stack([(elevation < edge).sum(axis=1) for edge in lowest], axis=1)
@@ -285,7 +287,12 @@ def _dataset(
 ) -> xr.Dataset:
     dbz, count, nearest = arrays
     observed = np.where(nearest >= 0, OBSERVED_VOLUME, OBSERVED_NONE).astype(np.uint8)
-    values = {"reflectivity": dbz, "radar_count": count, "observed": observed, "nearest_radar": nearest}
+    values: dict[str, npt.NDArray[Any]] = {
+        "reflectivity": dbz,
+        "radar_count": count,
+        "observed": observed,
+        "nearest_radar": nearest,
+    }
     data = {
         var.name: (var.dims, np.moveaxis(values[var.name], -1, 0)[None] if HEIGHT in var.dims else
                    values[var.name][None], var.attrs)

@@ -9,14 +9,12 @@ import numpy.typing as npt
 from numba import njit, prange
 
 from wxcore.radar.tilts import UNOBSERVED
-from wxcore.schema import NO_ECHO_DBZ
 
 OUT_OF_RANGE = np.uint16(65_535)
 """Distance index of a column that the radar does not reach."""
 
 _SCALE = np.float32(0.01)
 _NAN = np.float32(np.nan)
-_NO_ECHO = np.float32(NO_ECHO_DBZ)
 
 # NaN is data here (unobserved): nnan and ninf must stay off
 _FAST = {"nsz", "arcp", "contract", "afn", "reassoc"}
@@ -29,7 +27,8 @@ def _gate_value(
     """Hundredths of dBZ of one gate, UNOBSERVED where there is no ray or no gate."""
     if ray_start < 0 or gate < 0:
         return UNOBSERVED
-    return values[ray_start + gate]
+    value: np.int16 = values[ray_start + gate]
+    return value
 
 
 @njit(cache=True, parallel=True, nogil=True, fastmath=_FAST)
@@ -75,7 +74,7 @@ def fill_one(
                 upper = _gate_value(values, rays[turn, b], gates[step, b])
                 if b == 0:
                     lower = upper
-                if lower == UNOBSERVED or upper == UNOBSERVED:
+                if min(lower, upper) == UNOBSERVED:
                     dbz[y, x, start:stop] = _NAN
                     count[y, x, start:stop] = 0
                 else:
@@ -95,57 +94,8 @@ def fill_one(
                 nearest[y, x] = 0
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST, inline="always")
-def _add_radar(
-    rays, gates, bounds, slopes, weights, n_tilt, values, total, share, number, base, rise, known
-):
-    """Add what one radar sees in one column to the sums; does it observe any level?"""
-    first = bounds[0]
-    last = bounds[n_tilt]
-    lower = UNOBSERVED
-    same, all_known = True, True
-    for b in range(n_tilt):
-        upper = _gate_value(values, rays[b], gates[b])
-        if b == 0:
-            lower = upper
-        same = same and upper == lower
-        if lower == UNOBSERVED or upper == UNOBSERVED:
-            if bounds[b + 1] > bounds[b]:
-                all_known = False
-            for z in range(bounds[b], bounds[b + 1]):
-                base[z] = 0
-                rise[z] = 0
-                known[z] = 0
-        else:
-            lo = _SCALE * np.float32(lower)
-            up = _SCALE * (np.float32(upper) - np.float32(lower))
-            for z in range(bounds[b], bounds[b + 1]):
-                base[z] = lo
-                rise[z] = up
-                known[z] = 1
-        lower = upper
-    if last <= first:
-        return False
-    if all_known and same:
-        lo = _SCALE * np.float32(lower)
-        for z in range(first, last):
-            total[z] += weights[z] * lo
-            share[z] += weights[z]
-            number[z] += 1
-        return True
-    seen = False
-    for z in range(first, last):
-        w = weights[z] * np.float32(known[z])
-        total[z] += w * (base[z] + slopes[z] * rise[z])
-        share[z] += w
-        number[z] += known[z]
-    for z in range(first, last):
-        seen = seen or known[z] == 1
-    return seen
-
-
 @njit(cache=True, parallel=True, nogil=True, fastmath=_FAST)
-def fill_many(
+def fill_many(  # noqa: C901 - one fused loop is the point
     columns: tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]],
     tables: tuple[
         npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.uint8],
@@ -168,28 +118,35 @@ def fill_many(
     dbz, count, nearest = out
     n_radar, n_level = distance.shape[0], slopes.shape[2]
     for y in prange(distance.shape[1]):
-        total, share = np.empty(n_level, dtype=np.float32), np.empty(n_level, dtype=np.float32)
-        number = np.empty(n_level, dtype=np.uint8)
-        base, rise = np.empty(n_level, dtype=np.float32), np.empty(n_level, dtype=np.float32)
-        known = np.empty(n_level, dtype=np.uint8)
+        total, share = np.zeros(n_level, dtype=np.float32), np.zeros(n_level, dtype=np.float32)
         for x in range(distance.shape[2]):
             total[:] = 0
             share[:] = 0
-            number[:] = 0
+            count[y, x, :] = 0
             nearest[y, x] = -1
             shortest = OUT_OF_RANGE
             for r in range(n_radar):
                 step = distance[r, y, x]
                 if step == OUT_OF_RANGE:
                     continue
-                seen = _add_radar(
-                    rays[r, azimuth[r, y, x]], gates[r, step], bounds[r, step], slopes[r, step], weights[r, step],
-                    n_tilt[r], values, total, share, number, base, rise, known
-                )
-                if seen and step < shortest:
-                    shortest = step
-                    nearest[y, x] = r
+                turn = azimuth[r, y, x]
+                lower = UNOBSERVED
+                for b in range(n_tilt[r]):
+                    start, stop = bounds[r, step, b], bounds[r, step, b + 1]
+                    upper = _gate_value(values, rays[r, turn, b], gates[r, step, b])
+                    if b == 0:
+                        lower = upper
+                    if min(lower, upper) != UNOBSERVED and stop > start:
+                        base = _SCALE * np.float32(lower)
+                        rise = _SCALE * (np.float32(upper) - np.float32(lower))
+                        for z in range(start, stop):
+                            weight = weights[r, step, z]
+                            total[z] += weight * (base + slopes[r, step, z] * rise)
+                            share[z] += weight
+                            count[y, x, z] += 1
+                        if step < shortest:
+                            shortest = step
+                            nearest[y, x] = r
+                    lower = upper
             for z in range(n_level):
-                # a mean of equal values may fall an ulp below them
-                dbz[y, x, z] = max(total[z] / share[z], _NO_ECHO) if number[z] > 0 else _NAN
-            count[y, x, :] = number
+                dbz[y, x, z] = total[z] / share[z] if count[y, x, z] > 0 else _NAN

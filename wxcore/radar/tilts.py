@@ -116,7 +116,7 @@ def _one_per_cut(candidates: Sequence[tuple[float, Sweep]]) -> list[tuple[float,
 
 def _reach(sweep: Sweep) -> float:
     moment = sweep.moments["DBZH"]
-    return round(moment.first_gate_m + moment.codes.shape[1] * moment.gate_m, -3)
+    return float(round(moment.first_gate_m + moment.codes.shape[1] * moment.gate_m, -3))
 
 
 def _tilt(elevation: float, sweep: Sweep, max_range_m: float) -> Tilt:

@@ -89,7 +89,13 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Volume:
-    """A volume scan. `remarks` are short English notes on what was odd in the file but did not stop us."""
+    """A volume scan.
+
+    Attributes:
+        start: aware UTC.
+        remarks: short English notes on what was odd in the file but did not stop us.
+        truncated_at: byte at which the file ends too early; the sweeps hold its whole rays. None where it is whole.
+    """
 
     format: str
     site: Site
@@ -97,6 +103,7 @@ class Volume:
     task: str
     sweeps: tuple[Sweep, ...]
     remarks: tuple[str, ...] = field(default=())
+    truncated_at: int | None = None
 
     def at(self, site: Site) -> "Volume":
         """The same volume with another site (from station_meta)."""

@@ -1,0 +1,84 @@
+"""The commands as their users type them: exit codes, JSON, language."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WX = [sys.executable, "-c", "from wxcore.cli.app import main; main()"]
+
+
+def wx(*words: str, lang: str = "en") -> subprocess.CompletedProcess[str]:
+    command = [*WX, *words]
+    env = {"WXCORE_LANG": lang, "PATH": "/usr/bin:/bin", "HOME": str(Path.home()), "COLUMNS": "200"}
+    return subprocess.run(command, capture_output=True, text=True, env=env, check=False, timeout=300)
+
+
+def test_doctor_json_and_exit_code(tmp_path: Path, demo_files: list[Path]) -> None:
+    (broken := tmp_path / "broken.bin").write_bytes(b"RSTM" + bytes(200))
+    done = wx("doctor", str(demo_files[0]), str(broken), "--json")
+    good, bad = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert good["readable"] is True
+    assert (good["format"], good["site"], good["sweeps"]) == ("cinrad-standard", "Z9230", 11)
+    assert bad["readable"] is False
+    assert bad["reason"] in {"TRUNCATED", "BAD_HEADER", "BAD_VALUE"}
+    assert {
+        "file",
+        "readable",
+        "format",
+        "site",
+        "time",
+        "sweeps",
+        "moments",
+        "reason",
+        "message_zh",
+        "message_en",
+    } <= set(good)
+    assert wx("doctor", str(demo_files[0])).returncode == 0
+
+
+def test_run_again_is_a_duplicate_and_tells_the_same(demo_files: list[Path], tmp_path: Path) -> None:
+    words = ["run", *map(str, demo_files[:3]), "--out", str(tmp_path), "--direct", "--json", "--h0-m", "5000",
+             "--hm20-m", "8300"]  # fmt: skip
+    first, second = (wx(*words) for _ in range(2))
+    assert first.returncode == second.returncode == 0, first.stderr
+    one, two = json.loads(first.stdout), json.loads(second.stdout)
+    assert [item["status"] for item in two["inputs"]] == ["duplicate"] * 3
+    assert one["cycles"][0]["committed"] is True
+    assert two["cycles"][0]["committed"] is False
+    assert one["cycles"][0]["storms"] == two["cycles"][0]["storms"]
+    assert one["cycles"][0]["drafts"] == two["cycles"][0]["drafts"]
+    assert Path(one["report"]).is_file()
+    again = wx("cycle", "--at", "2026-07-01T08:00Z", "--out", str(tmp_path), "--direct", "--json", "--h0-m", "5000",
+               "--hm20-m", "8300")  # fmt: skip
+    assert json.loads(again.stdout)["cycles"][0]["storms"] == one["cycles"][0]["storms"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "en", "zh"),
+    [
+        (["cycle", "--at", "2026-07-01T08:00"], 2, "no time zone", "没有时区"),
+        (["run", "x.bin", "--region", "atlantis"], 2, "atlantis", "atlantis"),
+        (["cycle", "--at", "2001-01-01T00:00Z", "--direct"], 1, "nothing on file", "没有可用资料"),
+    ],
+)
+def test_what_is_wrong_is_said_in_the_users_language(
+    tmp_path: Path, words: list[str], code: int, en: str, zh: str
+) -> None:
+    for lang, text in (("en", en), ("zh", zh)):
+        done = wx(*words, "--out", str(tmp_path), lang=lang)
+        assert done.returncode == code, done.stderr
+        assert text in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_run_on_nothing_but_rubbish_fails_but_answers(tmp_path: Path) -> None:
+    (rubbish := tmp_path / "rubbish.bin").write_bytes(b"rubbish")
+    done = wx("run", str(rubbish), str(tmp_path / "absent"), "--out", str(tmp_path / "out"), "--direct", "--json")
+    assert done.returncode == 1
+    answer = json.loads(done.stdout)
+    assert answer["cycles"] == []
+    assert [item["reason"] for item in answer["inputs"]] == ["UNKNOWN_FORMAT", "NOT_FOUND"]
