@@ -128,14 +128,14 @@ class TestRoundTrip:
         with pytest.raises(ArchiveError, match="no archive here; regions in it: r"):
             open_archive(tmp_path)
 
-    def test_recent_storms_are_the_three_cycles_before_oldest_first(self, tmp_path: Path) -> None:
-        for step in (0, 1, 3, 4):
+    def test_recent_storms_are_the_five_cycles_before_oldest_first(self, tmp_path: Path) -> None:
+        for step in (0, 1, 3, 5, 6):
             commit_cycle(
                 tmp_path, "r", GRID, NOON + step * SIX, cube(NOON + step * SIX), storms(NOON + step * SIX, rows=step),
                 provenance(NOON + step * SIX),
             )  # fmt: skip
-        found = recent_storms(tmp_path, "r", NOON + 4 * SIX)
-        assert [len(table) for table in found] == [1, 3]  # steps 1 and 3; 2 was never run, 0 is 24 minutes ago
+        found = recent_storms(tmp_path, "r", NOON + 6 * SIX)
+        assert [len(table) for table in found] == [1, 3, 5]  # 2 and 4 were never run, 0 is 36 minutes ago
 
     def test_nearest_radar_counts_in_the_archives_list(self, tmp_path: Path) -> None:
         first, second = cube(NOON), cube(NOON + SIX)

@@ -1,6 +1,7 @@
 """Decoded inputs to the cycle's cube: mosaic, column products, and the 2-D composite where no beam looked."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +9,10 @@ import numpy as np
 import xarray as xr
 
 from wxcore.environment.levels import Levels
+from wxcore.landing.land import landed_path
+from wxcore.pipeline.gather import Chosen, is_simulated, load_volumes
+from wxcore.pipeline.home import Home
+from wxcore.pipeline.read import read_file
 from wxcore.products.columns import column_products, composite_only_products
 from wxcore.products.hail_range import within_hail_range
 from wxcore.radar.mosaic import mosaic
@@ -15,6 +20,60 @@ from wxcore.radar.regrid import to_grid
 from wxcore.radar.volume import Volume
 from wxcore.region import Region
 from wxcore.schema import OBSERVED_COMPOSITE, OBSERVED_NONE
+
+REAL, SIMULATED = "real", "SYN"
+"""Truth classes of what a cycle is made of (DESIGN.md section 4)."""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The cube and what to say about its sources.
+
+    Attributes:
+        cube: schema.MOSAIC and schema.PRODUCTS of one time.
+        kind: "volume" (three dimensions) or "composite" (two).
+        truth: REAL or SIMULATED.
+        missing: radars of the region that gave nothing; notes: what else makes the result less certain.
+    """
+
+    cube: xr.Dataset
+    kind: str
+    truth: str
+    missing: tuple[str, ...]
+    notes_en: tuple[str, ...]
+    notes_zh: tuple[str, ...]
+
+
+def analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels: Levels) -> Analysis:
+    """Decode what was chosen and make the cycle's cube of it."""
+    volumes = load_volumes(home, region, chosen.volumes)
+    present = {volume.site.id for volume in volumes}
+    missing = tuple(f"radar {site.id}" for site in region.radars_at(when) if site.id not in present)
+    notes_en: list[str] = []
+    notes_zh: list[str] = []
+    flat = None
+    if chosen.composite is not None:
+        native = read_file(landed_path(home.landing, chosen.composite.sha256), chosen.composite.name).native
+        flat = composite_cube(native, region, when)
+    if volumes:
+        cube = volume_cube(volumes, region, when, levels)
+    elif chosen.mosaic is not None:
+        native = read_file(landed_path(home.landing, chosen.mosaic.sha256), chosen.mosaic.name).native
+        cube = mosaic_cube(native, region, when, levels)
+        notes_en.append("mosaic of another system, its quality control unknown")
+        notes_zh.append("采用外部系统三维拼图，其质控情况未知")
+    else:
+        assert flat is not None, "choose() gave a row of no known kind"
+        notes_en.append("2-D only: hail and gale were not assessed")
+        notes_zh.append("仅有二维组合反射率：未评估冰雹和雷暴大风")
+        return Analysis(flat, "composite", REAL, missing, tuple(notes_en), tuple(notes_zh))
+    if flat is not None:
+        cube = fill_with_composite(cube, flat)
+    truth = SIMULATED if is_simulated(volumes) else REAL
+    if levels.quality != "good":
+        notes_en.append("0 C and -20 C heights are climatology: MESH and POSH less certain")
+        notes_zh.append("0℃和-20℃层高度取自气候值：MESH、POSH 可信度降低")
+    return Analysis(cube, "volume", truth, missing, tuple(notes_en), tuple(notes_zh))
 
 
 def volume_cube(volumes: Sequence[Volume], region: Region, when: datetime, levels: Levels) -> xr.Dataset:

@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,18 +12,16 @@ import xarray as xr
 
 import wxcore
 from wxcore.archive.read import list_cycles, read_provenance
-from wxcore.archive.store import commit_cycle
+from wxcore.archive.store import Commit, commit_cycle
 from wxcore.archive.storms import recent_storms
 from wxcore.environment.levels import Levels, levels_for
 from wxcore.errors import WxcoreError
 from wxcore.hazard.rules import probabilities
-from wxcore.landing.land import landed_path
-from wxcore.landing.ledger import record_cycle, record_warnings
-from wxcore.pipeline import analyse
-from wxcore.pipeline.gather import Chosen, choose, is_simulated, load_volumes
+from wxcore.landing.ledger import Ledger, record_cycle, record_warnings
+from wxcore.pipeline.analyse import REAL, Analysis, analyse
+from wxcore.pipeline.gather import Chosen, choose
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.picture import MESH_COLOURS, REFLECTIVITY_COLOURS, paint
-from wxcore.pipeline.read import read_file
 from wxcore.pipeline.result import STORED, CycleResult, Input, Picture, plain_record
 from wxcore.region import Region
 from wxcore.storms.identify import identify
@@ -35,18 +32,6 @@ from wxcore.warning.model import Warning, from_dict, to_dict
 
 WARNING_MEMORY = timedelta(hours=24)
 """How far back drafts are looked up for hysteresis and references: the longest validity (DOMAIN.md 6.3)."""
-
-
-@dataclass(frozen=True)
-class _Analysis:
-    """The cube and what to say about its sources."""
-
-    cube: xr.Dataset
-    kind: str
-    simulated: bool
-    missing: tuple[str, ...]
-    notes_en: tuple[str, ...]
-    notes_zh: tuple[str, ...]
 
 
 def run_cycle(
@@ -74,15 +59,13 @@ def run_cycle(
             f"nothing on file for {region.id} at {iso(when)}: ingest radar volumes or mosaics of that time first",
             f"{region.name_zh} {iso(when)} 没有可用资料：请先导入该时次的雷达基数据或拼图",
         )
-    analysis = _analyse(home, region, when, chosen, levels)
+    analysis = analyse(home, region, when, chosen, levels)
     storms = _storms(home, region, when, analysis.cube)
     chances = probabilities(storms, levels_quality=levels.quality)
-    previous = _previous(home, region, when)
     live = draft(
         storms, chances, region,
-        when=when, previous=previous, data_kind=analysis.kind,
-        degraded=tuple(zip(analysis.notes_en, analysis.notes_zh, strict=True)),
-        truth="SYN" if analysis.simulated else "real",
+        when=when, previous=_previous(home, region, when), data_kind=analysis.kind,
+        degraded=tuple(zip(analysis.notes_en, analysis.notes_zh, strict=True)), truth=analysis.truth,
     )  # fmt: skip
     provenance = _provenance(region, chosen, analysis, levels, live)
     provenance["fingerprint"] = _fingerprint(provenance, storms, chances)
@@ -90,12 +73,7 @@ def run_cycle(
         home.archive, region.id, region.grid, when, analysis.cube, storms, provenance, probabilities=chances
     )
     drafts = tuple(item for item in live if is_new(item, when))
-    record_cycle(
-        ledger, region.id, when,
-        snapshot_id=commit.snapshot_id, fingerprint=provenance["fingerprint"],
-        degraded=bool(analysis.missing or analysis.notes_en), missing=analysis.missing,
-    )  # fmt: skip
-    record_warnings(ledger, [(item.id, region.id, when, item.hazard, item.level, to_dict(item)) for item in drafts])
+    _record(ledger, region, when, commit, provenance, drafts)
     return CycleResult(
         time=when,
         notes_en=analysis.notes_en,
@@ -106,42 +84,12 @@ def run_cycle(
         probabilities=chances,
         drafts=drafts,
         active=tuple(live),
-        levels={"h0_m": levels.h0_m, "hm20_m": levels.hm20_m, "source": levels.source, "quality": levels.quality},
+        levels=_levels(levels),
         snapshot=commit.snapshot_id,
         committed=commit.new,
-        simulated=analysis.simulated,
-        pictures=_pictures(analysis.cube, simulated=analysis.simulated),
+        truth=analysis.truth,
+        pictures=_pictures(analysis.cube, analysis.truth),
     )
-
-
-def _analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels: Levels) -> _Analysis:
-    volumes = load_volumes(home, region, chosen.volumes)
-    present = {volume.site.id for volume in volumes}
-    missing = tuple(f"radar {site.id}" for site in region.radars_at(when) if site.id not in present)
-    notes_en: list[str] = []
-    notes_zh: list[str] = []
-    flat = None
-    if chosen.composite is not None:
-        native = read_file(landed_path(home.landing, chosen.composite.sha256), chosen.composite.name).native
-        flat = analyse.composite_cube(native, region, when)
-    if volumes:
-        cube = analyse.volume_cube(volumes, region, when, levels)
-    elif chosen.mosaic is not None:
-        native = read_file(landed_path(home.landing, chosen.mosaic.sha256), chosen.mosaic.name).native
-        cube = analyse.mosaic_cube(native, region, when, levels)
-        notes_en.append("mosaic of another system, its quality control unknown")
-        notes_zh.append("采用外部系统三维拼图，其质控情况未知")
-    else:
-        assert flat is not None, "choose() gave a row of no known kind"
-        notes_en.append("2-D only: hail and gale were not assessed")
-        notes_zh.append("仅有二维组合反射率：未评估冰雹和雷暴大风")
-        return _Analysis(flat, "composite", False, missing, tuple(notes_en), tuple(notes_zh))
-    if flat is not None:
-        cube = analyse.fill_with_composite(cube, flat)
-    if levels.quality != "good":
-        notes_en.append("0 C and -20 C heights are climatology: MESH and POSH less certain")
-        notes_zh.append("0℃和-20℃层高度取自气候值：MESH、POSH 可信度降低")
-    return _Analysis(cube, "volume", is_simulated(volumes), missing, tuple(notes_en), tuple(notes_zh))
 
 
 def _storms(home: Home, region: Region, when: datetime, cube: xr.Dataset) -> pd.DataFrame:
@@ -162,7 +110,7 @@ def _previous(home: Home, region: Region, when: datetime) -> list[Warning]:
 def _provenance(
     region: Region,
     chosen: Chosen,
-    analysis: _Analysis,
+    analysis: Analysis,
     levels: Levels,
     live: Sequence[Warning],
 ) -> dict[str, Any]:
@@ -171,10 +119,10 @@ def _provenance(
         "wxcore_version": wxcore.__version__,
         "region": region.id,
         "inputs": [{"sha256": row.sha256, "file": row.name, "site": row.site} for row in chosen.rows],
-        "levels": {"h0_m": levels.h0_m, "hm20_m": levels.hm20_m, "source": levels.source},
+        "levels": _levels(levels),
         "missing": list(analysis.missing),
         "notes": list(analysis.notes_en),
-        "truth": "SYN" if analysis.simulated else "real",
+        "truth": analysis.truth,
         "warnings": [to_dict(item) for item in live],
     }
 
@@ -186,18 +134,38 @@ def _fingerprint(provenance: dict[str, Any], storms: pd.DataFrame, chances: pd.D
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _record(
+    ledger: Ledger,
+    region: Region,
+    when: datetime,
+    commit: Commit,
+    provenance: Mapping[str, Any],
+    drafts: Sequence[Warning],
+) -> None:
+    record_cycle(
+        ledger, region.id, when,
+        snapshot_id=commit.snapshot_id, fingerprint=provenance["fingerprint"],
+        degraded=bool(provenance["missing"] or provenance["notes"]), missing=provenance["missing"],
+    )  # fmt: skip
+    record_warnings(ledger, [(item.id, region.id, when, item.hazard, item.level, to_dict(item)) for item in drafts])
+
+
+def _levels(levels: Levels) -> dict[str, Any]:
+    return {"h0_m": levels.h0_m, "hm20_m": levels.hm20_m, "source": levels.source, "quality": levels.quality}
+
+
 def _inputs(chosen: Chosen) -> tuple[Input, ...]:
     return tuple(
         Input(row.name, row.sha256, STORED, kind=row.kind, site=row.site, time=row.obs_time) for row in chosen.rows
     )
 
 
-def _pictures(cube: xr.Dataset, *, simulated: bool) -> tuple[Picture, ...]:
+def _pictures(cube: xr.Dataset, truth: str) -> tuple[Picture, ...]:
     fields = (
         ("composite_reflectivity", "Composite reflectivity, dBZ", "组合反射率（dBZ）", REFLECTIVITY_COLOURS),
         ("mesh", "MESH, mm", "最大预估冰雹尺寸 MESH（毫米）", MESH_COLOURS),
     )
-    mark = "SYN " if simulated else ""
+    mark = "" if truth == REAL else f"{truth} "
     pictures = []
     for name, title_en, title_zh, bands in fields:
         values = cube[name].isel(time=0).to_numpy()

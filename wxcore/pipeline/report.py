@@ -13,6 +13,7 @@ import pandas as pd
 
 import wxcore
 from wxcore.nowcast.advect import forecast_positions
+from wxcore.pipeline.analyse import REAL
 from wxcore.pipeline.canvas import WIDTH, Canvas
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.result import CycleResult, Picture, RunResult, first_hour, speed_m_s
@@ -72,7 +73,7 @@ def render(region: Region, result: RunResult) -> str:
         version=wxcore.__version__,
         width=WIDTH,
         height=round(canvas.height, 1),
-        simulated=any(cycle.simulated for cycle in shown),
+        simulated=any(cycle.truth != REAL for cycle in shown),
         districts=_districts(region, shown, canvas),
         radars=[
             {"x": canvas.x(site.lon), "y": canvas.y(site.lat), "title": f"{site.id} {site.name_zh}"}

@@ -75,7 +75,7 @@ class CycleResult:
     levels: dict[str, Any]
     snapshot: str
     committed: bool
-    simulated: bool
+    truth: str
     pictures: tuple[Picture, ...] = field(default=(), repr=False)
 
     @property

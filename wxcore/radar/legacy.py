@@ -93,23 +93,7 @@ def read_legacy(data: bytes, name: str = "") -> Volume:
         ReadError: TRUNCATED (not one whole record), UNKNOWN_FORMAT, UNSUPPORTED, BAD_HEADER (most
             records are no rays) or NO_RADIALS.
     """
-    length = record_length(data[: MAX_RECORD + LEGACY_HEADER])
-    if length == SPECIAL_BYTES:
-        raise _unsupported("SC/CC base data in 3132-byte records", "3132 字节记录的 SC/CC 基数据")
-    if length == 0:
-        if len(data) < KNOWN_BYTES[0]:
-            raise ReadError(
-                Reason.TRUNCATED,
-                f"{len(data)} bytes are less than one legacy record ({KNOWN_BYTES[0]}): fetch the file again",
-                f"文件只有 {len(data)} 字节，不足一条旧格式记录（{KNOWN_BYTES[0]}）：请重新获取",
-                offset=len(data),
-            )
-        raise ReadError(
-            Reason.UNKNOWN_FORMAT,
-            "no legacy ray at byte 0 with another one behind it: not a legacy volume, or damaged at its start",
-            "文件开头没有旧格式径向：不是旧格式基数据，或开头已损坏",
-            offset=0,
-        )
+    length = _readable_length(data)
     count = len(data) // length
     table = np.frombuffer(data, np.uint8, count * length).reshape(count, length)
     rays: _Rays = np.ndarray((count,), LEGACY_RAY, data, 0, (length,))
@@ -140,6 +124,28 @@ def read_legacy(data: bytes, name: str = "") -> Volume:
     ordered = tuple(sweep for _, sweep in sorted(sweeps, key=lambda pair: pair[0]))
     start, end = from_datetime64(time[good][0]), len(data) if broken_off else None
     return Volume(NAME, site, start, task, ordered, tuple(remarks), end)
+
+
+def _readable_length(data: bytes) -> int:
+    """Bytes a record, where we read such records."""
+    length = record_length(data[: MAX_RECORD + LEGACY_HEADER])
+    if length == SPECIAL_BYTES:
+        raise _unsupported("SC/CC base data in 3132-byte records", "3132 字节记录的 SC/CC 基数据")
+    if length == 0:
+        if len(data) < KNOWN_BYTES[0]:
+            raise ReadError(
+                Reason.TRUNCATED,
+                f"{len(data)} bytes are less than one legacy record ({KNOWN_BYTES[0]}): fetch the file again",
+                f"文件只有 {len(data)} 字节，不足一条旧格式记录（{KNOWN_BYTES[0]}）：请重新获取",
+                offset=len(data),
+            )
+        raise ReadError(
+            Reason.UNKNOWN_FORMAT,
+            "no legacy ray at byte 0 with another one behind it: not a legacy volume, or damaged at its start",
+            "文件开头没有旧格式径向：不是旧格式基数据，或开头已损坏",
+            offset=0,
+        )
+    return length
 
 
 def _plausible(head: bytes, at: int) -> bool:

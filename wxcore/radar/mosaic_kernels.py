@@ -9,12 +9,14 @@ import numpy.typing as npt
 from numba import njit, prange
 
 from wxcore.radar.tilts import UNOBSERVED
+from wxcore.schema import NO_ECHO_DBZ
 
 OUT_OF_RANGE = np.uint16(65_535)
 """Distance index of a column that the radar does not reach."""
 
 _SCALE = np.float32(0.01)
 _NAN = np.float32(np.nan)
+_NO_ECHO = np.float32(NO_ECHO_DBZ)
 
 # NaN is data here (unobserved): nnan and ninf must stay off
 _FAST = {"nsz", "arcp", "contract", "afn", "reassoc"}
@@ -119,10 +121,11 @@ def fill_many(  # noqa: C901 - one fused loop is the point
     n_radar, n_level = distance.shape[0], slopes.shape[2]
     for y in prange(distance.shape[1]):
         total, share = np.zeros(n_level, dtype=np.float32), np.zeros(n_level, dtype=np.float32)
+        number = np.zeros(n_level, dtype=np.uint8)
         for x in range(distance.shape[2]):
             total[:] = 0
             share[:] = 0
-            count[y, x, :] = 0
+            number[:] = 0
             nearest[y, x] = -1
             shortest = OUT_OF_RANGE
             for r in range(n_radar):
@@ -130,23 +133,26 @@ def fill_many(  # noqa: C901 - one fused loop is the point
                 if step == OUT_OF_RANGE:
                     continue
                 turn = azimuth[r, y, x]
+                near, part, mass = bounds[r, step], slopes[r, step], weights[r, step]
+                seen = False
                 lower = UNOBSERVED
                 for b in range(n_tilt[r]):
-                    start, stop = bounds[r, step, b], bounds[r, step, b + 1]
                     upper = _gate_value(values, rays[r, turn, b], gates[r, step, b])
                     if b == 0:
                         lower = upper
-                    if min(lower, upper) != UNOBSERVED and stop > start:
+                    if min(lower, upper) != UNOBSERVED:
                         base = _SCALE * np.float32(lower)
                         rise = _SCALE * (np.float32(upper) - np.float32(lower))
-                        for z in range(start, stop):
-                            weight = weights[r, step, z]
-                            total[z] += weight * (base + slopes[r, step, z] * rise)
-                            share[z] += weight
-                            count[y, x, z] += 1
-                        if step < shortest:
-                            shortest = step
-                            nearest[y, x] = r
+                        for z in range(near[b], near[b + 1]):
+                            total[z] += mass[z] * (base + part[z] * rise)
+                            share[z] += mass[z]
+                            number[z] += np.uint8(1)
+                            seen = True
                     lower = upper
+                if seen and step < shortest:
+                    shortest = step
+                    nearest[y, x] = r
             for z in range(n_level):
-                dbz[y, x, z] = total[z] / share[z] if count[y, x, z] > 0 else _NAN
+                # a mean of equal values may fall an ulp below them
+                dbz[y, x, z] = max(total[z] / share[z], _NO_ECHO) if number[z] > 0 else _NAN
+                count[y, x, z] = number[z]

@@ -1,0 +1,43 @@
+"""A wheel built from the tree carries everything that `wx demo` needs."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CHECK = "import pathlib, wxcore; print(pathlib.Path(wxcore.__file__).parent.parent)"
+DEMO = "from wxcore.cli.app import main; main()"
+
+
+def python(*words: str, cwd: Path, path: Path) -> str:
+    """Run Python where the installed wheel is found before the checkout."""
+    done = subprocess.run(
+        [sys.executable, *words], cwd=cwd, env={**os.environ, "PYTHONPATH": str(path)},
+        capture_output=True, text=True, check=False, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.wheel
+def test_demo_runs_from_the_wheel(tmp_path: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    build = ["wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(tmp_path), str(ROOT)]
+    subprocess.run([*pip, *build], check=True, timeout=300)
+    (wheel,) = tmp_path.glob("wxcore-*.whl")
+    place = tmp_path / "site"
+    subprocess.run([*pip, "install", "--no-deps", "--no-index", "--target", str(place), str(wheel)], check=True)
+    assert Path(python("-c", CHECK, cwd=tmp_path, path=place).strip()) == place
+    answer = json.loads(
+        python("-c", DEMO, "demo", "--out", str(tmp_path / "out"), "--direct", "--json", cwd=tmp_path, path=place)
+    )
+    assert len(answer["cycles"]) == 4
+    assert all(cycle["storms"] for cycle in answer["cycles"])
+    assert Path(answer["report"]).is_file()
+    shipped = {path.relative_to(place).parts[0] for path in place.rglob("*") if path.is_file()}
+    assert {"wxcore", "flows", "station_meta", "models", "deploy"} <= shipped
+    assert "tests" not in shipped
