@@ -98,15 +98,16 @@ def _grid_row(volume: Volume, peer: str | None) -> Row:
 
 
 def _peer_seconds(volume: Volume, grid: Grid, python: str) -> float:
-    """Py-ART on the same gates and the same number of points, in its own interpreter."""
+    """Py-ART on the same gates and the same number of points, in its own interpreter; no echo is masked there."""
     sweeps = [sweep for sweep in volume.sweeps if "DBZH" in sweep.moments]
-    gates = min(sweep.moments["DBZH"].codes.shape[1] for sweep in sweeps)
+    values = [sweep.moments["DBZH"].values() for sweep in sweeps]
+    gates = max(z.shape[1] for z in values)
     first = sweeps[0].moments["DBZH"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "volume.npz"
         np.savez(
             path,
-            dbz=np.concatenate([sweep.moments["DBZH"].values()[:, :gates] for sweep in sweeps]),
+            dbz=np.concatenate([np.pad(z, ((0, 0), (0, gates - z.shape[1])), constant_values=np.nan) for z in values]),
             azimuth=np.concatenate([sweep.azimuth for sweep in sweeps]),
             elevation=np.concatenate([sweep.elevation for sweep in sweeps]),
             rays=np.array([sweep.azimuth.size for sweep in sweeps]),
@@ -121,7 +122,7 @@ def _peer_seconds(volume: Volume, grid: Grid, python: str) -> float:
 
 
 def _products_row(volume: Volume) -> Row:
-    """A 601x521x33 mosaic with WET_FRACTION of its columns above 18 dBZ: real columns, dealt out again."""
+    """A 601x521x33 mosaic with WET_FRACTION of its columns above 18 dBZ: real columns, drawn with repeats."""
     region = load_region("chongqing")
     box = grid_volume(volume, own_box_grid(volume.site))
     columns = box["reflectivity"].transpose("time", "lat", "lon", "height").to_numpy().reshape(-1, box.sizes["height"])
@@ -130,7 +131,7 @@ def _products_row(volume: Volume) -> Row:
     count = region.grid.n_lat * region.grid.n_lon
     wet = rng.choice(np.flatnonzero(peak > 18), int(count * WET_FRACTION))
     dry = rng.choice(np.flatnonzero(peak <= 18), count - wet.size)
-    picked = rng.permutation(np.concatenate([wet, dry]))
+    picked = np.sort(np.concatenate([wet, dry]))  # neighbours stay neighbours, as in a real field
     shape = (1, *region.grid.shape, len(region.grid.levels_m))
     z = np.ascontiguousarray(columns[picked].reshape(shape))
     cube = box[["reflectivity"]].isel(lat=slice(0), lon=slice(0)).drop_vars("reflectivity")

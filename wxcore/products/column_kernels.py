@@ -184,17 +184,25 @@ def _shi_of(z: Floats, by_dbz: Floats, by_level: Floats, depth: Floats, numbers:
     return np.float32(np.float32(0.5) * shi)
 
 
+@numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _highest(z: Floats, below: int, wanted: np.float32) -> int:
+    """Highest level under `below` with at least `wanted`, -1 where none: every level is looked at, with no branch."""
+    found = np.int32(-1)
+    for k in range(below):
+        found = max(found, np.int32(k) if z[k] >= wanted else np.int32(-1))
+    return found
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _tops_of(z: Floats, by_level: Floats, depth: Floats, tops: Floats, top_m: Floats) -> tuple[int, int]:
-    """Echo tops of a column into `top_m`; returns the `topped` bits and the highest level with the first threshold."""
-    topped, highest, k = 0, 0, z.size - 1
+def _tops_of(z: Floats, most: np.float32, by_level: Floats, tops: Floats, top_m: Floats) -> tuple[int, int]:
+    """Echo tops of a column with maximum `most` into `top_m`; returns the `topped` bits and the first top's level."""
+    topped, highest, k, depth = 0, 0, z.size - 1, by_level[2]
     for t in range(tops.size):
         wanted = tops[t]
-        while k >= 0 and not z[k] >= wanted:
-            k -= 1
-        if k < 0:
+        if most < wanted:
             top_m[t:] = np.nan
             return topped, highest
+        k = _highest(z, k + 1, wanted)
         highest = max(highest, k)
         top_m[t] = by_level[0, k]
         if k == z.size - 1 or np.isnan(z[k + 1]):
@@ -246,7 +254,7 @@ def _columns_pass(  # noqa: PLR0913, PLR0917
                 out[2, i, j] = 0
                 out[9:14, i, j] = 0
                 continue
-            open_bits, highest = _tops_of(dbz[i, j], by_level, by_level[2], tops, top_m)
+            open_bits, highest = _tops_of(dbz[i, j], dbz[i, j, level], by_level, tops, top_m)
             vil = _liquid_of(dbz[i, j, : highest + 2], by_dbz, by_level[2], numbers, entries)
             shi = np.float32(0)
             if dbz[i, j, level] > numbers[_FLUX_MIN]:
