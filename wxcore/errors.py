@@ -3,12 +3,13 @@
     WxcoreError
     ├── ReadError        a file's bytes are not what its format says (carries a Reason)
     │   └── LimitError   a file, or its decoding, is larger or slower than we allow
-    ├── SchemaError      a Dataset or table that crosses a door is not what the schema says
+    ├── FaultsError      rules are broken; lists every broken one at once
+    │   ├── SchemaError  a Dataset or table that crosses a door is not what the schema says
+    │   └── WarningError a warning or a CAP message that must not leave the house
     ├── TimeError        a naive datetime, or one that is not UTC, at a door
     ├── RegionError      a region's folder is missing, incomplete or contradicts itself
     ├── ArchiveError     the archive refuses: another grid, another format version, no such cycle
-    ├── LedgerError      the ledger refuses: unknown key, illegal change of state
-    └── WarningError     a warning or a CAP message that must not leave the house
+    └── LedgerError      the ledger refuses: unknown key, illegal change of state
 
 A message names the file or field, what was found, what was expected and what to do, in English and Chinese.
 """
@@ -69,8 +70,8 @@ class LimitError(ReadError):
     """Larger or slower than we allow: TOO_LARGE, DECODE_TIMEOUT or DECODE_CRASH."""
 
 
-class SchemaError(WxcoreError):
-    """`faults` lists every fault of the Dataset or table at once."""
+class FaultsError(WxcoreError):
+    """Something breaks rules; `faults` lists every broken one at once."""
 
     def __init__(self, what: str, faults: list[str]) -> None:
         listing = "; ".join(faults)
@@ -78,8 +79,12 @@ class SchemaError(WxcoreError):
         self.what = what
         self.faults = faults
 
-    def __reduce__(self) -> tuple[object, ...]:
+    def __reduce__(self) -> tuple[object, ...]:  # it crosses a process border (landing.guard)
         return (type(self), (self.what, self.faults))
+
+
+class SchemaError(FaultsError):
+    """A Dataset or table that crosses a door is not what the schema says."""
 
 
 class TimeError(WxcoreError):
@@ -98,11 +103,5 @@ class LedgerError(WxcoreError):
     """The ledger refuses."""
 
 
-class WarningError(WxcoreError):
-    """A warning that must not leave the house. `faults` lists every broken rule at once."""
-
-    def __init__(self, what: str, faults: list[str]) -> None:
-        listing = "; ".join(faults)
-        super().__init__(f"{what}: {listing}", f"{what}：{listing}")
-        self.what = what
-        self.faults = faults
+class WarningError(FaultsError):
+    """A warning or a CAP message that must not leave the house."""

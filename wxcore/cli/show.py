@@ -62,15 +62,15 @@ def show_cycle(cycle: CycleResult, lang: str) -> None:
     clock = f"{iso(cycle.time)} ({beijing(cycle.time):%m-%d %H:%M} BJT)"
     notes = "; ".join(say(lang, " | ".join(cycle.notes_en), " | ".join(cycle.notes_zh)).split(" | "))
     title = say(lang, f"{clock}: {len(cycle.storms)} storms", f"{clock}：{len(cycle.storms)} 个风暴")
-    table = Table(title=f"{title}  {notes}", title_justify="left")
-    for heading in ("id", "place", "dBZ", "MESH mm", "POSH %", "m/s", *_HAZARD_WORDS[lang]):
+    table = Table(title=f"{title}  {notes}", title_justify="left", padding=(0, 0))
+    for heading in ("id", "place", "dBZ", "MESH", "POSH", "m/s", *_HAZARD_WORDS[lang]):
         table.add_column(heading, justify="right", no_wrap=True)
     chance = first_hour(cycle.probabilities)
     for row in cycle.storms.sort_values("max_dbz", ascending=False).head(MOST_STORMS).to_dict("records"):
         odds = [100 * chance[row["storm_id"], hazard]["p"] for hazard in HAZARDS]
         figures = [row["max_dbz"], row["mesh_mm"], row["posh_percent"], speed_m_s(row), *odds]
         place = f"{row['lat']:.2f} {row['lon']:.2f}"
-        table.add_row(row["storm_id"][-8:], place, *(_number(value) for value in figures))
+        table.add_row(row["storm_id"][-8:].replace("-0", "-"), place, *(_number(value) for value in figures))
     SCREEN.print(table)
     for draft in cycle.drafts:
         SCREEN.print("▶ " + say(lang, draft.headline_en, draft.headline_zh), style="bold", markup=False)
