@@ -16,6 +16,7 @@ from wxcore.nowcast.advect import (
     area_at_risk,
     arrival_window,
     forecast_positions,
+    hit_probability,
     sigma_km,
 )
 
@@ -141,3 +142,34 @@ class TestArrival:
             assert not shapely.buffer(risk, -margin).intersects(district)
         else:
             assert shapely.buffer(risk, margin).intersects(district)
+
+
+class TestHit:
+    """Chance that a district is reached at all."""
+
+    @staticmethod
+    def disc_storm(**motion: float) -> pd.Series:
+        row = storm(**motion)
+        row["area_km2"] = 100.0
+        return row
+
+    def test_is_sure_where_the_storm_is(self) -> None:
+        assert hit_probability(self.disc_storm(), square(8, 0, 5)) == 1.0
+
+    def test_by_hand_for_a_storm_at_rest(self) -> None:
+        """Border 40 km east, radius sqrt(100/pi) = 5.64 km, sigma at 60 min hypot(3, 43.2) = 43.3 km: Phi(-0.793)."""
+        row = self.disc_storm(u=np.nan, v=np.nan, sd=np.nan)
+        assert hit_probability(row, square(90, 0, 50)) == pytest.approx(0.214, abs=0.002)
+
+    def test_a_storm_that_comes_straight_on_is_nearly_sure_and_one_that_leaves_is_not(self) -> None:
+        place = square(40, 0, 15)
+        coming, leaving = (hit_probability(self.disc_storm(u=u, sd=1.0), place) for u in (12.0, -12.0))
+        assert coming > 0.85  # deepest inside at 55 min: Phi((5.6 + 15) / 16.8)
+        assert leaving < 0.01
+
+    @settings(max_examples=40, deadline=None)
+    @given(st.floats(10, 80), st.floats(1, 30))
+    def test_farther_is_never_likelier(self, east: float, more: float) -> None:
+        row = self.disc_storm(u=5.0)
+        near, far = (hit_probability(row, square(place, 0, 4)) for place in (east, east + more))
+        assert 0 <= far <= near + 1e-9 <= 1 + 1e-9

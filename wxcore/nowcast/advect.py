@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import shapely
+from scipy.special import ndtr
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
@@ -128,6 +129,31 @@ def arrival_window(
     if touched.size == 0:
         return None
     return float(leads[touched[0]]), float(leads[touched[-1]])
+
+
+def hit_probability(storm: pd.Series, polygon_of_district: BaseGeometry, horizon_min: float = HORIZON_MIN) -> float:
+    """Probability that the storm, should it live, touches a district within the horizon, 0 to 1.
+
+    1 where its outline is there already. Later the storm is a disc of its own area about the forecast position, whose
+    error across the district's border is normal with `sigma_km`: Phi((radius - distance) / sigma), distance negative
+    inside; the largest over all leads (DOMAIN.md section 4, cell-based probabilistic nowcast).
+
+    Args:
+        storm: one row of schema.STORMS.
+        polygon_of_district: (lon, lat), any geometry.
+        horizon_min: how far to look [min].
+    """
+    leads = np.linspace(0.0, horizon_min, round(horizon_min / ARRIVAL_STEP_MIN) + 1)
+    district = _to_km(polygon_of_district, storm)
+    if shapely.intersects(district, _to_km(storm["polygon"], storm)):
+        return 1.0
+    centres = shapely.points(_displacement_km(storm, leads))
+    shapely.prepare(district)
+    inside = shapely.contains(district, centres)
+    border = shapely.distance(shapely.boundary(district), centres)
+    distance = np.where(inside, -border, border)
+    radius = np.sqrt(float(storm["area_km2"]) / np.pi)
+    return float(np.max(ndtr((radius - distance) / sigma_km(storm, leads))))
 
 
 def _is_moving(storm: pd.Series) -> bool:

@@ -190,7 +190,7 @@ def _highest(z: Floats, below: int, wanted: np.float32) -> int:
     found = np.int32(-1)
     for k in range(below):
         found = max(found, np.int32(k) if z[k] >= wanted else np.int32(-1))
-    return found
+    return int(found)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

@@ -19,7 +19,7 @@ from shapely.ops import unary_union
 from shapely.validation import make_valid
 
 from wxcore.grid import EARTH_RADIUS_M
-from wxcore.nowcast.advect import area_at_risk, arrival_window
+from wxcore.nowcast.advect import area_at_risk, arrival_window, hit_probability
 from wxcore.region import Region
 from wxcore.warning.model import Ring
 
@@ -36,7 +36,10 @@ _POINTS_ZH = ("北", "东北", "东", "东南", "南", "西南", "西", "西北"
 
 @dataclass(frozen=True)
 class Touch:
-    """A storm that reaches a place: when, and the storm's row. `adcode` "" where the region has no districts."""
+    """A storm that may reach a place: when, how likely it gets there, and its row.
+
+    `adcode` is "" where the region has no districts.
+    """
 
     adcode: str
     name_zh: str
@@ -44,6 +47,7 @@ class Touch:
     storm_id: str
     eta_min: float
     end_min: float
+    p_hit: float
     storm: Mapping[Any, Any]
 
     @property
@@ -88,15 +92,15 @@ def find_touches(
             if window is None or window[0] >= horizon_min:
                 continue
             eta, end = max(0.0, float(window[0])), min(horizon_min, float(window[1]))
-            touches.append(
-                Touch(district.adcode, district.name_zh, district.name_en, row["storm_id"], eta, max(eta, end), row)
-            )
+            p_hit = hit_probability(series, district.polygon, horizon_min)
+            names = (district.adcode, district.name_zh, district.name_en)
+            touches.append(Touch(*names, row["storm_id"], eta, max(eta, end), p_hit, row))
     return touches, areas
 
 
 def _position(row: Mapping[Any, Any], region: Region, when: datetime, horizon_min: float) -> Touch:
     name_zh, name_en = describe_position(float(row["lon"]), float(row["lat"]), region, when)
-    return Touch("", name_zh, name_en, row["storm_id"], 0.0, horizon_min, row)
+    return Touch("", name_zh, name_en, row["storm_id"], 0.0, horizon_min, 1.0, row)
 
 
 def describe_position(lon: float, lat: float, region: Region, when: datetime) -> tuple[str, str]:

@@ -119,9 +119,10 @@ def _live(previous: Sequence[Warning], when: datetime) -> list[Warning]:
 
 
 def _chances(signal: Signal, touches: Sequence[Touch], probabilities: pd.DataFrame) -> list[Chance]:
-    """The probability of each touch: the largest of the lead windows that overlap its stay at the place.
+    """The probability at each place: the storm's own, in the lead window of its stay there, times that of its coming.
 
-    Of windows of several lengths the shortest speak, for they know the decay with lead best.
+    Of the windows that overlap the stay the most probable counts; of windows of several lengths the shortest speak,
+    for they know the decay with lead best.
     """
     rows: dict[str, list[Mapping[Any, Any]]] = {}
     for row in probabilities.to_dict("records"):
@@ -142,7 +143,7 @@ def _chances(signal: Signal, touches: Sequence[Touch], probabilities: pd.DataFra
             continue
         best = max(known, key=lambda row: float(row["p"]))
         drivers, drivers_zh = tuple(best["drivers"]), tuple(best["drivers_zh"])
-        chances.append(Chance(touch, float(best["p"]), str(best["model"]), drivers, drivers_zh))
+        chances.append(Chance(touch, touch.p_hit * float(best["p"]), str(best["model"]), drivers, drivers_zh))
     return chances
 
 
