@@ -131,8 +131,7 @@ def _cycle(cycle: CycleResult, canvas: Canvas, tracks: Tracks) -> dict[str, Any]
             for item in sorted(cycle.active, key=lambda item: list(SIGNAL_COLOURS).index(item.level))
             for adcode in item.adcodes
         },
-        "drafts": cycle.drafts,
-        "in_force": [item.headline_zh for item in cycle.active],
+        "drafts": [{"text": item, "new": item in cycle.drafts} for item in cycle.active],
         "storms": _storms(storms, chances, canvas, cycle, tracks),
         "inputs": [item.to_json() for item in cycle.inputs],
         "snapshot": cycle.snapshot,

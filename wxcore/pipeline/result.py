@@ -179,6 +179,8 @@ def _draft_json(draft: Warning) -> dict[str, Any]:
         "hazard": draft.hazard,
         "level": draft.level,
         "districts": list(draft.adcodes),
+        "districts_zh": [place.name_zh for place in draft.districts],
+        "districts_en": [place.name_en for place in draft.districts],
         "headline_zh": draft.headline_zh,
         "headline_en": draft.headline_en,
         "effective": iso(draft.effective),
