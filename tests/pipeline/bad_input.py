@@ -37,6 +37,8 @@ def write_all(good: Path, folder: Path, site: RadarSite) -> dict[str, tuple[str,
     put("text", b"not a radar file at all\n" * 50, "UNKNOWN_FORMAT")
     other = name.replace("Z9230", "Z9092").replace("Z9090", "Z9092")
     put("wrongly-named", packed, "NAME_MISMATCH", called=other)
+    put("named-as-a-picture", packed, "NAME_MISMATCH", called="radar.gif")
+    put("named-as-a-mosaic", packed, "NAME_MISMATCH", called="Z_OTHE_RADAMCR_20260701080000.bin.bz2")
     (cuts,) = struct.unpack_from("<i", raw, TASK_CUTS)
     put("no-ray", bz2.compress(bytes(raw[: FIRST_CUT + CUT_BYTES * cuts])), "NO_RADIALS", "TRUNCATED")
     put("nan-position", bz2.compress(_patched(raw, SITE_LATITUDE, "<f", float("nan"))), "BAD_POSITION")

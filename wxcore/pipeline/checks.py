@@ -4,9 +4,11 @@ import math
 from datetime import datetime, timedelta
 
 from wxcore.errors import ReadError, Reason
+from wxcore.pipeline.formats import FORMATS
 from wxcore.pipeline.read import Reading
 from wxcore.radar.volume import Site, Volume
 from wxcore.region import RadarSite, Region
+from wxcore.schema import Format
 from wxcore.times import FUTURE_LIMIT, iso, parse_time
 
 POSITION_TOLERANCE_DEG = 0.05
@@ -44,6 +46,7 @@ def accept(reading: Reading, name: str, region: Region, now: datetime) -> None:
 def _check_name(reading: Reading, name: str) -> None:
     match = reading.format.name_pattern.search(name)
     if match is None:
+        _check_not_named_as_another(reading.format, name)
         return
     named = match.groupdict()
     site, time = named.get("id"), named.get("t")
@@ -62,6 +65,19 @@ def _check_name(reading: Reading, name: str) -> None:
                 f"{name}: the name says {iso(said)}, the header says {iso(described.time)}: "
                 "find out which is right and rename",
                 f"{name}：文件名时间 {iso(said)}，文件头时间 {iso(described.time)}：请核实后改名",
+            )
+
+
+def _check_not_named_as_another(found: Format, name: str) -> None:
+    """A free name is nobody's business; the name of another kind of file means that something upstream is mixed up."""
+    family = found.name.split("-")[0]
+    for other in FORMATS:
+        if other.name.split("-")[0] != family and other.name_pattern.search(name):
+            raise ReadError(
+                Reason.NAME_MISMATCH,
+                f"{name}: named as {other.title_en}, but its bytes are {found.title_en}: "
+                "find out what it is and rename",
+                f"{name}：文件名属于{other.title_zh}，内容却是{found.title_zh}：请核实后改名",
             )
 
 
