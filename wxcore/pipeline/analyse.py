@@ -1,7 +1,7 @@
 """Decoded inputs to the cycle's cube: mosaic, column products, and the 2-D composite where no beam looked."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from wxcore.pipeline.read import read_file
 from wxcore.products.columns import column_products, composite_only_products
 from wxcore.products.hail_range import within_hail_range
 from wxcore.radar.mosaic import mosaic
+from wxcore.radar.qc import qc_summary
 from wxcore.radar.regrid import to_grid
 from wxcore.radar.volume import Volume
 from wxcore.region import Region
@@ -34,6 +35,7 @@ class Analysis:
         kind: "volume" (three dimensions) or "composite" (two).
         truth: REAL or SIMULATED.
         missing: radars of the region that gave nothing; notes: what else makes the result less certain.
+        quality: gates with echo by radar and by flag of the quality control.
     """
 
     cube: xr.Dataset
@@ -42,6 +44,7 @@ class Analysis:
     missing: tuple[str, ...]
     notes_en: tuple[str, ...]
     notes_zh: tuple[str, ...]
+    quality: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels: Levels) -> Analysis:
@@ -73,7 +76,8 @@ def analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels: 
     if levels.quality != "good":
         notes_en.append("0 C and -20 C heights are climatology: MESH and POSH less certain")
         notes_zh.append("0℃和-20℃层高度取自气候值：MESH、POSH 可信度降低")
-    return Analysis(cube, "volume", truth, missing, tuple(notes_en), tuple(notes_zh))
+    quality = {volume.site.id: qc_summary(volume) for volume in volumes}
+    return Analysis(cube, "volume", truth, missing, tuple(notes_en), tuple(notes_zh), quality)
 
 
 def volume_cube(volumes: Sequence[Volume], region: Region, when: datetime, levels: Levels) -> xr.Dataset:

@@ -85,6 +85,7 @@ def run_cycle(
         drafts=drafts,
         active=tuple(live),
         levels=_levels(levels),
+        quality=analysis.quality,
         snapshot=commit.snapshot_id,
         committed=commit.new,
         truth=analysis.truth,
@@ -123,6 +124,7 @@ def _provenance(
         "missing": list(analysis.missing),
         "notes": list(analysis.notes_en),
         "truth": analysis.truth,
+        "quality": analysis.quality,
         "warnings": [to_dict(item) for item in live],
     }
 

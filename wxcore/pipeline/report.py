@@ -1,7 +1,6 @@
 """The report: one self-contained page that opens offline, and the drafts as CAP and GeoJSON beside it."""
 
 import base64
-import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -21,7 +20,7 @@ from wxcore.region import Region
 from wxcore.schema import HAZARDS
 from wxcore.times import beijing, require_utc
 from wxcore.warning.cap import cap_xml
-from wxcore.warning.geojson import to_geojson
+from wxcore.warning.geojson import geojson_bytes
 
 LEADS_MIN = (30, 60)
 """Leads whose forecast position is drawn, with a circle of one standard error."""
@@ -50,8 +49,7 @@ def publish(home: Home, region: Region, result: RunResult) -> None:
         for item in cycle.drafts:
             _write(home.drafts / f"{item.id}.xml", cap_xml(item))
         if cycle.drafts:
-            collection = json.dumps(to_geojson(cycle.drafts), ensure_ascii=False, indent=1)
-            _write(home.drafts / f"{region.id}-{cycle.time:%Y%m%dT%H%MZ}.geojson", collection.encode())
+            _write(home.drafts / f"{region.id}-{cycle.time:%Y%m%dT%H%MZ}.geojson", geojson_bytes(cycle.drafts))
     _write(home.report, render(region, result).encode())
 
 
@@ -134,6 +132,7 @@ def _cycle(cycle: CycleResult, canvas: Canvas, tracks: Tracks) -> dict[str, Any]
         "drafts": [{"text": item, "new": item in cycle.drafts} for item in cycle.active],
         "storms": _storms(storms, chances, canvas, cycle, tracks),
         "inputs": [item.to_json() for item in cycle.inputs],
+        "quality": cycle.quality,
         "snapshot": cycle.snapshot,
         "committed": cycle.committed,
     }

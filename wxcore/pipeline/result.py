@@ -61,7 +61,13 @@ class Picture:
 
 @dataclass(frozen=True)
 class CycleResult:
-    """Everything one cycle gave. `committed` is false where the archive already held exactly this."""
+    """Everything one cycle gave.
+
+    Attributes:
+        drafts: written by this cycle; active: all in force after it.
+        quality: gates with echo by radar and by flag of the quality control.
+        committed: false where the archive already held exactly this.
+    """
 
     time: datetime
     notes_en: tuple[str, ...]
@@ -73,6 +79,7 @@ class CycleResult:
     drafts: tuple[Warning, ...]
     active: tuple[Warning, ...]
     levels: dict[str, Any]
+    quality: dict[str, dict[str, int]]
     snapshot: str
     committed: bool
     truth: str
@@ -92,6 +99,7 @@ class CycleResult:
             "notes_zh": list(self.notes_zh),
             "missing": list(self.missing),
             "levels": self.levels,
+            "quality": self.quality,
             "snapshot": self.snapshot,
             "committed": self.committed,
             "inputs": [item.to_json() for item in self.inputs],
