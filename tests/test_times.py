@@ -111,7 +111,7 @@ def test_datetime64_by_hand(local_clock: str) -> None:
     stamp = np.datetime64("2020-06-12T05:39:20.5", "ms")
     assert times.from_datetime64(stamp) == datetime(2020, 6, 12, 5, 39, 20, 500_000, tzinfo=UTC)
     with pytest.raises(TimeError, match="NaT"):
-        times.from_datetime64(np.datetime64("NaT"))
+        times.from_datetime64(np.datetime64("NaT", "ns"))
 
 
 @settings(max_examples=100, deadline=None)

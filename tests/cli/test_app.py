@@ -69,7 +69,7 @@ def test_what_is_wrong_is_said_in_the_users_language(
     tmp_path: Path, words: list[str], code: int, en: str, zh: str
 ) -> None:
     for lang, text in (("en", en), ("zh", zh)):
-        done = wx(*words, "--out", str(tmp_path), lang=lang)
+        done = wx(*words, "--out", str(tmp_path), "--lang", lang, lang="zh" if lang == "en" else "en")
         assert done.returncode == code, done.stderr
         assert text in done.stderr
         assert "Traceback" not in done.stderr

@@ -290,6 +290,6 @@ def test_real_files(radar_data: Path) -> None:
         ]
         assert 40 <= max(tops) <= 80, name
         assert name == "IDR66_20141206_094829.vol.h5" or "VRADH" in describe(volume).moments
-        assert all((np.diff(sweep.time) >= np.timedelta64(0)).all() for sweep in volume.sweeps), name
+        assert all((np.diff(sweep.time) >= np.timedelta64(0, "ns")).all() for sweep in volume.sweeps), name
     assert NEXRAD.in_child
     assert ODIM.in_child

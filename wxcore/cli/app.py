@@ -1,7 +1,10 @@
 """`wx`: one typer command a job. Exit code 0 done, 1 the work failed (in part), 2 bad arguments."""
 
 import importlib
+import sys
+from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +30,7 @@ from wxcore.pipeline.run import DIRECT, Jobs, run
 from wxcore.region import Region, load_region
 from wxcore.settings import language, load_settings
 from wxcore.simulate.demo import DEMO_CYCLES, DEMO_RADARS, write_demo
-from wxcore.times import parse_time
+from wxcore.times import cycle_of, parse_time
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(bench_app, name="bench")
@@ -99,7 +102,7 @@ def cycle_command(
 ) -> None:
     """One cycle from the files on hand: products, storms, probabilities, drafts. 运行一个时次."""
     lang = language(lang or load_settings().lang)
-    when = parse_time(at)
+    when = cycle_of(parse_time(at))
     where, home = _region(region), _home(out)
     result = _jobs(direct=direct).cycle(home, where, when, h0_m=h0_m, hm20_m=hm20_m)
     if as_json:
@@ -167,13 +170,17 @@ def demo(out: Out = None, direct: Direct = False, as_json: Json = False, lang: L
     raise typer.Exit(1 if result.failed else 0)
 
 
+def _asked_language(words: Sequence[str]) -> str:
+    """The language of error messages: `--lang` wherever it stands, else the settings'."""
+    asked = [after for word, after in pairwise(words) if word == "--lang"]
+    asked += [word.partition("=")[2] for word in words if word.startswith("--lang=")]
+    return language(asked[-1]) if asked else load_settings().lang
+
+
 def main() -> None:
     """Entry point: our own errors become one clear line; RegionError and TimeError are bad arguments."""
     try:
         app()
-    except (RegionError, TimeError) as error:
-        print_error(error, load_settings().lang)
-        raise SystemExit(2) from error
     except WxcoreError as error:
-        print_error(error, load_settings().lang)
-        raise SystemExit(1) from error
+        print_error(error, _asked_language(sys.argv))
+        raise SystemExit(2 if isinstance(error, RegionError | TimeError) else 1) from error

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from wxcore.radar.volume import MISSING, Moment, Site, Sweep, Volume
+from wxcore.radar.volume import MISSING, QC_MEANINGS, Moment, Site, Sweep, Volume
 from wxcore.times import from_datetime64, iso
 
 _Z = "radar_equivalent_reflectivity_factor_h"
@@ -41,8 +41,8 @@ _ATTRS: dict[str, tuple[str, str, str]] = {
 
 _CLASS_FLAGS = {"flag_values": np.arange(4, dtype=np.uint8), "flag_meanings": "echo no_echo folded missing"}
 _QC_FLAGS = {
-    "flag_values": np.arange(5, dtype=np.uint8),
-    "flag_meanings": "good speckle spike clutter non_meteorological",
+    "flag_values": np.array(list(QC_MEANINGS), dtype=np.uint8),
+    "flag_meanings": " ".join(QC_MEANINGS.values()),
 }
 
 

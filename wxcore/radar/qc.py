@@ -22,6 +22,7 @@ from wxcore.radar.volume import (
     MISSING,
     QC_CLUTTER,
     QC_GOOD,
+    QC_MEANINGS,
     QC_NON_MET,
     QC_SPECKLE,
     QC_SPIKE,
@@ -33,10 +34,6 @@ from wxcore.radar.volume import (
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 Bools = npt.NDArray[np.bool_]
-
-QC_MEANINGS = {
-    QC_GOOD: "good", QC_SPECKLE: "speckle", QC_SPIKE: "spike", QC_CLUTTER: "clutter", QC_NON_MET: "non_meteorological",
-}  # fmt: skip
 
 SPECKLE_GATES = 9
 """Smaller 8-connected patches are speckle (DOMAIN.md 1.3, step 4)."""

@@ -14,7 +14,10 @@ ECHO, NO_ECHO, FOLDED, MISSING = 0, 1, 2, 3
 """Classes of a code: a value; observed but below the threshold; range folded; nobody knows."""
 
 QC_GOOD, QC_SPECKLE, QC_SPIKE, QC_CLUTTER, QC_NON_MET = 0, 1, 2, 3, 4
-"""Values of `Sweep.qc` (CF flag_meanings: good speckle spike clutter non_meteorological)."""
+QC_MEANINGS = {
+    QC_GOOD: "good", QC_SPECKLE: "speckle", QC_SPIKE: "spike", QC_CLUTTER: "clutter", QC_NON_MET: "non_meteorological",
+}  # fmt: skip
+"""Values of `Sweep.qc` and their CF flag_meanings."""
 
 SIMULATED_TASK = "SYN"
 """A task name that begins so marks a simulated volume: the file itself says it."""
