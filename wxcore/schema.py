@@ -90,6 +90,18 @@ PRODUCTS: tuple[Var, ...] = (
 Observed without echo: composite NO_ECHO_DBZ; vil, shi, mesh*, posh 0; tops, composite_height, vil_density NaN."""
 
 
+LEVELS_SOURCES = ("unknown", "manual", "climatology", "nwp", "sounding")
+
+ENVIRONMENT: tuple[Var, ...] = (
+    Var("freezing_level", (TIME,), "m", "height above sea level of 0 C that the hail products used",
+        "freezing_level_altitude"),
+    Var("minus20_level", (TIME,), "m", "height above sea level of -20 C that the hail products used"),
+    Var("levels_source", (TIME,), "1", "where the two heights come from", dtype="u1",
+        flags=tuple(enumerate(LEVELS_SOURCES))),
+)  # fmt: skip
+"""The temperature levels travel with the products that used them."""
+
+
 @dataclass(frozen=True)
 class Column:
     """One column of a table. `kind`: "str", "float", "int", "time" (datetime64[ns]), "object"."""

@@ -9,7 +9,7 @@ import xarray as xr
 from shapely.geometry import Polygon
 
 from wxcore.grid import Grid
-from wxcore.schema import CUBE, HEIGHT, LAT, LON, MOSAIC, PRODUCTS, STORMS, TIME
+from wxcore.schema import CUBE, ENVIRONMENT, HEIGHT, LAT, LON, MOSAIC, PRODUCTS, STORMS, TIME
 from wxcore.times import to_datetime64
 
 GRID = Grid(lon_west=106.0, lat_south=29.0, n_lon=7, n_lat=5, levels_m=(500.0, 1000.0, 2000.0))
@@ -22,7 +22,7 @@ def cube(when: datetime, *, seed: int = 0, grid: Grid = GRID) -> xr.Dataset:
     random = np.random.default_rng(seed)
     sizes = {TIME: 1, HEIGHT: len(grid.levels_m), LAT: grid.n_lat, LON: grid.n_lon}
     data: dict[str, Any] = {}
-    for var in (*MOSAIC, *PRODUCTS):
+    for var in (*MOSAIC, *PRODUCTS, *ENVIRONMENT):
         shape = tuple(sizes[name] for name in var.dims)
         if np.dtype(var.dtype).kind == "f":
             low = var.valid_min if np.isfinite(var.valid_min) else 0.0

@@ -12,6 +12,7 @@ from wxcore.pipeline.home import Home
 from wxcore.pipeline.result import RunResult
 from wxcore.pipeline.run import run
 from wxcore.region import Region
+from wxcore.schema import LEVELS_SOURCES
 from wxcore.simulate.demo import DEMO_CELLS, DEMO_CYCLES
 
 
@@ -58,6 +59,8 @@ def test_archive_opens_with_one_line(demo_run: RunResult, demo_home: Home) -> No
     assert cube.sizes["time"] == DEMO_CYCLES
     assert cube.attrs["Conventions"].startswith("CF-")
     assert float(cube["composite_reflectivity"].max()) > 60
+    assert (cube["levels_source"] == LEVELS_SOURCES.index("climatology")).all()
+    assert cube["freezing_level"].to_numpy() == pytest.approx([cycle.levels["h0_m"] for cycle in demo_run.cycles])
     assert list_cycles(demo_home.archive, "chongqing") == [cycle.time for cycle in demo_run.cycles]
 
 

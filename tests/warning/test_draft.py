@@ -42,6 +42,11 @@ def test_an_alert_says_who_what_where_when():
     assert warning.polygons
 
 
+def test_a_region_without_rules_drafts_nothing():
+    found = run([storm()], [chance("s1", "hail", 0.9)], place=replace(region(), rules={}))
+    assert found == []
+
+
 def test_the_same_input_drafts_the_same_and_its_own_output_is_no_history():
     first = hail(0.72)
     assert hail(0.72) == first

@@ -20,7 +20,7 @@ from zarr.codecs import BloscCodec
 
 from wxcore.errors import ArchiveError, SchemaError
 from wxcore.grid import Grid
-from wxcore.schema import HEIGHT, LAT, LON, MOSAIC, PRODUCTS, TIME, Var
+from wxcore.schema import ENVIRONMENT, HEIGHT, LAT, LON, MOSAIC, PRODUCTS, TIME, Var
 from wxcore.times import CYCLE, iso, require_utc
 
 FORMAT = 1
@@ -30,7 +30,7 @@ SLOTS = timedelta(days=1) // CYCLE
 CUBES, TABLES = "cubes", "tables"
 STORMS_TEXT, PROBABILITIES_TEXT, PROVENANCE_TEXT = "storms", "probabilities", "provenance"
 WRITTEN = "written"
-VARIABLES: tuple[Var, ...] = (*MOSAIC, *PRODUCTS)
+VARIABLES: tuple[Var, ...] = (*MOSAIC, *PRODUCTS, *ENVIRONMENT)
 
 QUANTUM: Mapping[str, float] = {
     "reflectivity": 0.1,
@@ -166,8 +166,9 @@ def _plain(
 def _create_variable(group: zarr.Group, var: Var, grid: Grid) -> None:
     dtype, fill = storage(var)
     sizes = {TIME: SLOTS, HEIGHT: len(grid.levels_m), LAT: grid.n_lat, LON: grid.n_lon}
-    chunk = {TIME: 1, HEIGHT: sizes[HEIGHT], LAT: chunk_side(grid.n_lat), LON: chunk_side(grid.n_lon)}
-    shard = {name: 1 if name == TIME else -(-sizes[name] // chunk[name]) * chunk[name] for name in sizes}
+    slots = 1 if LAT in var.dims else SLOTS  # a series of single numbers is one chunk a day
+    chunk = {TIME: slots, HEIGHT: sizes[HEIGHT], LAT: chunk_side(grid.n_lat), LON: chunk_side(grid.n_lon)}
+    shard = {name: slots if name == TIME else -(-sizes[name] // chunk[name]) * chunk[name] for name in sizes}
     group.create_array(
         var.name,
         shape=tuple(sizes[name] for name in var.dims),
@@ -199,7 +200,8 @@ def _attributes(var: Var) -> dict[str, Any]:
     attributes: dict[str, Any] = {
         key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in var.attrs.items()
     }
-    attributes["grid_mapping"] = "crs"
+    if LAT in var.dims:
+        attributes["grid_mapping"] = "crs"
     if var.name in QUANTUM:
         attributes |= {"scale_factor": QUANTUM[var.name], "_FillValue": int(PACKED_FILL)}
     return attributes

@@ -18,7 +18,7 @@ from wxcore.times import beijing, iso
 
 SCREEN = Console(stderr=True)
 MOST_STORMS = 12
-_HAZARD_WORDS = {"en": ("hail %", "thunder %", "gale %"), "zh": ("冰雹 %", "雷暴 %", "大风 %")}
+_HAZARD_WORDS = {"en": ("hail %", "tstm %", "gale %"), "zh": ("冰雹 %", "雷暴 %", "大风 %")}
 
 
 def say(lang: str, en: str, zh: str) -> str:
@@ -62,7 +62,7 @@ def show_cycle(cycle: CycleResult, lang: str) -> None:
     clock = f"{iso(cycle.time)} ({beijing(cycle.time):%m-%d %H:%M} BJT)"
     notes = "; ".join(say(lang, " | ".join(cycle.notes_en), " | ".join(cycle.notes_zh)).split(" | "))
     title = say(lang, f"{clock}: {len(cycle.storms)} storms", f"{clock}：{len(cycle.storms)} 个风暴")
-    table = Table(title=f"{title}  {notes}", title_justify="left", padding=(0, 0))
+    table = Table(title=f"{title}  {notes}", title_justify="left")
     for heading in ("id", "place", "dBZ", "MESH", "POSH", "m/s", *_HAZARD_WORDS[lang]):
         table.add_column(heading, justify="right", no_wrap=True)
     chance = first_hour(cycle.probabilities)

@@ -1,7 +1,7 @@
 """Decoded inputs to the cycle's cube: mosaic, column products, and the 2-D composite where no beam looked."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ from wxcore.radar.qc import qc_summary
 from wxcore.radar.regrid import to_grid
 from wxcore.radar.volume import Volume
 from wxcore.region import Region
-from wxcore.schema import OBSERVED_COMPOSITE, OBSERVED_NONE
+from wxcore.schema import ENVIRONMENT, LEVELS_SOURCES, OBSERVED_COMPOSITE, OBSERVED_NONE
 
 REAL, SIMULATED = "real", "SYN"
 """Truth classes of what a cycle is made of (DESIGN.md section 4)."""
@@ -31,7 +31,7 @@ class Analysis:
     """The cube and what to say about its sources.
 
     Attributes:
-        cube: schema.MOSAIC and schema.PRODUCTS of one time.
+        cube: schema.MOSAIC, schema.PRODUCTS and schema.ENVIRONMENT of one time.
         kind: "volume" (three dimensions) or "composite" (two).
         truth: REAL or SIMULATED.
         missing: radars of the region that gave nothing; notes: what else makes the result less certain.
@@ -49,6 +49,11 @@ class Analysis:
 
 def analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels: Levels) -> Analysis:
     """Decode what was chosen and make the cycle's cube of it."""
+    analysis = _analyse(home, region, when, chosen, levels)
+    return replace(analysis, cube=_with_levels(analysis.cube, levels))
+
+
+def _analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels: Levels) -> Analysis:
     volumes = load_volumes(home, region, chosen.volumes)
     present = {volume.site.id for volume in volumes}
     missing = tuple(f"radar {site.id}" for site in region.radars_at(when) if site.id not in present)
@@ -114,6 +119,17 @@ def fill_with_composite(cube: xr.Dataset, flat: xr.Dataset) -> xr.Dataset:
 def _with_products(cube: xr.Dataset, levels: Levels) -> xr.Dataset:
     products = column_products(cube, h0_m=levels.h0_m, hm20_m=levels.hm20_m, levels_source=levels.source)
     return xr.merge([cube, products], compat="override", combine_attrs="override")
+
+
+def _with_levels(cube: xr.Dataset, levels: Levels) -> xr.Dataset:
+    """The cube with the heights that its hail products used (schema.ENVIRONMENT)."""
+    values = (levels.h0_m, levels.hm20_m, LEVELS_SOURCES.index(levels.source))
+    return cube.assign(
+        {
+            var.name: (var.dims, np.array([value], dtype=var.dtype), var.attrs)
+            for var, value in zip(ENVIRONMENT, values, strict=True)
+        }
+    )
 
 
 def _at(ds: xr.Dataset, when: datetime) -> xr.Dataset:

@@ -84,7 +84,10 @@ def draft(
         RegionError: the region's rules cannot be used.
         TimeError: `when` is naive.
     """
-    when, book = require_utc(when), rulebook(region.rules)
+    when = require_utc(when)
+    if not region.rules:  # region.toml says rules = "none"
+        return []
+    book = rulebook(region.rules)
     live = _live(previous, when)
     touches, areas = find_touches(
         storms, region, when, horizon_min=book.horizon_min, min_overlap_km2=book.min_overlap_km2
