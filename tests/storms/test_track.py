@@ -116,6 +116,21 @@ class TestSplitMergeGap:
         assert after["age_min"].tolist() == [12, 0]
         assert abs(after["u_m_s"].iloc[1]) < 5  # the mother's, which did not move
 
+    def test_a_split_does_not_throw_the_old_storms_motion_off(self) -> None:
+        """A line moving east at 10 m/s breaks in two: the centroid of the part that keeps the id jumps west."""
+        tables: list[pd.DataFrame] = []
+        for minute in range(0, 37, 6):
+            east_km = (GRID.lon[None, :] - 106.67) * 96.5 - 0.6 * minute
+            north_km = (GRID.lat[:, None] - 29.8) * 111.2
+            inside = (np.abs(east_km) < 20) & (np.abs(north_km) < 5)
+            if minute >= 24:
+                inside &= np.abs(east_km - 4) > 1.5
+            field = np.where(inside, 50, -10).astype("f4")
+            tables.append(track(identify(products(field, minute), GRID), tables, when=at(minute), grid=GRID))
+        assert [len(table) for table in tables] == [1, 1, 1, 1, 2, 2, 2]
+        for table in tables[4:]:
+            assert table["u_m_s"].to_numpy() == pytest.approx(10, abs=1.5)
+
     def test_merge(self) -> None:
         apart = [Blob(106.77, 29.8, 56, 5), Blob(106.93, 29.8, 53, 3.5)]
         together = [Blob(106.8, 29.8, 57, 8)]

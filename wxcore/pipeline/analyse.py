@@ -14,7 +14,7 @@ from wxcore.pipeline.gather import Chosen, is_simulated, load_volumes
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.read import read_file
 from wxcore.products.columns import column_products, composite_only_products
-from wxcore.products.hail_range import within_hail_range
+from wxcore.products.hail_range import Reach, only_where_hail_can_be_judged
 from wxcore.radar.mosaic import mosaic
 from wxcore.radar.qc import qc_summary
 from wxcore.radar.regrid import to_grid
@@ -87,14 +87,19 @@ def _analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels:
 
 def volume_cube(volumes: Sequence[Volume], region: Region, when: datetime, levels: Levels) -> xr.Dataset:
     """Mosaic of the volumes and its column products (schema.MOSAIC and schema.PRODUCTS)."""
-    cube = _with_products(mosaic(volumes, region.grid, when=when), levels)
-    sites = [(volume.site.latitude, volume.site.longitude) for volume in volumes]
-    return within_hail_range(cube, region.grid, sites)
+    cube = mosaic(volumes, region.grid, when=when)
+    return _with_products(cube, region, levels, [_reach(v) for v in volumes if v.site.id in cube.attrs["radars"]])
 
 
 def mosaic_cube(native: Any, region: Region, when: datetime, levels: Levels) -> xr.Dataset:
     """A 3-D mosaic of another system on our grid, and its column products."""
-    return _with_products(_at(to_grid(native, region.grid), when), levels)
+    return _with_products(_at(to_grid(native, region.grid), when), region, levels, None)
+
+
+def _reach(volume: Volume) -> Reach:
+    moments = [sweep.moments["DBZH"] for sweep in volume.sweeps if "DBZH" in sweep.moments]
+    farthest = max(moment.first_gate_m + moment.codes.shape[1] * moment.gate_m for moment in moments)
+    return Reach(volume.site.latitude, volume.site.longitude, farthest)
 
 
 def composite_cube(native: Any, region: Region, when: datetime) -> xr.Dataset:
@@ -116,9 +121,11 @@ def fill_with_composite(cube: xr.Dataset, flat: xr.Dataset) -> xr.Dataset:
     )
 
 
-def _with_products(cube: xr.Dataset, levels: Levels) -> xr.Dataset:
-    products = column_products(cube, h0_m=levels.h0_m, hm20_m=levels.hm20_m, levels_source=levels.source)
-    return xr.merge([cube, products], compat="override", combine_attrs="override")
+def _with_products(cube: xr.Dataset, region: Region, levels: Levels, radars: Sequence[Reach] | None) -> xr.Dataset:
+    heights = {"h0_m": levels.h0_m, "hm20_m": levels.hm20_m}
+    products = column_products(cube, levels_source=levels.source, **heights)
+    whole = xr.merge([cube, products], compat="override", combine_attrs="override")
+    return only_where_hail_can_be_judged(whole, region.grid, radars=radars, **heights)
 
 
 def _with_levels(cube: xr.Dataset, levels: Levels) -> xr.Dataset:

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,7 +24,7 @@ from wxcore.pipeline.analyse import REAL, Analysis, analyse
 from wxcore.pipeline.gather import Chosen, choose
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.picture import MESH_COLOURS, REFLECTIVITY_COLOURS, paint
-from wxcore.pipeline.result import STORED, CycleResult, Input, Picture, plain_record
+from wxcore.pipeline.result import STORED, CycleResult, Input, Picture, first_hour, plain_record
 from wxcore.region import Region
 from wxcore.storms.identify import identify
 from wxcore.storms.track import track
@@ -62,6 +64,7 @@ def run_cycle(
     analysis = analyse(home, region, when, chosen, levels)
     storms = _storms(home, region, when, analysis.cube)
     chances = probabilities(storms, levels_quality=levels.quality)
+    analysis = _telling_unjudged_hail(analysis, chances)
     live = draft(
         storms, chances, region,
         when=when, previous=_previous(home, region, when), data_kind=analysis.kind,
@@ -91,6 +94,17 @@ def run_cycle(
         truth=analysis.truth,
         pictures=_pictures(analysis.cube, analysis.truth),
     )
+
+
+def _telling_unjudged_hail(analysis: Analysis, chances: pd.DataFrame) -> Analysis:
+    """A note where beams looked, yet nobody could judge the hail of some storms: silence would read as "no hail"."""
+    hail = [row for (_, hazard), row in first_hour(chances).items() if hazard == "hail"]
+    blind = sum(not math.isfinite(row["p"]) for row in hail)
+    if analysis.kind != "volume" or blind == 0:
+        return analysis
+    en = f"hail not assessed for {blind} of {len(hail)} storms: too near to or far from radars, or hail layer unseen"
+    zh = f"{len(hail)}个风暴中有{blind}个未评估冰雹：距雷达过近或过远，或成雹层未观测到"
+    return replace(analysis, notes_en=(*analysis.notes_en, en), notes_zh=(*analysis.notes_zh, zh))
 
 
 def _storms(home: Home, region: Region, when: datetime, cube: xr.Dataset) -> pd.DataFrame:

@@ -1,36 +1,68 @@
-"""Where a radar can say anything about hail: neither in its cone of silence nor where its beam is wide and high."""
+"""Where radars can say anything about hail: near enough, far enough, and seen through the layer where hail grows."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from wxcore.grid import Grid
 from wxcore.radar.geometry import ground_position
-from wxcore.schema import COLUMN
+from wxcore.schema import COLUMN, HEIGHT, LAT, LON, TIME
 
 NEAREST_M, FARTHEST_M = 10_000.0, 150_000.0
 """Ground distances between which hail products are given (defaults of pyhail, DOMAIN.md 1.1)."""
 
+LEAST_OBSERVED = 0.75
+"""Part of the levels from 0 C to -20 C that must be observed: below, as in the cone of silence (28 km wide at 10 km
+height, DOMAIN.md 1.1), a small SHI says nothing about hail [our choice]."""
+
 HAIL_PRODUCTS = ("shi", "mesh", "mesh75", "mesh95", "posh", "h45_above_h0")
 
 
-def within_hail_range(products: xr.Dataset, grid: Grid, sites: Sequence[tuple[float, float]]) -> xr.Dataset:
-    """The products with HAIL_PRODUCTS missing wherever no radar stands NEAREST_M to FARTHEST_M away.
+@dataclass(frozen=True)
+class Reach:
+    """A radar's place [deg] and how far along the ground it sees [m]."""
+
+    lat: float
+    lon: float
+    range_m: float
+
+
+def only_where_hail_can_be_judged(
+    cube: xr.Dataset, grid: Grid, *, h0_m: float, hm20_m: float, radars: Sequence[Reach] | None
+) -> xr.Dataset:
+    """The cube with HAIL_PRODUCTS missing where nobody can judge hail: missing is never "no hail".
 
     Args:
-        products: schema.PRODUCTS (time, lat, lon) on `grid`.
-        sites: (lat, lon) of the radars in the mosaic [deg].
+        cube: schema.PRODUCTS and `radar_count` (time, height, lat, lon) on `grid`.
+        h0_m, hm20_m: heights of 0 C and -20 C [m ASL] that the products used.
+        radars: those in the mosaic; None where they are unknown (another system's), then only the layer decides.
     """
-    good = np.zeros(grid.shape, dtype=bool)
-    for lat, lon in sites:
-        distance, _ = ground_position(lat, lon, grid.lat[:, np.newaxis], grid.lon[np.newaxis, :])
-        good |= (distance >= NEAREST_M) & (distance <= FARTHEST_M)
+    good = _layer_seen(cube["radar_count"], grid, h0_m, hm20_m)
+    if radars is not None:
+        good &= _in_range(grid, radars)
     mask = xr.DataArray(good[np.newaxis], dims=COLUMN)
-    told = {"hail_range_m": [NEAREST_M, FARTHEST_M]}
-    return products.assign(
-        {
-            name: products[name].where(mask).astype("f4").assign_attrs(products[name].attrs | told)
-            for name in HAIL_PRODUCTS
-        }
+    told = {"hail_range_m": [NEAREST_M, FARTHEST_M], "hail_layer_observed": LEAST_OBSERVED}
+    return cube.assign(
+        {name: cube[name].where(mask).astype("f4").assign_attrs(cube[name].attrs | told) for name in HAIL_PRODUCTS}
     )
+
+
+def _layer_seen(count: xr.DataArray, grid: Grid, h0_m: float, hm20_m: float) -> npt.NDArray[np.bool_]:
+    """(lat, lon): is enough of the layer observed? A grid without a level in it decides by the nearest level."""
+    levels = np.flatnonzero((grid.height >= h0_m) & (grid.height <= hm20_m))
+    if levels.size == 0:
+        levels = np.array([int(np.argmin(np.abs(grid.height - (h0_m + hm20_m) / 2)))])
+    layer = count.transpose(TIME, LAT, LON, HEIGHT).to_numpy()[0, :, :, levels[0] : levels[-1] + 1]
+    return np.asarray((layer > 0).mean(axis=-1) >= LEAST_OBSERVED)
+
+
+def _in_range(grid: Grid, radars: Sequence[Reach]) -> npt.NDArray[np.bool_]:
+    """(lat, lon): is any radar at the right distance?"""
+    good = np.zeros(grid.shape, dtype=bool)
+    for radar in radars:
+        distance, _ = ground_position(radar.lat, radar.lon, grid.lat[:, np.newaxis], grid.lon[np.newaxis, :])
+        good |= (distance >= NEAREST_M) & (distance <= min(FARTHEST_M, radar.range_m))
+    return good

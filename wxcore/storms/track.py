@@ -267,7 +267,8 @@ class _Track:
     """Last positions of one storm, time ascending, the current one last.
 
     Attributes:
-        minutes: (n,), 0 now; positions: (n, 2) [km]; motion: (n, 2) [m/s], NaN now; jumped: split or merged then.
+        minutes: (n,), 0 now; positions: (n, 2) [km]; motion: (n, 2) [m/s], NaN now; jumped: split or merged then,
+            be it that a part of it became another storm.
     """
 
     minutes: Floats
@@ -288,7 +289,12 @@ def _tracks(table: pd.DataFrame, history: pd.DataFrame, plane: _Plane) -> dict[s
     positions = np.concatenate([plane.positions(history), plane.positions(table)])
     past = history[["u_m_s", "v_m_s"]].to_numpy(dtype="f8")
     motion = np.concatenate([past, np.full((len(table), 2), np.nan)])
-    jumped = np.array([len(parents) > 0 for parents in (*history["parents"], *table["parents"])], dtype=np.bool_)
+    parents = (*history["parents"], *table["parents"])
+    split = {(parent, minute) for own, minute in zip(parents, minutes, strict=True) for parent in own}
+    jumped = np.array(
+        [len(own) > 0 or (name, minute) in split for own, name, minute in zip(parents, names, minutes, strict=True)],
+        dtype=np.bool_,
+    )
     return {
         name: _Track(minutes[last], positions[last], motion[last], jumped[last])
         for name, rows in lines.items()
