@@ -4,6 +4,7 @@ from pathlib import Path
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.ingest import ingest as ingest_files
@@ -14,7 +15,15 @@ from wxcore.settings import DEFAULT_HOME, DEFAULT_REGION
 RETRY_AFTER_S = [2.0, 10.0, 30.0]
 
 
-@task(retries=len(RETRY_AFTER_S), retry_delay_seconds=RETRY_AFTER_S, cache_policy=NO_CACHE, persist_result=False)
+def _is_transient(_task: object, _run: object, state: State[object]) -> bool:
+    """Only what the machine refused is tried again: a damaged ledger or region does not heal in seconds."""
+    return isinstance(state.data, OSError) or isinstance(getattr(state.data, "result", None), OSError)
+
+
+@task(
+    retries=len(RETRY_AFTER_S), retry_delay_seconds=RETRY_AFTER_S, retry_condition_fn=_is_transient,
+    cache_policy=NO_CACHE, persist_result=False,
+)  # fmt: skip
 def land_and_register(paths: list[str], region: str, home: str) -> list[Input]:
     """All files in one task: each is judged on its own inside, and repeating is harmless."""
     return ingest_files([Path(path) for path in paths], Home(Path(home)), load_region(region))

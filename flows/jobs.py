@@ -1,11 +1,15 @@
 """The flows in this process, with the signatures of the plain functions they wrap: what `wx` calls."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+import httpx
+
 from flows.cycle import cycle
 from flows.ingest import ingest
+from wxcore.errors import WxcoreError
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.result import CycleResult, Input
 from wxcore.pipeline.run import Jobs
@@ -16,7 +20,8 @@ from wxcore.times import iso
 def _ingest(
     paths: Sequence[Path], home: Home, region: Region, *, progress: Callable[[Input], None] | None = None
 ) -> list[Input]:
-    inputs: list[Input] = ingest([str(path) for path in paths], region.id, str(home.root))
+    with _prefect():
+        inputs: list[Input] = ingest([str(path) for path in paths], region.id, str(home.root))
     for item in inputs:
         if progress is not None:
             progress(item)
@@ -26,7 +31,20 @@ def _ingest(
 def _cycle(
     home: Home, region: Region, when: datetime, *, h0_m: float | None = None, hm20_m: float | None = None
 ) -> CycleResult:
-    return cycle(iso(when), region.id, str(home.root), h0_m, hm20_m)
+    with _prefect():
+        return cycle(iso(when), region.id, str(home.root), h0_m, hm20_m)
+
+
+@contextmanager
+def _prefect() -> Iterator[None]:
+    """Prefect out of reach becomes one clear line."""
+    try:
+        yield
+    except (httpx.HTTPError, RuntimeError) as cause:
+        raise WxcoreError(
+            f"Prefect cannot be used ({cause}): unset PREFECT_API_URL, or run with --direct",
+            f"Prefect 不可用（{cause}）：请取消 PREFECT_API_URL 设置，或加 --direct 运行",
+        ) from cause
 
 
 FLOWS = Jobs(_ingest, _cycle)

@@ -164,7 +164,8 @@ class Description:
     """What a native object is, for `wx doctor` and the ledger.
 
     `kind`: "volume" (one radar's beams), "mosaic" (3-D grid), "composite" (2-D grid), "product" (truth for
-    comparison, never an input of a cycle). `site` is a radar's id, "" for a grid. `time` is the observation time.
+    comparison, never an input of a cycle). `site` is a radar's id, "" for a grid; `scan` names the scan strategy.
+    `time` is the observation time.
     """
 
     kind: str
@@ -173,6 +174,7 @@ class Description:
     sweeps: int
     moments: tuple[str, ...]
     remarks: tuple[str, ...] = field(default=())
+    scan: str = ""
 
 
 @dataclass(frozen=True)

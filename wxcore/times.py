@@ -47,7 +47,17 @@ def parse_time(text: str) -> datetime:
             f"{text!r} is not an ISO 8601 time such as 2020-06-12T05:42Z",
             f"{text!r} 不是 ISO 8601 时间，例如 2020-06-12T05:42Z",
         ) from cause
-    return require_utc(time)
+    time = require_utc(time)
+    if not YEARS[0] <= time.year <= YEARS[1]:
+        raise _out_of_years(time)
+    return time
+
+
+def _out_of_years(time: datetime) -> TimeError:
+    return TimeError(
+        f"year {time.year} is out of range {YEARS[0]} to {YEARS[1]}",
+        f"年份 {time.year} 超出 {YEARS[0]} 至 {YEARS[1]}",
+    )
 
 
 def from_epoch(seconds: float) -> datetime:
@@ -73,10 +83,7 @@ def to_datetime64(time: datetime) -> np.datetime64:
         TimeError: naive, or outside of YEARS.
     """
     if not YEARS[0] <= time.year <= YEARS[1]:
-        raise TimeError(
-            f"year {time.year} is out of range {YEARS[0]} to {YEARS[1]}",
-            f"年份 {time.year} 超出 {YEARS[0]} 至 {YEARS[1]}",
-        )
+        raise _out_of_years(time)
     return np.datetime64(require_utc(time).replace(tzinfo=None), "ns")
 
 

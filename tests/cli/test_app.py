@@ -63,6 +63,9 @@ def test_run_again_is_a_duplicate_and_tells_the_same(demo_files: list[Path], tmp
         (["cycle", "--at", "2026-07-01T08:00"], 2, "no time zone", "没有时区"),
         (["run", "x.bin", "--region", "atlantis"], 2, "atlantis", "atlantis"),
         (["cycle", "--at", "2001-01-01T00:00Z", "--direct"], 1, "nothing on file", "没有可用资料"),
+        (["cycle", "--at", "0001-01-01T00:00Z", "--direct"], 2, "out of range", "超出"),
+        (["run", "x.bin", "--h0-m", "4600"], 2, "--hm20-m", "--hm20-m"),
+        (["run", "x.bin", "--h0-m", "4.6", "--hm20-m", "7.9"], 2, "--hm20-m", "--hm20-m"),
     ],
 )
 def test_what_is_wrong_is_said_in_the_users_language(
@@ -82,3 +85,28 @@ def test_run_on_nothing_but_rubbish_fails_but_answers(tmp_path: Path) -> None:
     answer = json.loads(done.stdout)
     assert answer["cycles"] == []
     assert [item["reason"] for item in answer["inputs"]] == ["UNKNOWN_FORMAT", "NOT_FOUND"]
+
+
+def test_an_empty_folder_and_an_unwritable_output_are_told_in_one_line(tmp_path: Path) -> None:
+    (empty := tmp_path / "empty").mkdir()
+    assert wx("doctor", str(empty)).returncode == 2
+    (blocked := tmp_path / "a-file").write_bytes(b"x")
+    done = wx("ingest", str(tmp_path / "absent.bin"), "--out", str(blocked))
+    assert done.returncode == 1
+    assert "the system refused" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_prefect_out_of_reach_is_told_with_the_way_out(tmp_path: Path) -> None:
+    env = {
+        "WXCORE_LANG": "en",
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "PREFECT_API_URL": "http://127.0.0.1:9/api",
+    }
+    done = subprocess.run(
+        [*WX, "cycle", "--at", "2026-07-01T08:00Z", "--out", str(tmp_path)],
+        capture_output=True, text=True, env=env, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "--direct" in done.stderr.splitlines()[-1] + done.stderr.splitlines()[-2]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wxcore.errors import ReadError, Reason
+from wxcore.errors import LimitError, ReadError, Reason
 from wxcore.landing.files import MAX_NAME_SHOWN, display_name
 from wxcore.landing.land import INCOMING, land, landed_path
 
@@ -141,3 +141,10 @@ def test_names_that_were_clean_stay() -> None:
     assert display_name(f"/a/b/{name}") == name
     assert display_name("雷达") == "雷达"
     assert display_name(os.fsdecode(b"\xff\n")) == r"\xff\x0a"
+
+
+def test_a_file_over_the_cap_is_refused_and_nothing_is_kept(tmp_path: Path) -> None:
+    (big := tmp_path / "big.bin").write_bytes(bytes(5000))
+    with pytest.raises(LimitError, match="larger than 4096 bytes"):
+        land(big, tmp_path / "landing", cap_bytes=4096)
+    assert [path for path in (tmp_path / "landing").rglob("*") if path.is_file()] == []

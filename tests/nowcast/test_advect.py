@@ -10,9 +10,9 @@ from shapely.geometry import Point, Polygon, box
 
 from wxcore.grid import EARTH_RADIUS_M
 from wxcore.nowcast.advect import (
-    KAPPA_KM_MIN,
     SIGMA0_KM,
     STATIONARY_SPEED_M_S,
+    Arrival,
     area_at_risk,
     arrival_window,
     forecast_positions,
@@ -111,22 +111,35 @@ class TestAreaAtRisk:
 
 class TestArrival:
     def test_by_hand(self) -> None:
-        """A district 27 to 33 km east; the front edge plus its rim is at 5 + 0.6 t + hypot(3, 0.3 t) km."""
-        eta, end = arrival_window(storm(u=10), square(30, 0, 3)) or (np.nan, np.nan)
-        leads = np.arange(61)
-        first = leads[5 + 0.6 * leads + np.hypot(3, KAPPA_KM_MIN * leads) >= 27][0]
-        assert eta == first
-        assert 20 < eta < 30
-        assert end == 60
+        """A district 27 to 33 km east; the front edge is at 5 + 0.6 t km: 36.7 min (its rim is there at 25 min)."""
+        assert arrival_window(storm(u=10), square(30, 0, 3)) == Arrival(37, 60, timed=True)
+
+    def test_where_only_the_rim_comes_there_is_no_arrival_time(self) -> None:
+        """A district 8 to 14 km south of the track of a storm 10 km wide; the rim 3 to 18 km wide touches it."""
+        found = arrival_window(storm(u=10), square(20, -11, 3))
+        assert found is not None
+        assert not found.timed
+
+    def test_a_storm_of_unknown_motion_is_timed_only_where_it_is(self) -> None:
+        row = storm(u=np.nan, v=np.nan, sd=np.nan)
+        assert arrival_window(row, square(4, 0, 3)) == Arrival(0, 60, timed=True)
+        far = arrival_window(row, square(30, 0, 3))  # rim: 5 + hypot(3, 0.72 t) >= 27 at 30.3 min
+        assert far == Arrival(31, 60, timed=False)
+
+    def test_just_at_the_horizon_is_not_before_it(self) -> None:
+        """The front edge is at 40.4 km after 59 min and at 41 km after 60."""
+        found = [arrival_window(storm(u=10), square(east, 0, 3)) for east in (43.3, 43.9)]
+        assert [arrival is not None and arrival.timed for arrival in found] == [True, False]
 
     def test_already_there(self) -> None:
-        assert arrival_window(storm(u=0), square(4, 0, 3)) == (0, 60)
+        assert arrival_window(storm(u=0), square(4, 0, 3)) == Arrival(0, 60, timed=True)
 
     def test_leaves_again(self) -> None:
-        """A fast storm: its rear edge passes a district behind it."""
-        eta, end = arrival_window(storm(u=30), square(-10, 0, 3)) or (np.nan, np.nan)
-        assert eta == 0
-        assert end < 10
+        """A fast storm that leaves a district behind it."""
+        found = arrival_window(storm(u=30), square(-7, 0, 3))
+        assert found is not None
+        assert (found.eta_min, found.timed) == (0, True)
+        assert found.end_min < 10
 
     @pytest.mark.parametrize("place", [(-60, 0), (0, 80), (150, 0)])
     def test_never(self, place: tuple[float, float]) -> None:

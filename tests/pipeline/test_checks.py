@@ -56,7 +56,9 @@ def test_ten_minutes_ahead_are_allowed_and_not_more(reading: Reading, chongqing:
     [
         ("Z_RADR_I_Z9230_20260701075420_O_DOR_SA_CAP_FMT.bin.bz2", True),
         ("Z_RADR_I_Z9230_20260701080200_O_DOR_SA_CAP_FMT.bin.bz2", True),
+        ("z_radr_i_z9230_20260701075420_o_dor_sa_cap_fmt.bin", True),
         ("copy (2) of last night", True),
+        ("Z_RADR_I_Z9230_20261301075420_O_DOR_SA_CAP_FMT.bin.bz2", False),
         ("Z_RADR_I_Z9230_20260701090000_O_DOR_SA_CAP_FMT.bin.bz2", False),
         ("Z_RADR_I_Z9092_20260701075420_O_DOR_SA_CAP_FMT.bin.bz2", False),
         ("KTLX20260701_075420_V06", False),

@@ -155,6 +155,38 @@ def test_order_does_not_matter_and_of_one_radar_the_nearest_in_time_is_used() ->
     assert float(first.reflectivity.max()) < 56
 
 
+def no_dbz(start: datetime) -> Volume:
+    cut = sweep(0.5, 60.0)
+    cut.moments["VRADH"] = cut.moments.pop("DBZH")
+    return volume([cut], start=start)
+
+
+def test_a_volume_without_tilts_hides_no_older_one() -> None:
+    old = volume([sweep(a, 30.0) for a in ANGLES], start=WHEN - timedelta(minutes=6))
+    ds = mosaic([old, no_dbz(WHEN)], GRID, when=WHEN)
+    assert ds.attrs["radars"] == ["Z9001"]
+    assert ds.attrs["radar_times"] == ["2020-06-12T05:33:20Z"]
+    assert ds.attrs["radars_without_tilts"] == []
+
+
+def test_a_scrap_hides_no_volume_and_serves_alone() -> None:
+    old = volume([sweep(a, 30.0) for a in ANGLES], start=WHEN - timedelta(minutes=6))
+    scrap = volume([sweep(0.5, 60.0), sweep(1.45, 60.0)])
+    for volumes in ([old, scrap], [scrap, old]):
+        assert float(mosaic(volumes, GRID, when=WHEN).reflectivity.max()) == pytest.approx(30.0, abs=1e-3)
+    assert float(mosaic([scrap], GRID, when=WHEN).reflectivity.max()) == pytest.approx(60.0, abs=1e-3)
+    shorter = volume([sweep(a, 50.0) for a in ANGLES[:-1]])  # 14.1 of 19 deg: no scrap, and nearer
+    assert float(mosaic([old, shorter], GRID, when=WHEN).reflectivity.max()) == pytest.approx(50.0, abs=1e-3)
+
+
+def test_one_id_at_two_places_is_two_radars() -> None:
+    here = volume([sweep(a, 30.0) for a in ANGLES])
+    there = volume([sweep(a, 30.0) for a in ANGLES], site=replace(SITE, longitude=107.5))
+    ds = mosaic([here, there, no_dbz(WHEN)], GRID, when=WHEN)
+    assert ds.attrs["radars"] == ["Z9001", "Z9001"]
+    assert int(ds.radar_count.max()) == 2
+
+
 def test_nothing_to_see() -> None:
     without = volume([], site=replace(SITE, id="Z9003"))
     ds = mosaic([without], GRID, when=WHEN)

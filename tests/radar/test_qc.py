@@ -145,6 +145,41 @@ def test_mountain_of_74_dbz_in_two_tilts_does_not_survive(with_doppler):
         assert np.nanmax(kept) < 66
 
 
+def crossing_core(*, seconds, speed=28.0):
+    """A compact core of 60 dBZ at azimuth 0, 30 km, that moves east: later, higher tilts see it elsewhere."""
+    vol = volume()
+    sweeps = []
+    for k, elevation in enumerate(TILTS):
+        east = RANGE[np.newaxis] * np.sin(np.deg2rad(AZIMUTH))[:, np.newaxis] - speed * seconds * k
+        north = RANGE[np.newaxis] * np.cos(np.deg2rad(AZIMUTH))[:, np.newaxis] - 30_000
+        z = 60 - 20 * (np.hypot(east, north) / 2500) ** 2
+        z = np.where(z > 0, z, np.nan)
+        radial = speed * np.sin(np.deg2rad(AZIMUTH))[:, np.newaxis] * np.ones_like(z)  # away from the radar
+        one = sweep(elevation, z, VRADH=np.where(np.isnan(z), np.nan, radial))
+        sweeps.append(replace(one, time=one.time + np.timedelta64(seconds * k, "s")))
+    return replace(vol, sweeps=tuple(sweeps))
+
+
+def test_the_core_of_a_storm_that_crosses_the_beam_stays():
+    vol = crossing_core(seconds=45)
+    for before, after in zip(vol.sweeps, quality_control(vol).sweeps, strict=True):
+        assert (after.qc[before.moments["DBZH"].values() >= 40] == QC_GOOD).all(), before.fixed_angle
+
+
+def test_a_smooth_pillar_is_no_mountain_but_a_rough_one_is():
+    def pillar(values):
+        def change(elevation, z):
+            z = z.copy()
+            if elevation < 2:
+                z[130:140, 24:34] = values
+            return z
+
+        return flags(storm_volume(change, still=True))[132:138, 26:32]
+
+    assert (pillar(50.0) == QC_GOOD).all()
+    assert (pillar(50.0 + 8.0 * (np.arange(10) % 2)) == QC_CLUTTER).all()
+
+
 def test_doppler_cut_is_found_beside_the_surveillance_cut():
     """Split cut: velocity in a sweep of its own, with other ray order."""
     full = storm_volume(clutter_patch, still=True)
@@ -187,6 +222,33 @@ def test_echo_all_round_above_any_weather_is_interference():
     noise = np.random.default_rng(1).normal(15, 1, (RAYS, GATES))
     qc = flags(volume(sweep(9.9, noise)))
     assert (qc[:, 100:] == QC_SPIKE).mean() > 0.99
+
+
+def short(vol, gates):
+    """The volume of a radar that looks only so far."""
+    return replace(
+        vol,
+        sweeps=tuple(
+            replace(s, moments={n: replace(m, codes=m.codes[:, :gates]) for n, m in s.moments.items()})
+            for s in vol.sweeps
+        ),
+    )
+
+
+@pytest.mark.parametrize(("rays", "flag"), [(8, QC_GOOD), (2, QC_SPIKE)])
+def test_beyond_100_km_a_short_radar_has_narrow_spikes_and_bands_of_rain(rays, flag):
+    z = np.full((RAYS, GATES), np.nan)
+    z[358 : 358 + rays, 60:] = 28.0
+    z[: max(rays - 2, 0), 60:] = 28.0  # across north
+    qc = flags(short(volume(sweep(0.5, z)), 150))
+    assert (qc[358:, 100:] == flag).all()
+    assert (qc[: rays - 2, 100:] == flag).all()
+
+
+def test_a_wide_spike_is_found_where_the_radar_looks_far():
+    z = np.full((RAYS, GATES), np.nan)
+    z[90:98] = 28.0
+    assert (flags(volume(sweep(0.5, z)))[90:98, 100:] == QC_SPIKE).all()
 
 
 def test_speckle_is_smaller_than_nine_gates_across_north():
@@ -232,6 +294,18 @@ def test_dual_polarisation(dbz, rho, rough, snr, flag):
     z[50:80, 40:90] = dbz
     qc = flags(dual_pol(z, rho, rough=rough, snr=snr))
     assert (qc[52:78, 45:85] == flag).mean() > 0.9
+
+
+@pytest.mark.parametrize("system", [0, 60, 180, 359])
+def test_rain_whose_phase_passes_360_deg_stays_rain(system):
+    z = np.full((RAYS, GATES), np.nan)
+    z[50:80, 40:90] = 35.0
+    vol = dual_pol(z, 0.98)
+    phase = np.mod(system + 0.5 * (np.arange(GATES) - 65) + np.random.default_rng(4).normal(0, 2, z.shape), 360.0)
+    codes = np.round(phase * 0.6 + 5).astype(np.uint8)
+    moments = vol.sweeps[0].moments
+    low = replace(vol.sweeps[0], moments={**moments, "PHIDP": replace(moments["PHIDP"], codes=codes)})
+    assert not (flags(volume(low)) == QC_NON_MET).any()
 
 
 def test_polarimetric_moments_on_other_gates_are_not_used():
@@ -291,15 +365,24 @@ def test_component_sizes_agree_with_a_flood(mask, wrap):
 
 @settings(max_examples=50, deadline=None)
 @given(hnp.arrays(np.float32, (2, 12), elements=st.one_of(st.just(float("nan")), st.floats(0, 360, width=32))))
-def test_spread_is_the_standard_deviation_of_the_window(values):
+def test_spread_is_the_standard_deviation_of_the_unwrapped_window(values):
     out = np.empty_like(values)
     qc_kernels.spread(values, 3, 3, out)
+    unwrapped = values.astype(float)
+    for ray in unwrapped:
+        ray[np.isfinite(ray)] = np.unwrap(ray[np.isfinite(ray)], period=360.0)
     for g in range(12):
-        window = values[:, max(g - 3, 0) : g + 4].astype(float)
+        window = unwrapped[:, max(g - 3, 0) : g + 4]
         for ray in range(2):
             known = window[ray][np.isfinite(window[ray])]
             expected = known.std() if known.size >= 3 else np.nan
             assert out[ray, g] == pytest.approx(expected, abs=1e-3, nan_ok=True)
+
+
+def test_spread_across_north_by_hand():
+    out = np.empty((1, 4), dtype=np.float32)
+    qc_kernels.spread(np.array([[358.0, 2.0, 358.0, 2.0]], dtype=np.float32), 3, 3, out)
+    np.testing.assert_allclose(out, 2.0)  # +-2 deg about 0
 
 
 def test_texture_of_a_saw_and_of_a_slope():

@@ -77,8 +77,22 @@ class TestHorizontal:
             field([[0]]), codes=codes, lon_west=west + step / 2, lat_south=20 + step / 2, d_lon=step, d_lat=step
         )
         grid = Grid(west + step / 2, 20 + step / 2, n_lon, n_lat, step)
-        expected = np.clip((codes[0].astype("f4") - 66) / 2, -10, 90)
+        dbz = np.maximum((codes[0].astype("f4") - 66) / 2, -10)
+        expected = np.where(dbz > 90, np.nan, dbz)  # a fill value, not the strongest hail on earth
         np.testing.assert_array_equal(to_grid(source, grid).composite_reflectivity[0], expected)
+
+    @pytest.mark.parametrize(("field_west", "grid_west"), [(262.05, -97.95), (-97.95, 262.05), (179.95, -180.05)])
+    def test_both_ways_to_count_longitudes_meet(self, field_west: float, grid_west: float) -> None:
+        source = replace(field([[106, 146, 126]]), lon_west=field_west)
+        result = to_grid(source, Grid(grid_west, 30.05, 3, 1, 0.1))
+        np.testing.assert_array_equal(result.composite_reflectivity[0, 0], [20, 40, 30])
+
+    def test_a_whole_circle_serves_both_sides_of_greenwich(self) -> None:
+        codes = np.full((1, 1, 360), 66, np.uint8)
+        codes[0, 0, [358, 359, 0, 1]] = 86, 106, 126, 146
+        source = replace(field([[0]]), codes=codes, lon_west=0.5, d_lon=1.0)
+        result = to_grid(source, Grid(-1.5, 30.05, 4, 1, 1.0))
+        np.testing.assert_array_equal(result.composite_reflectivity[0, 0], [10, 20, 30, 40])
 
 
 class TestVertical:
@@ -115,13 +129,16 @@ class TestVertical:
 
 def test_results_are_as_the_schema_says() -> None:
     grid = Grid(100.05, 30.05, 2, 2, 0.1, (500.0, 1000.0))
-    cube = to_grid(field([[[250, 1], [0, 106]]] * 2, "mosaic", (500.0, 1000.0)), grid)
+    cube = to_grid(field([[[246, 1], [250, 106]]] * 2, "mosaic", (500.0, 1000.0)), grid)
     schema.check(cube, schema.MOSAIC, what="mosaic")
-    plane = to_grid(field([[250, 1], [0, 106]]), grid)
+    plane = to_grid(field([[246, 1], [250, 106]]), grid)
     wanted = [var for var in (*schema.MOSAIC, *schema.PRODUCTS) if var.name in {"composite_reflectivity", "observed"}]
     schema.check(plane, wanted, what="composite")
     assert plane.attrs["source_kind"] == "composite"
-    assert float(plane.composite_reflectivity.max()) == 90  # code 250 is 92 dBZ
+    # code 250 is 92 dBZ: no data
+    np.testing.assert_array_equal(plane.composite_reflectivity[0], [[90, -10], [np.nan, 20]])
+    np.testing.assert_array_equal(plane.observed[0], [[1, 1], [0, 1]])
+    np.testing.assert_array_equal(cube.observed[0], [[2, 2], [0, 2]])
     assert plane.time.to_numpy()[0] == np.datetime64("2025-06-09T10:42")
 
 

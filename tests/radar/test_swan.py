@@ -60,6 +60,25 @@ class TestValues:
         field = read_swan(swan(PLANE, calibration=(-10.0, 0.25)), NAME)
         assert field.values()[0, 0, 0] == pytest.approx(106 * 0.25 - 10)
 
+    @pytest.mark.parametrize(
+        ("dtype", "calibration", "fill"),
+        [(0, (0.0, 0.0), 255), (0, (0.0, 0.0), 247), (3, (0.0, 0.1), -9999), (3, (0.0, 0.1), -32768),
+         (3, (-33.0, 0.5), -128), (2, (-33.0, 0.5), 65535)],
+    )  # fmt: skip
+    def test_fill_values_are_no_data(self, dtype: int, calibration: tuple[float, float], fill: int) -> None:
+        label, heights = b"TDMOSAIC_20230316193000", (0.5, 1.0)
+        codes = [[[fill, 1, 100]], [[fill, 1, 100]]]
+        field = read_swan(swan(codes, label=label, heights=heights, dtype=dtype, calibration=calibration), NAME)
+        cube = to_grid(field, Grid(100.005, 31.995, 3, 1, 0.01, (500.0, 1000.0)))
+        assert np.isnan(cube.reflectivity[0, :, 0, 0]).all()
+        np.testing.assert_array_equal(cube.observed[0, 0], [0, 2, 2])
+        assert float(cube.reflectivity[0, 0, 0, 1]) == -10
+
+    def test_the_limits_of_reflectivity_are_values(self) -> None:
+        codes = [[[-350, -351, 900, 901]]]
+        field = read_swan(swan(codes, dtype=3, calibration=(0.0, 0.1)), NAME)
+        np.testing.assert_allclose(field.values()[0, 0], [-10, np.nan, 90, np.nan])
+
     @pytest.mark.parametrize(("dtype", "code"), [(1, -5), (2, 40_000), (3, -300)])
     def test_code_types(self, dtype: int, code: int) -> None:
         field = read_swan(swan([[[code]]], label=b"QPE_20230316193000", dtype=dtype, calibration=(0.0, 0.1)), NAME)

@@ -12,6 +12,7 @@ from wxcore.radar.tilts import (
     UNOBSERVED,
     half_beam_deg,
     ray_table,
+    tilt_elevations,
     tilts_of,
 )
 from wxcore.radar.volume import QC_CLUTTER, QC_GOOD, QC_NON_MET, QC_SPECKLE, QC_SPIKE, Site
@@ -48,6 +49,19 @@ def test_of_two_passes_the_later_ray_is_taken_and_one_without_azimuth_never() ->
     assert (ray_table(np.array([np.nan])) == -1).all()
 
 
+@pytest.mark.parametrize("offset", [0.02, 0.1, 0.24, 0.3, 0.5])
+@pytest.mark.parametrize("second", [30, 300, 360])
+def test_two_revolutions_leave_no_azimuth_unseen(offset: float, second: int) -> None:
+    table = ray_table(np.concatenate([np.arange(360) + 0.5, np.arange(second) + 0.5 + offset]))
+    assert (table >= 0).all()
+
+
+def test_two_revolutions_of_a_sector_reach_no_farther_than_one() -> None:
+    sector = np.arange(315.0, 405.0) % 360
+    table = ray_table(np.concatenate([sector, sector + 0.02]))
+    assert (table >= 0).sum() * STEP == pytest.approx(92.0, abs=0.2)  # 89 deg and 1.5 to each side
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(0, 360, width=32), min_size=2, max_size=400), st.integers(0, AZIMUTH_STEPS - 1))
 def test_no_other_ray_is_nearer(azimuths: list[float], step: int) -> None:
@@ -58,8 +72,9 @@ def test_no_other_ray_is_nearer(azimuths: list[float], step: int) -> None:
     if ray >= 0:
         assert apart[ray] == pytest.approx(apart.min(), abs=1e-6)
     else:
-        spacing = np.median(np.diff(np.unique(azimuth % 360))) if np.unique(azimuth % 360).size > 1 else 1.0
-        assert apart.min() > 1.5 * spacing - 1e-6
+        gaps = [gap for gap in np.diff(np.unique(azimuth % 360)) if gap >= 0.25]
+        alone = 1.0 if np.unique(azimuth % 360).size == 1 else 0.25
+        assert apart.min() > 1.5 * (np.median(gaps) if gaps else alone) - 1e-6
 
 
 def test_tilts_ascend_and_a_split_cut_counts_once() -> None:
@@ -80,11 +95,23 @@ def test_calibration_sweeps_and_rhis_are_no_tilts() -> None:
 
 
 def test_quality_control_classes() -> None:
-    one = sweep(0.5, 30.0, gates=6, qc=(QC_GOOD, QC_SPECKLE, QC_SPIKE, QC_CLUTTER, QC_NON_MET, QC_SPECKLE))
+    one = sweep(0.5, 29.5, gates=6, qc=(QC_GOOD, QC_SPECKLE, QC_SPIKE, QC_CLUTTER, QC_NON_MET, QC_SPECKLE))
     one.moments["DBZH"].codes[:, 5] = 0  # missing before quality control
     (tilt,) = tilts_of(volume([one]))
     empty, unknown = int(NO_ECHO_HUNDREDTHS), int(UNOBSERVED)
-    assert tilt.dbz[0].tolist() == [3000, empty, unknown, unknown, empty, unknown]
+    assert tilt.dbz[0].tolist() == [2950, empty, unknown, unknown, empty, unknown]
+
+
+@pytest.mark.parametrize("dbz", [30.0, 44.0, 60.0])
+def test_a_strong_echo_that_dual_polarisation_rejects_is_unknown_not_empty(dbz: float) -> None:
+    (tilt,) = tilts_of(volume([sweep(0.5, dbz, gates=3, qc=(QC_GOOD, QC_NON_MET, QC_SPECKLE))]))
+    assert tilt.dbz[0].tolist() == [100 * dbz, int(UNOBSERVED), int(NO_ECHO_HUNDREDTHS)]
+
+
+def test_elevations_are_those_of_the_tilts() -> None:
+    doppler_only = sweep(0.52, 20.0)
+    doppler_only.moments["VRADH"] = doppler_only.moments.pop("DBZH")
+    assert tilt_elevations(volume([sweep(4.3, 20.0), sweep(0.5, 10.0), doppler_only, sweep(90.0, 20.0)])) == (0.5, 4.3)
 
 
 def test_codes_become_hundredths_and_nothing_is_invented() -> None:

@@ -23,8 +23,8 @@ def test_a_storm_moving_east_reaches_the_districts_in_turn():
     assert touches_of(found) == [("s1", "500101"), ("s1", "500102")]
     first, second = found
     assert first.eta_min == 0
-    # edge at 106.0: 0.2 degree minus radius 0.05 = 14.6 km, minus a little over 3 km of error, at 0.6 km/min
-    assert 12 <= second.eta_min <= 20
+    # edge at 106.0: 0.2 degree minus radius 0.05 = 14.6 km at 0.6 km/min
+    assert (second.eta_min, second.timed) == (25, True)
     assert areas["s1"].bounds[2] > 106.2
 
 
@@ -34,7 +34,9 @@ def test_without_districts_the_storms_place_is_told():
 
 
 def test_position_without_radars_is_coordinates():
-    assert describe_position(106.0, 29.5, replace(region(), radars=()), WHEN)[1] == "29.50N 106.00E"
+    bare = replace(region(), radars=())
+    assert describe_position(106.0, 29.5, bare, WHEN) == ("29.50°N 106.00°E", "29.50N 106.00E")
+    assert describe_position(-60.25, -33.5, bare, WHEN) == ("33.50°S 60.25°W", "33.50S 60.25W")
 
 
 def test_a_sliver_is_no_touch():

@@ -138,7 +138,8 @@ def test_a_raised_level_supersedes_the_lower_one():
     (red,) = hail(0.95, 1, first)
     assert (red.level, red.msg_type) == ("red", "Update")
     assert [ref.identifier for ref in red.references] == [first[0].id]
-    assert "甲区级别提高" in red.description_zh
+    assert "甲区由橙色升为红色" in red.description_zh
+    assert "District 1 raised from orange to red" in red.description_en
 
 
 def test_a_district_appears_only_in_its_highest_level():
@@ -152,7 +153,7 @@ def test_a_falling_level_is_lowered_by_an_update():
     for at in range(1, 6):
         live = hail(0.44, at, live)
     assert [(w.level, w.msg_type) for w in live] == [("orange", "Update")]
-    assert "级别降低" in live[0].description_zh
+    assert "变化：甲区由红色降为橙色" in live[0].description_zh
 
 
 def test_a_supported_warning_is_renewed_before_it_runs_out():
@@ -187,7 +188,7 @@ def test_only_the_storms_that_reach_the_level_speak_for_it():
     assert warning.storm_ids == ("strong",)
     arrival = {place.adcode: place.eta_min for place in warning.districts}
     assert arrival["500101"] == 0
-    assert 12 <= arrival["500102"] <= 20
+    assert arrival["500102"] == 25
 
 
 def test_the_shortest_lead_windows_decide_at_each_place():

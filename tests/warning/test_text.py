@@ -38,7 +38,7 @@ def test_body_says_now_next_how_sure_why_changed_risk_and_standard():
     assert [line[:3] for line in lines[1:]] == ["实况：", "预计：", "把握：", "变化：", "风险：", "标准："]
     assert "最强回波58 dBZ" in lines[1]
     assert "向东移动，时速约36公里" in lines[1]
-    assert "18时42分至19时42分，甲区（现在起）、乙区（约18时" in lines[2]
+    assert "18时42分至19时42分，甲区（现在起）、乙区（约19时07分起）将出现冰雹。" in lines[2]
     assert "预警有效至10日0时42分" in lines[2]
     assert lines[3] == "把握：概率约70%。依据：MESH 44毫米"
     assert "请注意防范" in lines[5]
@@ -50,7 +50,7 @@ def test_body_says_now_next_how_sure_why_changed_risk_and_standard():
 def test_arrival_in_the_body_is_the_arrival_of_the_record():
     warning = one()
     eta = {place.adcode: place.eta_min for place in warning.districts}["500102"]
-    assert f"乙区（约18时{42 + round(eta)}分起）" in warning.description_zh
+    assert f"乙区（约19时{round(eta) - 18:02d}分起）" in warning.description_zh
 
 
 def test_missing_products_are_left_out_not_written_as_zero():
@@ -60,6 +60,14 @@ def test_missing_products_are_left_out_not_written_as_zero():
     assert "回波顶高" not in text
     assert "移动" not in text
     assert "nan" not in text
+
+
+def test_hail_size_is_told_in_hail_drafts_only():
+    assert "雷达估测冰雹尺寸44毫米" in one("hail").description_zh
+    for hazard in ("thunderstorm", "gale"):
+        warning = one(hazard, 0.5)
+        assert "冰雹尺寸" not in warning.description_zh
+        assert "hail size" not in warning.description_en
 
 
 def test_a_machine_is_never_certain():

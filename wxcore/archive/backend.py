@@ -11,6 +11,7 @@ from xarray.backends import BackendEntrypoint
 
 from wxcore.archive.read import open_archive
 from wxcore.archive.repository import has_archive
+from wxcore.times import parse_time
 
 
 class ArchiveBackend(BackendEntrypoint):
@@ -24,10 +25,11 @@ class ArchiveBackend(BackendEntrypoint):
         filename_or_obj: str | os.PathLike[str],
         *,
         drop_variables: str | Iterable[str] | None = None,
-        as_of: datetime | None = None,
+        as_of: datetime | str | None = None,
     ) -> xr.Dataset:
-        """Open the folder of a region's archive; `as_of` as in `open_archive`."""
-        dataset = open_archive(Path(filename_or_obj), as_of=as_of)
+        """Open the folder of a region's archive; `as_of` as in `open_archive`, or ISO 8601 text with its zone."""
+        moment = parse_time(as_of) if isinstance(as_of, str) else as_of
+        dataset = open_archive(Path(filename_or_obj), as_of=moment)
         dropped = [drop_variables] if isinstance(drop_variables, str) else list(drop_variables or ())
         return dataset.drop_vars(dropped, errors="ignore")
 

@@ -1,7 +1,7 @@
 """Commit a cycle: all or nothing, idempotent, durable, on one grid (DESIGN.md section 4, RELIABILITY.md B1)."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +31,8 @@ from wxcore.schema import HEIGHT, LAT, LON, PROBABILITIES, STORMS, TIME, check, 
 from wxcore.times import iso, require_utc, to_datetime64
 
 FINGERPRINT = "fingerprint"
+METHOD_ATTRIBUTES = ("method", "mesh_calibration", "hail_range_m", "hail_layer_observed")
+"""Attributes of a cube's variables that the archive keeps: formula, calibration and where the product is given."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,15 @@ def _write_cube(group: zarr.Group, slot: Slot, cube: xr.Dataset) -> None:
         if var.name == "nearest_radar":
             values = _in_archive_order(group, values, _radars(cube))
         _set(cubes, var.name, slot.index, layout.pack(values, var))
+        _describe(_array(cubes, var.name), cube[var.name].attrs)
     _set(cubes, layout.WRITTEN, slot.index, 1)
+
+
+def _describe(array: zarr.Array[Any], attrs: Mapping[Hashable, Any]) -> None:
+    """Keep how the values were made beside them. What changes from cycle to cycle is in the provenance."""
+    told = {name: attrs[name] for name in METHOD_ATTRIBUTES if name in attrs and array.attrs.get(name) != attrs[name]}
+    if told:
+        array.attrs.update(told)
 
 
 def _write_texts(group: zarr.Group, slot: Slot, texts: Mapping[str, str]) -> None:

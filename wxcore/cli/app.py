@@ -1,6 +1,7 @@
 """`wx`: one typer command a job. Exit code 0 done, 1 the work failed (in part), 2 bad arguments."""
 
 import importlib
+import math
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,10 +22,12 @@ from wxcore.cli.show import (
     show_inputs,
     show_run,
 )
+from wxcore.environment.levels import manual_levels
 from wxcore.errors import RegionError, TimeError, WxcoreError
 from wxcore.pipeline.doctor import diagnose
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.ingest import expand, ingest
+from wxcore.pipeline.report import publish
 from wxcore.pipeline.result import QUARANTINED, RunResult
 from wxcore.pipeline.run import DIRECT, Jobs, run
 from wxcore.region import Region, load_region
@@ -43,7 +46,18 @@ At = Annotated[str | None, typer.Option("--at", help="Cycle time, UTC: 2020-06-1
 Direct = Annotated[bool, typer.Option("--direct", help="Without Prefect. 不经 Prefect 直接运行")]
 H0 = Annotated[float | None, typer.Option("--h0-m", help="Height of 0 C [m ASL]. 0℃层海拔（米）")]
 Hm20 = Annotated[float | None, typer.Option("--hm20-m", help="Height of -20 C [m ASL]. -20℃层海拔（米）")]
-Files = Annotated[list[Path], typer.Argument(help="Files, or folders of files. 文件或目录")]
+Files = Annotated[list[Path], typer.Argument(help="Files, or folders of files. 文件或目录", readable=False)]
+
+
+def _heights(h0_m: float | None, hm20_m: float | None) -> tuple[float | None, float | None]:
+    """The two heights, refused as bad arguments before anything is done."""
+    if h0_m is None and hm20_m is None:
+        return None, None
+    try:
+        levels = manual_levels(math.nan if h0_m is None else h0_m, math.nan if hm20_m is None else hm20_m)
+    except WxcoreError as error:
+        raise typer.BadParameter(f"{error.en} {error.zh}", param_hint="--h0-m, --hm20-m") from error
+    return levels.h0_m, levels.hm20_m
 
 
 def _region(region_id: str) -> Region:
@@ -64,6 +78,8 @@ def doctor(files: Files, as_json: Json = False, lang: Lang = "") -> None:
     """What is this file, can we read it, where does it break? 文件诊断."""
     lang = language(lang or load_settings().lang)
     paths = expand(files)
+    if not paths:
+        raise typer.BadParameter(say(lang, "no file there", "没有文件"))
     with progress() as bar:
         diagnoses = [diagnose(path) for path in bar.track(paths, description="doctor")]
     if as_json:
@@ -104,11 +120,14 @@ def cycle_command(
     lang = language(lang or load_settings().lang)
     when = cycle_of(parse_time(at))
     where, home = _region(region), _home(out)
-    result = _jobs(direct=direct).cycle(home, where, when, h0_m=h0_m, hm20_m=hm20_m)
+    h0_m, hm20_m = _heights(h0_m, hm20_m)
+    cycle = _jobs(direct=direct).cycle(home, where, when, h0_m=h0_m, hm20_m=hm20_m)
+    result = RunResult(where.id, cycle.inputs, (cycle,), report=str(home.report))
+    publish(home, where, result)
     if as_json:
-        print_json(RunResult(where.id, (), (result,)).to_json())
+        print_json(result.to_json())
     else:
-        show_cycle(result, lang)
+        show_cycle(cycle, lang)
 
 
 @app.command("run")
@@ -126,7 +145,7 @@ def run_command(
     """Ingest these files and run the cycles they cover; writes report.html. 导入并运行."""
     lang = language(lang or load_settings().lang)
     where, home, when = _region(region), _home(out), parse_time(at) if at else None
-    result = _run(paths, home, where, jobs=_jobs(direct=direct), at=when, heights=(h0_m, hm20_m), lang=lang)
+    result = _run(paths, home, where, jobs=_jobs(direct=direct), at=when, heights=_heights(h0_m, hm20_m), lang=lang)
     if as_json:
         print_json(result.to_json())
     else:
@@ -184,3 +203,7 @@ def main() -> None:
     except WxcoreError as error:
         print_error(error, _asked_language(sys.argv))
         raise SystemExit(2 if isinstance(error, RegionError | TimeError) else 1) from error
+    except OSError as error:
+        words = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+        print_error(WxcoreError(f"the system refused: {words}", f"系统拒绝操作：{words}"), _asked_language(sys.argv))
+        raise SystemExit(1) from error

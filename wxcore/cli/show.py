@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from wxcore.errors import WxcoreError
+from wxcore.landing.files import display_name
 from wxcore.pipeline.doctor import Diagnosis
 from wxcore.pipeline.result import QUARANTINED, CycleResult, Input, RunResult, first_hour, speed_m_s
 from wxcore.schema import HAZARDS
@@ -83,6 +84,9 @@ def _number(value: float) -> str:
 def show_run(result: RunResult, lang: str) -> None:
     """The whole run, the report's place last."""
     show_inputs(result.inputs, lang)
+    for failure in result.failures:
+        SCREEN.print(f"✗ {iso(failure.time)}: {say(lang, failure.message_en, failure.message_zh)}", style="bold red",
+                     markup=False)  # fmt: skip
     for cycle in result.cycles:
         show_cycle(cycle, lang)
     if result.report:
@@ -96,6 +100,6 @@ def show_diagnoses(diagnoses: Sequence[Diagnosis], lang: str) -> None:
         where = f" @{item.offset}" if item.offset is not None else ""
         reason = f" [{item.reason}{where}]" if item.reason else ""
         other = say(lang, item.message_zh, item.message_en)
-        SCREEN.print(f"{mark} {item.file}{reason}", style=style, markup=False)
+        SCREEN.print(f"{mark} {display_name(item.file)}{reason}", style=style, markup=False)
         SCREEN.print(f"    {say(lang, item.message_en, item.message_zh)}", markup=False)
         SCREEN.print(f"    {other}", style="dim", markup=False)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from wxcore.errors import LimitError, Reason
 from wxcore.landing.files import display_name, open_regular
+from wxcore.landing.unpack import CAP_BYTES
 
 BLOCK = 4 * 2**20
 INCOMING = "incoming"
@@ -33,13 +35,14 @@ class Landed:
     new: bool
 
 
-def land(path: Path, landing_root: Path) -> Landed:
+def land(path: Path, landing_root: Path, *, cap_bytes: int = CAP_BYTES) -> Landed:
     """Copy a file to `landing_root/ab/abcdef...` (its sha256) and make it durable before returning.
 
     The name of the source plays no part in the place, so no name can lead outside of `landing_root`.
 
     Raises:
         ReadError: NOT_FOUND, IS_DIRECTORY, NOT_A_FILE or EMPTY.
+        LimitError: TOO_LARGE, more than `cap_bytes`; nothing is kept of it.
     """
     source, _ = open_regular(path)
     incoming = landing_root / INCOMING
@@ -48,7 +51,7 @@ def land(path: Path, landing_root: Path) -> Landed:
     copied = Path(temporary)
     try:
         with source, os.fdopen(descriptor, "wb") as target:
-            sha256, size = _copy(source, target)
+            sha256, size = _copy(source, target, cap_bytes, display_name(path.name))
             final = landed_path(landing_root, sha256)
             new = not (final.is_file() and final.stat().st_size == size)
             if new:
@@ -66,9 +69,15 @@ def landed_path(landing_root: Path, sha256: str) -> Path:
     return landing_root / sha256[:2] / sha256
 
 
-def _copy(source: BinaryIO, target: BinaryIO) -> tuple[str, int]:
+def _copy(source: BinaryIO, target: BinaryIO, cap: int, name: str) -> tuple[str, int]:
     digest, size = hashlib.sha256(), 0
     while block := source.read(BLOCK):
+        if size + len(block) > cap:
+            raise LimitError(
+                Reason.TOO_LARGE,
+                f"{name}: larger than {cap} bytes: no weather file of ours is, so it is not kept",
+                f"{name}：超过 {cap} 字节，不是本系统的气象文件，不予保存",
+            )
         digest.update(block)
         target.write(block)
         size += len(block)

@@ -27,11 +27,11 @@ __all__ = [
     "DUPLICATE", "PENDING", "QUARANTINED", "STORED",
     "Conservation", "CycleRow", "FileRow", "Ledger", "WarningRow",
     "conservation", "cycle_versions", "files_between", "find_cycle", "find_file", "open_ledger",
-    "record_cycle", "record_file", "record_refusal", "record_warnings", "warnings_before",
+    "record_cycle", "record_file", "record_refusal", "record_warnings", "warnings_before", "withdraw_drafts",
 ]  # fmt: skip
 
 STORED, DUPLICATE, QUARANTINED, PENDING = "stored", "duplicate", "quarantined", "pending"
-DRAFT = "draft"
+DRAFT, WITHDRAWN = "draft", "withdrawn"
 
 
 @dataclass(frozen=True)
@@ -290,13 +290,13 @@ def record_warnings(ledger: Ledger, warnings: Iterable[tuple[str, str, datetime,
             values = {"region": region, "cycle_time": time, "hazard": hazard, "level": level, "json": text}
             here = WARNINGS.c.id == identifier
             known = connection.execute(select(WARNINGS).where(here)).mappings().one_or_none()
-            if known is not None and known["json"] == text:
+            if known is not None and known["json"] == text and known["state"] != WITHDRAWN:
                 continue
             if known is None:
                 row = {**values, "id": identifier, "state": DRAFT, "created_at": datetime.now(UTC)}
                 connection.execute(insert(WARNINGS).values(row))
-            elif known["state"] == DRAFT:
-                connection.execute(update(WARNINGS).where(here).values(values))
+            elif known["state"] in {DRAFT, WITHDRAWN}:
+                connection.execute(update(WARNINGS).where(here).values(state=DRAFT, **values))
             else:
                 raise LedgerError(
                     f"warning {identifier} is {known['state']}, not a draft: make an update that refers to it",
@@ -304,6 +304,21 @@ def record_warnings(ledger: Ledger, warnings: Iterable[tuple[str, str, datetime,
                 )
             changed += 1
     return changed
+
+
+def withdraw_drafts(ledger: Ledger, region: str, time: datetime, keep: Collection[str]) -> list[str]:
+    """Mark the drafts of a cycle that a new run of it does not make again; only drafts can be withdrawn.
+
+    Returns:
+        their ids, ascending.
+    """
+    table = WARNINGS.c
+    here = (table.region == region) & (table.cycle_time == require_utc(time)) & (table.state == DRAFT)
+    with ledger.engine.begin() as connection:
+        gone = sorted(set(connection.execute(select(table.id).where(here)).scalars()) - set(keep))
+        if gone:
+            connection.execute(update(WARNINGS).where(table.id.in_(gone)).values(state=WITHDRAWN))
+    return gone
 
 
 def warnings_before(ledger: Ledger, region: str, time: datetime, *, since: datetime | None = None) -> list[WarningRow]:

@@ -42,9 +42,10 @@ class Unpacked:
     complete: bool
 
 
-def unpack(path: Path, *, cap_bytes: int = CAP_BYTES, ratio_cap: int = RATIO_CAP) -> Unpacked:
+def unpack(path: Path, *, name: str = "", cap_bytes: int = CAP_BYTES, ratio_cap: int = RATIO_CAP) -> Unpacked:
     """Read and decompress a file (bz2 with any number of streams, gzip likewise, zip with one member, plain).
 
+    `name` is what messages call it (the path where empty).
     Memory: `cap_bytes` and about an eighth of it, whatever the file claims or holds.
 
     Raises:
@@ -54,7 +55,7 @@ def unpack(path: Path, *, cap_bytes: int = CAP_BYTES, ratio_cap: int = RATIO_CAP
     """
     source, size = open_regular(path)
     with source:
-        return _unpack(source, size, display_name(str(path)), cap_bytes, ratio_cap)
+        return _unpack(source, size, display_name(name or str(path)), cap_bytes, ratio_cap)
 
 
 def unpack_bytes(data: bytes, name: str, *, cap_bytes: int = CAP_BYTES, ratio_cap: int = RATIO_CAP) -> Unpacked:

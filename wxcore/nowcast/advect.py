@@ -5,6 +5,7 @@ All distances are taken in a local plane about the storm: x = R cos(lat) dlon, y
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,23 @@ KM_PER_MIN = 0.06
 DEGREE_KM = float(np.deg2rad(1) * EARTH_RADIUS_M / 1000)
 
 Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """When a storm is over a district [min after the storm's time].
+
+    Attributes:
+        eta_min: first lead at which the forecast outline itself touches; where `timed` is false the first lead at
+            which the outline, one sigma wider, does: the earliest possible, not the expected time.
+        end_min: last lead at which the outline, one sigma wider, touches.
+        timed: does the forecast outline touch before the horizon? Never for a storm of unknown motion, unless it is
+            there already: such a storm may come, but nobody knows when.
+    """
+
+    eta_min: float
+    end_min: float
+    timed: bool
 
 
 def sigma_km(storm: pd.Series, lead_min: Floats | float) -> Floats:
@@ -108,8 +126,11 @@ def area_at_risk(storm: pd.Series, lead_start_min: float, lead_end_min: float) -
 
 def arrival_window(
     storm: pd.Series, polygon_of_district: BaseGeometry, horizon_min: float = HORIZON_MIN
-) -> tuple[float, float] | None:
-    """First and last lead [min] at which the storm's outline, one sigma wider, touches a district.
+) -> Arrival | None:
+    """When the storm comes over a district and leaves it, and whether that can be told at all.
+
+    The arrival is that of the outline moved on, not of its growing one-sigma rim, which touches earlier the farther the
+    district is. The rim decides only whether the storm may come.
 
     Args:
         storm: one row of schema.STORMS.
@@ -117,8 +138,8 @@ def arrival_window(
         horizon_min: how far to look [min].
 
     Returns:
-        (eta, end), 0 <= eta <= end <= horizon, to ARRIVAL_STEP_MIN; eta is 0 where it is there already and end is the
-        horizon where it is still there then. None where it does not come.
+        0 <= eta_min <= end_min <= horizon, to ARRIVAL_STEP_MIN; eta_min is 0 where it is there already, end_min the
+        horizon where it may still be there then. None where not even the rim comes.
     """
     count = round(horizon_min / ARRIVAL_STEP_MIN) + 1
     leads = np.linspace(0.0, horizon_min, count)
@@ -128,7 +149,9 @@ def arrival_window(
     touched = np.flatnonzero(shapely.dwithin(outlines, district, sigma))  # type: ignore[call-overload]  # takes arrays
     if touched.size == 0:
         return None
-    return float(leads[touched[0]]), float(leads[touched[-1]])
+    over = np.flatnonzero(shapely.intersects(district, outlines[:-1]))
+    first = over[0] if over.size else touched[0]
+    return Arrival(float(leads[first]), float(leads[touched[-1]]), timed=over.size > 0)
 
 
 def hit_probability(storm: pd.Series, polygon_of_district: BaseGeometry, horizon_min: float = HORIZON_MIN) -> float:

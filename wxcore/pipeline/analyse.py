@@ -1,6 +1,6 @@
 """Decoded inputs to the cycle's cube: mosaic, column products, and the 2-D composite where no beam looked."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 
 from wxcore.environment.levels import Levels
-from wxcore.landing.land import landed_path
-from wxcore.pipeline.gather import Chosen, is_simulated, load_volumes
+from wxcore.errors import ReadError, WxcoreError
+from wxcore.landing.ledger import FileRow
+from wxcore.pipeline.gather import Chosen, is_simulated, load_file, load_volumes, lost
 from wxcore.pipeline.home import Home
-from wxcore.pipeline.read import read_file
 from wxcore.products.columns import column_products, composite_only_products
 from wxcore.products.hail_range import Reach, only_where_hail_can_be_judged
 from wxcore.radar.mosaic import mosaic
@@ -21,9 +21,17 @@ from wxcore.radar.regrid import to_grid
 from wxcore.radar.volume import Volume
 from wxcore.region import Region
 from wxcore.schema import ENVIRONMENT, LEVELS_SOURCES, OBSERVED_COMPOSITE, OBSERVED_NONE
+from wxcore.times import iso
 
 REAL, SIMULATED = "real", "SYN"
 """Truth classes of what a cycle is made of (DESIGN.md section 4)."""
+
+ONLY_2D = ("2-D only: hail and gale were not assessed", "仅有二维组合反射率：未评估冰雹和雷暴大风")
+FOREIGN_MOSAIC = ("mosaic of another system, its quality control unknown", "采用外部系统三维拼图，其质控情况未知")
+CLIMATOLOGY = (
+    "0 C and -20 C heights are climatology: MESH and POSH less certain",
+    "0℃和-20℃层高度取自气候值：MESH、POSH 可信度降低",
+)
 
 
 @dataclass(frozen=True)
@@ -54,40 +62,53 @@ def analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels: 
 
 
 def _analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels: Levels) -> Analysis:
-    volumes = load_volumes(home, region, chosen.volumes)
+    volumes, unread = load_volumes(home, region, chosen.volumes)
     present = {volume.site.id for volume in volumes}
-    missing = tuple(f"radar {site.id}" for site in region.radars_at(when) if site.id not in present)
-    notes_en: list[str] = []
-    notes_zh: list[str] = []
-    flat = None
-    if chosen.composite is not None:
-        native = read_file(landed_path(home.landing, chosen.composite.sha256), chosen.composite.name).native
-        flat = composite_cube(native, region, when)
+    missing = [*unread, *(f"radar {site.id}" for site in region.radars_at(when) if site.id not in present)]
+    flat = _try(chosen.composite, lambda row: composite_cube(load_file(home, row), region, when), missing)
     if volumes:
-        cube = volume_cube(volumes, region, when, levels)
-    elif chosen.mosaic is not None:
-        native = read_file(landed_path(home.landing, chosen.mosaic.sha256), chosen.mosaic.name).native
-        cube = mosaic_cube(native, region, when, levels)
-        notes_en.append("mosaic of another system, its quality control unknown")
-        notes_zh.append("采用外部系统三维拼图，其质控情况未知")
+        cube: xr.Dataset | None = volume_cube(volumes, region, when, levels)
+        notes: list[tuple[str, str]] = []
     else:
-        assert flat is not None, "choose() gave a row of no known kind"
-        notes_en.append("2-D only: hail and gale were not assessed")
-        notes_zh.append("仅有二维组合反射率：未评估冰雹和雷暴大风")
-        return Analysis(flat, "composite", REAL, missing, tuple(notes_en), tuple(notes_zh))
+        cube = _try(chosen.mosaic, lambda row: mosaic_cube(load_file(home, row), region, when, levels), missing)
+        notes = [FOREIGN_MOSAIC]
+    if cube is None and flat is None:
+        raise WxcoreError(
+            f"no file of {iso(when)} can be used for {region.id}: {'; '.join(missing)}",
+            f"{region.name_zh} {iso(when)} 没有可用文件：{'；'.join(missing)}",
+        )
+    if cube is None:
+        assert flat is not None
+        return _told(flat, "composite", REAL, missing, [ONLY_2D])
     if flat is not None:
         cube = fill_with_composite(cube, flat)
-    truth = SIMULATED if is_simulated(volumes) else REAL
     if levels.quality != "good":
-        notes_en.append("0 C and -20 C heights are climatology: MESH and POSH less certain")
-        notes_zh.append("0℃和-20℃层高度取自气候值：MESH、POSH 可信度降低")
-    quality = {volume.site.id: qc_summary(volume) for volume in volumes}
-    return Analysis(cube, "volume", truth, missing, tuple(notes_en), tuple(notes_zh), quality)
+        notes.append(CLIMATOLOGY)
+    found = _told(cube, "volume", SIMULATED if is_simulated(volumes) else REAL, missing, notes)
+    return replace(found, quality={volume.site.id: qc_summary(volume) for volume in volumes})
+
+
+def _try(row: FileRow | None, make: Callable[[FileRow], xr.Dataset], missing: list[str]) -> xr.Dataset | None:
+    """What `make` gives; None, and a word in `missing`, where the file is gone or does not touch the region."""
+    if row is None:
+        return None
+    try:
+        return make(row)
+    except ReadError as error:
+        missing.append(lost(row, error))
+        return None
+
+
+def _told(
+    cube: xr.Dataset, kind: str, truth: str, missing: Sequence[str], notes: Sequence[tuple[str, str]]
+) -> Analysis:
+    return Analysis(cube, kind, truth, tuple(missing), tuple(en for en, _ in notes), tuple(zh for _, zh in notes))
 
 
 def volume_cube(volumes: Sequence[Volume], region: Region, when: datetime, levels: Levels) -> xr.Dataset:
     """Mosaic of the volumes and its column products (schema.MOSAIC and schema.PRODUCTS)."""
     cube = mosaic(volumes, region.grid, when=when)
+    cube = cube.assign(reflectivity=cube["reflectivity"].assign_attrs(method=cube.attrs["method"]))
     return _with_products(cube, region, levels, [_reach(v) for v in volumes if v.site.id in cube.attrs["radars"]])
 
 

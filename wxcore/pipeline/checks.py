@@ -3,7 +3,7 @@
 import math
 from datetime import datetime, timedelta
 
-from wxcore.errors import ReadError, Reason
+from wxcore.errors import ReadError, Reason, TimeError
 from wxcore.pipeline.formats import FORMATS
 from wxcore.pipeline.read import Reading
 from wxcore.radar.volume import Site, Volume
@@ -51,21 +51,29 @@ def _check_name(reading: Reading, name: str) -> None:
     named = match.groupdict()
     site, time = named.get("id"), named.get("t")
     described = reading.description
-    if site and described.site and site != described.site:
+    if site and described.site and site.upper() != described.site.upper():
         raise ReadError(
             Reason.NAME_MISMATCH,
             f"{name}: the name says radar {site}, the header says {described.site}: find out which is right and rename",
             f"{name}：文件名为雷达 {site}，文件头为 {described.site}：请核实后改名",
         )
     if time and len(time) == len("yyyymmddHHMMSS"):
-        said = parse_time(f"{time[:8]}T{time[8:]}+00:00")
-        if abs(said - described.time) > NAME_TIME_TOLERANCE:
+        said = _time_named(time)
+        if said is None or abs(said - described.time) > NAME_TIME_TOLERANCE:
             raise ReadError(
                 Reason.NAME_MISMATCH,
-                f"{name}: the name says {iso(said)}, the header says {iso(described.time)}: "
+                f"{name}: the name says {time}, the header says {iso(described.time)}: "
                 "find out which is right and rename",
-                f"{name}：文件名时间 {iso(said)}，文件头时间 {iso(described.time)}：请核实后改名",
+                f"{name}：文件名时间 {time}，文件头时间 {iso(described.time)}：请核实后改名",
             )
+
+
+def _time_named(digits: str) -> datetime | None:
+    """The time of 14 digits, None where they are none."""
+    try:
+        return parse_time(f"{digits[:8]}T{digits[8:]}+00:00")
+    except TimeError:
+        return None
 
 
 def _check_not_named_as_another(found: Format, name: str) -> None:

@@ -19,7 +19,7 @@ from wxcore.archive.storms import recent_storms
 from wxcore.environment.levels import Levels, levels_for
 from wxcore.errors import WxcoreError
 from wxcore.hazard.rules import probabilities
-from wxcore.landing.ledger import Ledger, record_cycle, record_warnings
+from wxcore.landing.ledger import Ledger, record_cycle, record_warnings, withdraw_drafts
 from wxcore.pipeline.analyse import REAL, Analysis, analyse
 from wxcore.pipeline.gather import Chosen, choose
 from wxcore.pipeline.home import Home
@@ -76,7 +76,7 @@ def run_cycle(
         home.archive, region.id, region.grid, when, analysis.cube, storms, provenance, probabilities=chances
     )
     drafts = tuple(item for item in live if is_new(item, when))
-    _record(ledger, region, when, commit, provenance, drafts)
+    withdrawn = _record(ledger, region, when, commit, provenance, drafts)
     return CycleResult(
         time=when,
         notes_en=analysis.notes_en,
@@ -86,6 +86,7 @@ def run_cycle(
         storms=storms,
         probabilities=chances,
         drafts=drafts,
+        withdrawn=withdrawn,
         active=tuple(live),
         levels=_levels(levels),
         quality=analysis.quality,
@@ -157,13 +158,15 @@ def _record(
     commit: Commit,
     provenance: Mapping[str, Any],
     drafts: Sequence[Warning],
-) -> None:
+) -> tuple[str, ...]:
+    """Tell the ledger; returns the ids of drafts that an earlier run of this cycle left and this one withdraws."""
     record_cycle(
         ledger, region.id, when,
         snapshot_id=commit.snapshot_id, fingerprint=provenance["fingerprint"],
         degraded=bool(provenance["missing"] or provenance["notes"]), missing=provenance["missing"],
     )  # fmt: skip
     record_warnings(ledger, [(item.id, region.id, when, item.hazard, item.level, to_dict(item)) for item in drafts])
+    return tuple(withdraw_drafts(ledger, region.id, when, {item.id for item in drafts}))
 
 
 def _levels(levels: Levels) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class Diagnosis:
     format: str
     site: str
     time: str
+    scan: str
     sweeps: int
     moments: tuple[str, ...]
     reason: str
@@ -40,7 +41,7 @@ def diagnose(path: Path) -> Diagnosis:
         reading = read_file(path, path.name)
     except ReadError as error:
         return Diagnosis(
-            str(path), False, _format_of(path), "", "", 0, (), error.reason, error.zh, error.en, error.offset
+            str(path), False, _format_of(path), "", "", "", 0, (), error.reason, error.zh, error.en, error.offset
         )
     return _healthy(path, reading)
 
@@ -57,8 +58,10 @@ def _healthy(path: Path, reading: Reading) -> Diagnosis:
     remarks = "; ".join((*what.remarks, *name_remarks(found, path.name, FORMATS)))
     site = f", radar {what.site}" if what.site else ""
     site_zh = f"，雷达 {what.site}" if what.site else ""
-    sweeps = f", {what.sweeps} sweeps" if what.sweeps else ""
-    sweeps_zh = f"，{what.sweeps} 层" if what.sweeps else ""
+    scan = f", scan {what.scan}" if what.scan else ""
+    scan_zh = f"，扫描方式 {what.scan}" if what.scan else ""
+    sweeps = f"{scan}, {what.sweeps} sweeps" if what.sweeps else ""
+    sweeps_zh = f"{scan_zh}，{what.sweeps} 层" if what.sweeps else ""
     moments = " ".join(what.moments)
     clock_zh = f"北京时间 {beijing(what.time):%Y-%m-%d %H:%M:%S}"
     return Diagnosis(
@@ -67,6 +70,7 @@ def _healthy(path: Path, reading: Reading) -> Diagnosis:
         format=found.name,
         site=what.site,
         time=iso(what.time),
+        scan=what.scan,
         sweeps=what.sweeps,
         moments=what.moments,
         reason="",

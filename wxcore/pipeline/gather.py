@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from wxcore.errors import ReadError
 from wxcore.landing.land import landed_path
 from wxcore.landing.ledger import FileRow, Ledger, files_between
 from wxcore.pipeline.checks import place
@@ -55,15 +57,36 @@ def choose(ledger: Ledger, region: Region, when: datetime) -> Chosen:
     )
 
 
-def load_volumes(home: Home, region: Region, rows: Sequence[FileRow]) -> list[Volume]:
-    """Decode, place and quality-control the volumes, two at a time, in the order of `rows`."""
+def load_volumes(home: Home, region: Region, rows: Sequence[FileRow]) -> tuple[list[Volume], list[str]]:
+    """Decode, place and quality-control the volumes, two at a time.
 
-    def load(row: FileRow) -> Volume:
-        native = read_file(landed_path(home.landing, row.sha256), row.name).native
-        return quality_control(place(native, region))
+    Returns:
+        the volumes in the order of `rows`, and a sentence for each that could not be read any more.
+    """
+
+    def load(row: FileRow) -> Volume | str:
+        try:
+            return quality_control(place(load_file(home, row), region))
+        except ReadError as error:
+            return lost(row, error)
 
     with ThreadPoolExecutor(DECODE_THREADS) as pool:
-        return list(pool.map(load, rows))
+        found = list(pool.map(load, rows))
+    return [item for item in found if isinstance(item, Volume)], [item for item in found if isinstance(item, str)]
+
+
+def load_file(home: Home, row: FileRow) -> Any:
+    """The native object of a landed file.
+
+    Raises:
+        ReadError: its bytes are gone or damaged since it was stored.
+    """
+    return read_file(landed_path(home.landing, row.sha256), row.name).native
+
+
+def lost(row: FileRow, error: ReadError) -> str:
+    """How a stored file that cannot be used is named among what is missing."""
+    return f"file {row.name} ({error.reason})"
 
 
 def is_simulated(volumes: Sequence[Volume]) -> bool:

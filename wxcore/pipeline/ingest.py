@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wxcore.errors import ReadError, Reason
+from wxcore.landing.files import display_name
 from wxcore.landing.land import Landed, land
 from wxcore.landing.ledger import FileRow, Ledger, find_file, record_file, record_refusal
 from wxcore.pipeline.checks import accept
@@ -71,7 +72,7 @@ def _examine_all(
 
 
 def _examine(path: Path, home: Home, region: Region, ledger: Ledger, now: datetime) -> _Examined:
-    name = path.name.encode("utf-8", "backslashreplace").decode()
+    name = display_name(path.name)
     try:
         landed = land(path, home.landing)
     except ReadError as error:
@@ -122,4 +123,8 @@ def _register(ledger: Ledger, examined: _Examined, now: datetime) -> Input:
             offset=examined.offset,
         ),
     )
+    if (
+        outcome == DUPLICATE
+    ):  # of bytes stored a moment ago, under another name perhaps: why this one was refused is moot
+        return replace(item, status=DUPLICATE, reason="", message_en="", message_zh="")
     return replace(item, status=outcome)

@@ -29,7 +29,7 @@ def read_file(path: Path, name: str) -> Reading:
     Raises:
         ReadError: with the reason why not.
     """
-    unpacked = unpack(path)
+    unpacked = unpack(path, name=name)
     found = identify(unpacked.data[:HEAD_BYTES], name, FORMATS)
     if not unpacked.complete:
         raise _truncated(name, f"{unpacked.compression}, {found.title_en}", len(unpacked.data))

@@ -2,6 +2,7 @@
 
 import base64
 import math
+import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -40,24 +41,30 @@ Tracks = dict[tuple[str, datetime], str]
 """SVG path of a storm up to a cycle."""
 
 SIGNAL_COLOURS = {"blue": "#2b6cd4", "yellow": "#d9ae00", "orange": "#f28300", "red": "#d3131b"}
+READABLE = 0o644
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 def publish(home: Home, region: Region, result: RunResult) -> None:
     """Write the drafts' files and report.html; each file is whole or not there."""
     for cycle in result.cycles:
+        collection = home.drafts / f"{region.id}-{cycle.time:%Y%m%dT%H%MZ}.geojson"
+        for identifier in cycle.withdrawn:
+            (home.drafts / f"{identifier}.xml").unlink(missing_ok=True)
+            collection.unlink(missing_ok=True)
         for item in cycle.drafts:
             _write(home.drafts / f"{item.id}.xml", cap_xml(item))
         if cycle.drafts:
-            _write(home.drafts / f"{region.id}-{cycle.time:%Y%m%dT%H%MZ}.geojson", geojson_bytes(cycle.drafts))
+            _write(collection, geojson_bytes(cycle.drafts))
     _write(home.report, render(region, result).encode())
 
 
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    part.replace(path)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
+        part.write(content)
+    Path(part.name).chmod(READABLE)
+    Path(part.name).replace(path)
 
 
 def render(region: Region, result: RunResult) -> str:
@@ -79,6 +86,7 @@ def render(region: Region, result: RunResult) -> str:
             if region.grid.contains(site.lon, site.lat)
         ],
         inputs=[item.to_json() for item in result.inputs],
+        failures=result.failures,
         cycles=[_cycle(cycle, canvas, tracks) for cycle in shown],
     )
 
@@ -171,7 +179,7 @@ def _storms(
             "x": canvas.x(row["lon"]),
             "y": canvas.y(row["lat"]),
             "leads": leads.get(row["storm_id"], []),
-            "place": f"{row['lat']:.2f}N {row['lon']:.2f}E",
+            "place": f"{abs(row['lat']):.2f}{'NS'[row['lat'] < 0]} {abs(row['lon']):.2f}{'EW'[row['lon'] < 0]}",
             "numbers": _numbers(row),
             "chances": [_chance(chances[row["storm_id"], hazard]) for hazard in HAZARDS],
         }

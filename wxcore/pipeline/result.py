@@ -65,6 +65,7 @@ class CycleResult:
 
     Attributes:
         drafts: written by this cycle; active: all in force after it.
+        withdrawn: ids of drafts that an earlier run of this cycle wrote and this one does not.
         quality: gates with echo by radar and by flag of the quality control.
         committed: false where the archive already held exactly this.
     """
@@ -77,6 +78,7 @@ class CycleResult:
     storms: pd.DataFrame
     probabilities: pd.DataFrame
     drafts: tuple[Warning, ...]
+    withdrawn: tuple[str, ...]
     active: tuple[Warning, ...]
     levels: dict[str, Any]
     quality: dict[str, dict[str, int]]
@@ -106,7 +108,21 @@ class CycleResult:
             "storms": [_storm_json(row) for row in self.storms.to_dict("records")],
             "probabilities": [_probability_json(row) for row in self.probabilities.to_dict("records")],
             "drafts": [_draft_json(draft) for draft in self.drafts],
+            "withdrawn": list(self.withdrawn),
         }
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cycle that could not be run, and why."""
+
+    time: datetime
+    message_en: str
+    message_zh: str
+
+    def to_json(self) -> dict[str, Any]:
+        """One element of `failures`."""
+        return {"time": iso(self.time), "message_en": self.message_en, "message_zh": self.message_zh}
 
 
 @dataclass(frozen=True)
@@ -116,12 +132,13 @@ class RunResult:
     region: str
     inputs: tuple[Input, ...]
     cycles: tuple[CycleResult, ...]
+    failures: tuple[Failure, ...] = ()
     report: str = ""
 
     @property
     def failed(self) -> bool:
-        """Was any file refused, or nothing usable?"""
-        return not self.cycles or any(item.status == QUARANTINED for item in self.inputs)
+        """Was any file refused, any cycle not run, or nothing usable?"""
+        return not self.cycles or bool(self.failures) or any(item.status == QUARANTINED for item in self.inputs)
 
     def to_json(self) -> dict[str, Any]:
         """What `--json` prints."""
@@ -129,6 +146,7 @@ class RunResult:
             "region": self.region,
             "report": self.report,
             "inputs": [item.to_json() for item in self.inputs],
+            "failures": [failure.to_json() for failure in self.failures],
             "cycles": [cycle.to_json() for cycle in self.cycles],
         }
 

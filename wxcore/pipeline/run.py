@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from wxcore.errors import WxcoreError
 from wxcore.pipeline.cycle import run_cycle
 from wxcore.pipeline.gather import cycles_covered
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.ingest import ingest
 from wxcore.pipeline.report import publish
-from wxcore.pipeline.result import QUARANTINED, CycleResult, Input, RunResult
+from wxcore.pipeline.result import QUARANTINED, CycleResult, Failure, Input, RunResult
 from wxcore.region import Region
 from wxcore.times import cycle_of
 
@@ -60,12 +61,17 @@ def run(
     """
     inputs = jobs.ingest(paths, home, region, progress=on_input)
     cycles: list[CycleResult] = []
+    failures: list[Failure] = []
     for when, items in plan(inputs, at):
-        cycle = jobs.cycle(home, region, when, h0_m=heights[0], hm20_m=heights[1])
+        try:
+            cycle = jobs.cycle(home, region, when, h0_m=heights[0], hm20_m=heights[1])
+        except WxcoreError as error:  # the other cycles, and what was said of each file, must not be lost
+            failures.append(Failure(when, error.en, error.zh))
+            continue
         cycles.append(_with_offered(cycle, items))
         if on_cycle is not None:
             on_cycle(cycles[-1])
-    result = RunResult(region.id, tuple(inputs), tuple(cycles), str(home.report))
+    result = RunResult(region.id, tuple(inputs), tuple(cycles), tuple(failures), str(home.report))
     publish(home, region, result)
     return result
 

@@ -14,4 +14,5 @@ def describe_volume(volume: Volume) -> Description:
         sweeps=len(volume.sweeps),
         moments=tuple(moments),
         remarks=volume.remarks,
+        scan=volume.task,
     )

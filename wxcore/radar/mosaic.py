@@ -24,7 +24,7 @@ from wxcore.errors import ReadError, Reason
 from wxcore.grid import Grid
 from wxcore.radar.geometry import beam_through, ground_position, slant_at_arc
 from wxcore.radar.mosaic_kernels import OUT_OF_RANGE, fill_many, fill_one
-from wxcore.radar.tilts import AZIMUTH_STEPS, Tilt, half_beam_deg, tilts_of
+from wxcore.radar.tilts import AZIMUTH_STEPS, Tilt, half_beam_deg, tilt_elevations, tilts_of
 from wxcore.radar.volume import Volume
 from wxcore.schema import HEIGHT, LAT, LON, MOSAIC, OBSERVED_NONE, OBSERVED_VOLUME, TIME
 from wxcore.times import iso, require_utc, to_datetime64
@@ -49,6 +49,11 @@ exp(-(s / 230 km)^2) / (1 + (beam radius / 3 km)^2) / (1 + (off / 0.5 deg)^2). T
 with the cell's own distance from the beam in place of half the gap: the radar that looked there speaks before the one
 that interpolates across 4 deg. (Huai'an and Taizhou, 2020-06-12: MESH of the mean 42.5 mm, 38.8 without this factor;
 46.2 and 45.8 mm alone. A mean of displaced peaks is always lower than either.)"""
+
+MUCH_SMALLER_SPAN = 0.25
+"""Of two volumes of one radar the one whose tilts span less than this part of the other's is a scrap (a single PPI, a
+volume cut off after the first tilts) and is used only where there is nothing else [our choice]. Clear-air volumes
+(0.5 to 4.5 deg) are scraps beside storm volumes (to 19.5): for one cycle the older, deeper look counts."""
 
 ROWS_AT_ONCE = 32
 """Rows for which float64 distances are held at a time: keeps the memory added by a table below 2 MB."""
@@ -94,8 +99,9 @@ def mosaic(volumes: Sequence[Volume], grid: Grid, *, when: datetime, max_range_m
     """The 3-D mosaic of the volumes on the grid, as schema.MOSAIC.
 
     Args:
-        volumes: any number, in any order. Of two volumes of one radar the one nearest to `when` is used. A volume
-            without a usable tilt of DBZH is named in attribute `radars_without_tilts` and takes no part.
+        volumes: any number, in any order. Of the volumes of one radar (same id, same place) that have a usable tilt
+            of DBZH, scraps (MUCH_SMALLER_SPAN) aside, the one nearest to `when` is used. A radar none of whose
+            volumes has such a tilt is named in attribute `radars_without_tilts` and takes no part.
         grid: the target.
         when: the mosaic's time.
         max_range_m: ground distance to which a radar takes part [m].
@@ -111,15 +117,10 @@ def mosaic(volumes: Sequence[Volume], grid: Grid, *, when: datetime, max_range_m
         ReadError: BAD_POSITION, a volume's site has no finite position.
     """
     when = require_utc(when)
-    used: list[tuple[Volume, tuple[Tilt, ...]]] = []
-    without: list[str] = []
-    for volume in _one_per_radar(volumes, when):
+    for volume in volumes:
         _require_position(volume)
-        tilts = tilts_of(volume, max_range_m=_slant_limit(max_range_m))
-        if tilts:
-            used.append((volume, tilts))
-        else:
-            without.append(volume.site.id)
+    chosen, without = _one_per_radar(volumes, when)
+    used = [(volume, tilts_of(volume, max_range_m=_slant_limit(max_range_m))) for volume in chosen]
     arrays = _fill(used, grid, max_range_m)
     attrs = {
         "radars": [volume.site.id for volume, _ in used],
@@ -132,13 +133,20 @@ def mosaic(volumes: Sequence[Volume], grid: Grid, *, when: datetime, max_range_m
     return _dataset(arrays, grid, when, attrs)
 
 
-def _one_per_radar(volumes: Sequence[Volume], when: datetime) -> list[Volume]:
-    nearest: dict[str, Volume] = {}
+def _one_per_radar(volumes: Sequence[Volume], when: datetime) -> tuple[list[Volume], list[str]]:
+    """One volume of each radar, by id, and the ids of the radars without a tilt."""
+    spans: dict[tuple[str, float, float], list[tuple[float, Volume]]] = {}
     for volume in volumes:
-        other = nearest.get(volume.site.id)
-        if other is None or abs(volume.start - when) < abs(other.start - when):
-            nearest[volume.site.id] = volume
-    return [nearest[radar] for radar in sorted(nearest)]
+        of_radar = spans.setdefault((volume.site.id, volume.site.latitude, volume.site.longitude), [])
+        if elevations := tilt_elevations(volume):
+            of_radar.append((elevations[-1] - elevations[0], volume))
+    chosen: list[Volume] = []
+    for _, of_radar in sorted(item for item in spans.items() if item[1]):
+        least = MUCH_SMALLER_SPAN * max(span for span, _ in of_radar)
+        whole = [volume for span, volume in of_radar if span >= least]
+        chosen.append(min(whole, key=lambda volume: abs(volume.start - when)))
+    seen = {volume.site.id for volume in chosen}
+    return chosen, sorted({radar for radar, _, _ in spans} - seen)
 
 
 def _require_position(volume: Volume) -> None:

@@ -49,6 +49,9 @@ SPIKE_NEIGHBOURS = 15
 """... and stands out: so much more of the ray is filled than of the median of 15 rays to each side [our choice]."""
 SPIKE_STORM_DB = 6.0
 """Gates of a spike that are this much stronger than it hold something else as well, and stay [our choice]."""
+SPIKE_MAX_WIDTH_DEG, SPIKE_LONG_M = 3.5, 150_000.0
+"""... and is narrow (three rays of 1 deg, and pointing), or so long that no one level of rain fills it: a radar that
+ends at 150 km sees only 50 km of a band of rain beyond SPIKE_FROM_M [our choice]."""
 SPIKE_LEAST_GATES = 30
 WEATHER_TOP_M = 20_000.0
 """Nothing above this height is weather: a ray that is filled up there needs no contrast."""
@@ -67,7 +70,11 @@ ALOFT_M = (1500.0, 4500.0)
 """Echo aloft is looked for in the lowest tilt whose beam is this far above: a storm is deeper than 1.5 km, and few
 are deeper than 4.5 km above any beam [our choice]."""
 ALOFT_AROUND_M, ALOFT_MOST_RAYS, ALOFT_STEP_M = 2000.0, 6, 500.0
-"""... within this distance, in steps of about the third, for storms lean and move between two tilts."""
+"""... within this distance, in steps of about the third, for storms lean."""
+CORE_DBZ, STORM_SPEED, ALOFT_LONGEST_S, ALOFT_MOST_RAYS_MOVED = 40.0, 25.0, 400.0, 45
+"""... and for what then seems clutter but is as strong as hail's growth needs (DOMAIN.md 2.2), again in a neighbourhood
+wider by what a fast storm moves [m s-1] between the sweeps: a core that crosses the beam shows no velocity. More than
+400 s is a damaged clock. Weaker echo must not profit from rain kilometres away [our choice]."""
 GROUND_BEAM_M = 3000.0
 """A beam higher than this above the antenna meets no ground (the peaks about the Chongqing radars stay below), and
 above it the edges of storms look like clutter: none is looked for [our choice]."""
@@ -84,8 +91,8 @@ CLUTTER_SCORE, SCORE_WITHOUT_DOPPLER, WITNESS_LEAST = 0.6, 0.9, 0.5
 reach the third. Where no tilt looked aloft nothing is removed."""
 MOVING = 5.0
 """What moves faster [m s-1] is no ground clutter."""
-PILLAR_DBZ, PILLAR_DROP_DB = 45.0, 30.0
-"""So strong, not moving, and so much weaker within ALOFT_M: no storm does this, a mountain does."""
+PILLAR_DBZ, PILLAR_DROP_DB, PILLAR_ROUGH = 45.0, 30.0, 0.1
+"""So strong, not moving, not quite smooth, and so much weaker within ALOFT_M: no storm does this, a mountain does."""
 IMPOSSIBLE_DBZ = 72.0
 """Stronger than rain and hail get at S band (hail shafts reach 70); with the loss aloft velocity need not agree."""
 
@@ -96,7 +103,8 @@ SAME_RAY_DEG = 1.5
 
 @dataclass(frozen=True)
 class _Field:
-    """Reflectivity of one sweep (NOTHING no echo, NaN unknown) and where it is; height above the antenna by gate."""
+    """Reflectivity of one sweep (NOTHING no echo, NaN unknown), and where and when (since 1970, NaN unknown) it is;
+    height above the antenna by gate."""
 
     z: Floats
     azimuth: npt.NDArray[np.float64]
@@ -105,6 +113,7 @@ class _Field:
     height: npt.NDArray[np.float64]
     elevation: float
     wrap: bool
+    time_s: float
 
     @property
     def echo(self) -> Bools:
@@ -165,7 +174,13 @@ def _field(sweep: Sweep) -> _Field | None:
         height=beam_height(range_m, elevation),
         elevation=elevation,
         wrap=bool(gap < 5.0 and azimuth.size > 90),
+        time_s=_middle_s(sweep.time),
     )
+
+
+def _middle_s(time: npt.NDArray[np.datetime64]) -> float:
+    known = time[~np.isnat(time)]
+    return float(np.median(known.astype("datetime64[ns]").astype(np.int64))) / 1e9 if known.size else np.nan
 
 
 def _range(moment: Moment) -> npt.NDArray[np.float64]:
@@ -184,6 +199,9 @@ def _spikes(moment: Moment, field: _Field) -> Bools | None:
     high = field.height > WEATHER_TOP_M
     too_high = _part(field.echo[:, high], (moment.classes != MISSING)[moment.codes[:, high]])
     stands_out = filled - _around(filled, field.wrap) >= SPIKE_CONTRAST
+    spacing = 360.0 / field.azimuth.size if field.wrap else 1.0
+    narrow = _run_lengths(filled >= SPIKE_FILLED / 2, field.wrap) * spacing <= SPIKE_MAX_WIDTH_DEG
+    stands_out &= narrow | (looked.sum(axis=1) * field.gate_m >= SPIKE_LONG_M)
     suspects = np.flatnonzero((filled >= SPIKE_FILLED) & (stands_out | (too_high >= SPIKE_FILLED)))
     spikes = np.zeros(field.z.shape, dtype=bool)
     power = 20.0 * np.log10(np.maximum(field.range_m, 1.0) / SPIKE_FROM_M)
@@ -201,6 +219,13 @@ def _part(echo: Bools, looked: Bools) -> npt.NDArray[np.float64]:
     """Part of the gates looked at that hold an echo, by ray; 0 where too few were looked at."""
     count = looked.sum(axis=1)
     return np.where(count >= SPIKE_LEAST_GATES, echo.sum(axis=1) / np.maximum(count, 1), 0.0)
+
+
+def _run_lengths(rays: Bools, wrap: bool) -> Ints:
+    """Number of adjacent rays in the run that each ray belongs to, 0 outside."""
+    size = np.empty((rays.size, 1), dtype=np.int32)
+    qc_kernels.component_sizes(rays[:, np.newaxis].view(np.uint8), wrap, size)
+    return size[:, 0]
 
 
 def _around(values: npt.NDArray[np.float64], wrap: bool) -> npt.NDArray[np.float64]:
@@ -248,21 +273,30 @@ def _clutter(volume: Volume, sweep: Sweep, field: _Field, fields: list[_Field]) 
     part = replace(field, z=np.ascontiguousarray(field.z[:, low]), range_m=field.range_m[low], height=field.height[low])
     if not (part.z >= CLUTTER_MIN_DBZ).any():
         return None
-    drop = part.z - _aloft(part, fields)
     still, speed = _doppler(volume, sweep, part)
-    rough = _roughness(part)
+    witnesses = (_roughness(part), still, speed)
+    clutter = _judge(part.z, part.z - _aloft(part, fields, part.z, moved=False), witnesses)
+    cores = clutter & (part.z >= CORE_DBZ)
+    if cores.any():
+        suspects = np.where(cores, part.z, np.float32(NOTHING))
+        clutter &= ~cores | _judge(part.z, part.z - _aloft(part, fields, suspects, moved=True), witnesses)
+    found = np.zeros(field.z.shape, dtype=bool)
+    found[:, low] = clutter
+    return found
+
+
+def _judge(z: Floats, drop: Floats, witnesses: tuple[Floats, Floats, Floats]) -> Bools:
+    """Clutter by the loss to aloft [dB] and the witnesses roughness, standing still, and mean |V| [m s-1]."""
+    rough, still, speed = witnesses
     fading = _ramp(drop, DROP_RAMP)
     with np.errstate(invalid="ignore"):
-        witnesses = np.where(np.isnan(still), 2, 3)
-        score = (rough + fading + np.nan_to_num(still)) / witnesses
+        score = (rough + fading + np.nan_to_num(still)) / np.where(np.isnan(still), 2, 3)
         fuzzy = score >= np.where(np.isnan(still), SCORE_WITHOUT_DOPPLER, CLUTTER_SCORE)
         fuzzy &= (rough >= WITNESS_LEAST) & (fading >= WITNESS_LEAST)
-        pillar = (part.z >= PILLAR_DBZ) & (drop >= PILLAR_DROP_DB)
-        impossible = (part.z >= IMPOSSIBLE_DBZ) & (drop >= PILLAR_DROP_DB)
-        clutter = ((fuzzy | pillar) & ~(speed > MOVING)) | impossible
-    found = np.zeros(field.z.shape, dtype=bool)
-    found[:, low] = clutter & (part.z >= CLUTTER_MIN_DBZ)
-    return found
+        pillar = (z >= PILLAR_DBZ) & (drop >= PILLAR_DROP_DB) & (rough >= PILLAR_ROUGH)
+        impossible = (z >= IMPOSSIBLE_DBZ) & (drop >= PILLAR_DROP_DB)
+        clutter: Bools = (((fuzzy | pillar) & ~(speed > MOVING)) | impossible) & (z >= CLUTTER_MIN_DBZ)
+    return clutter
 
 
 def _ramp(values: Floats, ends: tuple[float, float]) -> Floats:
@@ -278,8 +312,11 @@ def _roughness(field: _Field) -> Floats:
     return (_ramp(tdbz, TDBZ_RAMP) + _ramp(spin, SPIN_RAMP)) / np.float32(2)
 
 
-def _aloft(field: _Field, fields: list[_Field]) -> Floats:
-    """Strongest echo about 2 km above each gate: at least NOTHING's stand-in of -10 dBZ where observed, else NaN."""
+def _aloft(field: _Field, fields: list[_Field], wanted: Floats, *, moved: bool) -> Floats:
+    """Strongest echo about 2 km above each echo of `wanted`, and where a fast storm may have `moved` to.
+
+    At least NOTHING's stand-in of -10 dBZ where observed, else NaN.
+    """
     out = np.full(field.z.shape, np.nan, dtype=np.float32)
     todo = np.ones(field.range_m.size, dtype=bool)
     for upper in sorted(fields, key=lambda other: other.elevation):
@@ -290,14 +327,22 @@ def _aloft(field: _Field, fields: list[_Field]) -> Floats:
             continue
         todo &= ~use
         width = field.range_m * np.deg2rad(360.0 / max(upper.azimuth.size, 180))
-        rays = np.minimum(np.ceil(ALOFT_AROUND_M / np.maximum(width, 1.0)), ALOFT_MOST_RAYS)
+        around = ALOFT_AROUND_M + (_moved_m(field, upper) if moved else 0.0)
+        most = ALOFT_MOST_RAYS_MOVED if moved else ALOFT_MOST_RAYS
+        rays = np.minimum(np.ceil(around / np.maximum(width, 1.0)), most)
         step = max(1, round(ALOFT_STEP_M / upper.gate_m))
-        gates = np.full(rays.shape, step * np.ceil(ALOFT_AROUND_M / upper.gate_m / step))
+        gates = np.full(rays.shape, step * np.ceil(around / upper.gate_m / step))
         qc_kernels.strongest_around(
-            upper.z, field.z, _nearest_rays(field.azimuth, upper.azimuth), np.where(use, gate, -1).astype(np.int32),
+            upper.z, wanted, _nearest_rays(field.azimuth, upper.azimuth), np.where(use, gate, -1).astype(np.int32),
             np.stack([rays, gates]).astype(np.int32), step, out,
         )  # fmt: skip
     return np.where(np.isnan(out), out, np.maximum(out, np.float32(-10.0)))
+
+
+def _moved_m(field: _Field, other: _Field) -> float:
+    """What a fast storm moves between the two sweeps [m]; the most where a time is unknown."""
+    apart = abs(other.time_s - field.time_s)
+    return STORM_SPEED * (min(apart, ALOFT_LONGEST_S) if np.isfinite(apart) else ALOFT_LONGEST_S)
 
 
 def _doppler(volume: Volume, sweep: Sweep, field: _Field) -> tuple[Floats, Floats]:

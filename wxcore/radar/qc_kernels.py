@@ -15,15 +15,26 @@ NOTHING = -100.0
 
 @numba.njit(cache=True, nogil=True)
 def spread(values: Floats, half: int, least: int, out: Floats) -> None:
-    """Standard deviation along the ray in a window of 2 half + 1 gates; NaN with fewer than `least` values."""
+    """Standard deviation [deg] of a phase along the ray in a window of 2 half + 1 gates; NaN with fewer than `least`.
+
+    The phase is unwrapped along the ray first, from one known value to the next: 359 and 1 deg are 2 deg apart.
+    """
     rays, gates = values.shape
     count = np.zeros(gates + 1, dtype=np.int32)
     total = np.zeros(gates + 1, dtype=np.float64)
     squares = np.zeros(gates + 1, dtype=np.float64)
     for i in range(rays):
+        before, turns = np.nan, 0.0
         for g in range(gates):
             v = np.float64(values[i, g])
             known = not np.isnan(v)
+            if known:
+                if v - before > 180.0:
+                    turns -= 360.0
+                elif v - before < -180.0:
+                    turns += 360.0
+                before = v
+                v += turns
             count[g + 1] = count[g] + known
             total[g + 1] = total[g] + (v if known else 0.0)
             squares[g + 1] = squares[g] + (v * v if known else 0.0)

@@ -23,8 +23,11 @@ BELOW_BOTTOM_M = 250.0
 """A level of ours this much below a mosaic's lowest takes the lowest one's value: a quarter kilometre is the smallest
 step of the MRMS levels (DOMAIN.md 1.4), so no level is invented out of more than its neighbour."""
 
-MAX_DBZ = 90.0
-"""Upper end of the schema's reflectivity [dBZ]."""
+MIN_DBZ, MAX_DBZ = -35.0, 90.0
+"""Codes of reflectivity outside of this are fill values or damage: no data. Weaker than any radar's noise; the upper
+end of the schema's reflectivity [dBZ]."""
+
+FULL_CIRCLE = 360.0
 
 _EDGE_SLACK = 1e-4
 """Part of a cell by which a place may lie west or south of a cell's edge and still be in it: headers hold
@@ -162,7 +165,7 @@ def to_grid(field_: GridField, grid: Grid) -> xr.Dataset:
     if field_.kind not in {"mosaic", "composite"}:
         raise SchemaError("to_grid", [f"{field_.product}: a {field_.kind} is for comparison, not an input"])
     rows = _cells(grid.lat, field_.lat_south, field_.d_lat, field_.codes.shape[1])
-    columns = _cells(grid.lon, field_.lon_west, field_.d_lon, field_.codes.shape[2])
+    columns = _cells(_turned(grid.lon, field_), field_.lon_west, field_.d_lon, field_.codes.shape[2])
     if not rows[1].any() or not columns[1].any():
         raise ReadError(
             Reason.OUTSIDE_REGION,
@@ -173,7 +176,7 @@ def to_grid(field_: GridField, grid: Grid) -> xr.Dataset:
     values = field_.values(rows[0], columns[0])
     values[:, ~rows[1], :] = np.nan
     values[:, :, ~columns[1]] = np.nan
-    np.minimum(values, MAX_DBZ, out=values)
+    values[values > MAX_DBZ] = np.nan  # no weather is so strong: a fill value
     if field_.kind == "composite":
         return _composite(field_, values[0], grid)
     return _mosaic(field_, _to_levels(values, np.asarray(field_.heights_m), grid.height), grid)
@@ -182,6 +185,12 @@ def to_grid(field_: GridField, grid: Grid) -> xr.Dataset:
 def _box(field_: GridField) -> str:
     lon, lat = field_.lon, field_.lat
     return f"{lon[0]:.2f}-{lon[-1]:.2f}E {lat[0]:.2f}-{lat[-1]:.2f}N"
+
+
+def _turned(lon: npt.NDArray[np.float64], field_: GridField) -> npt.NDArray[np.float64]:
+    """The longitudes as the file counts them (-180..180 or 0..360): within a full circle east of its west edge."""
+    west = field_.lon_west - (0.5 + _EDGE_SLACK) * field_.d_lon
+    return west + np.mod(lon - west, FULL_CIRCLE)
 
 
 def _cells(

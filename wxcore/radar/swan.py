@@ -7,7 +7,8 @@ half of nx (ny) whole steps; were they cell centres it would be 105.995, 27.005.
 alone (radar 13, 3.5 km) agrees: 0.1 and 0.4 cells from the site so, 0.6 and 0.9 cells otherwise. The centre of cell
 i is thus start + (i + 0.5) dx. The header's time is UTC (the time inside the product's name is Beijing's). Offset and
 scale of the codes are float32 at 856 and 860 (-33, 0.5 for reflectivity; 0, 1 for HCA), which FORMATS.md does not
-list; where they are 0 reflectivity is (raw - 66) / 2. Reflectivity's raw 0 is no data, 1 covered without echo.
+list; where they are 0 reflectivity is (raw - 66) / 2. Reflectivity's raw 0 is no data, 1 covered without echo; codes
+of values no radar gives (255 is 94.5 dBZ; -9999 and -32768 of i2) are taken for fill values: no data.
 """
 
 import re
@@ -20,7 +21,7 @@ import numpy.typing as npt
 
 from wxcore import schema
 from wxcore.errors import LimitError, ReadError, Reason
-from wxcore.radar.regrid import Codes, GridField, describe
+from wxcore.radar.regrid import MAX_DBZ, MIN_DBZ, Codes, GridField, describe
 from wxcore.radar.volume import ECHO, MISSING, NO_ECHO
 from wxcore.times import BEIJING
 
@@ -92,7 +93,7 @@ def read_swan(data: bytes, name: str) -> GridField:
         codes=codes,
         scale=scale,
         offset=offset,
-        classes=_classes(codes.dtype, reflectivity=kind != "product"),
+        classes=_classes(codes.dtype, scale, offset, reflectivity=kind != "product"),
         no_echo=schema.NO_ECHO_DBZ if kind != "product" else np.nan,
         radar_count=min(max(head[_RADARS], 0), _MAX_RADARS),
         radars=tuple(found for found in names if found),
@@ -238,11 +239,15 @@ def _time(clock: tuple[int, ...], name: str) -> tuple[datetime, tuple[str, ...]]
     return time, () if same else (f"name says {found[1]}, header {time:%Y%m%d%H%M} UTC",)
 
 
-def _classes(dtype: np.dtype[np.generic], *, reflectivity: bool) -> npt.NDArray[np.uint8]:
+def _classes(dtype: np.dtype[np.generic], scale: float, offset: float, *, reflectivity: bool) -> npt.NDArray[np.uint8]:
+    """Class of each code by its bits read as unsigned; reflectivity outside MIN_DBZ..MAX_DBZ is missing."""
     classes = np.full(256**dtype.itemsize, ECHO, dtype=np.uint8)
-    classes[0] = MISSING
     if reflectivity:
+        codes = np.arange(classes.size, dtype=f"u{dtype.itemsize}").view(dtype.newbyteorder("=")).astype(np.float64)
+        dbz = np.round((codes - offset) / scale, 3)  # the header's float32 steps
+        classes[(dbz < MIN_DBZ) | (dbz > MAX_DBZ)] = MISSING
         classes[1] = NO_ECHO
+    classes[0] = MISSING
     return classes
 
 

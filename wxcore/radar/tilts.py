@@ -50,6 +50,14 @@ STEADY_DEG = 1.0
 HALF_BEAM_LIMITS_DEG = (0.1, 1.5)
 """Half-power half-widths outside of this are damaged headers; then the S-band standard of 1 deg is taken."""
 
+NON_MET_EMPTY_BELOW_DBZ = 30.0
+"""A gate that dual polarisation rejects is empty of weather below this; insects and clear air stay below it. Stronger,
+it may as well be rain or hail with a damaged phase or correlation: nobody knows [our choice]."""
+
+COINCIDENT_DEG = 0.25
+"""Rays closer than this lie beside one of another pass: half of the finest spacing in use. Such gaps say nothing about
+how far apart the rays of a pass are."""
+
 _OBSERVED_AS_EMPTY = (QC_SPECKLE, QC_NON_MET)
 _UNKNOWN = (QC_SPIKE, QC_CLUTTER)
 
@@ -88,6 +96,11 @@ def tilts_of(volume: Volume, *, max_range_m: float = np.inf) -> tuple[Tilt, ...]
     candidates = [(elevation, sweep) for sweep in volume.sweeps if (elevation := _elevation(sweep)) is not None]
     candidates.sort(key=lambda pair: pair[0])
     return tuple(_tilt(elevation, sweep, max_range_m) for elevation, sweep in _one_per_cut(candidates))
+
+
+def tilt_elevations(volume: Volume) -> tuple[float, ...]:
+    """Elevations [deg], ascending, of the sweeps from which `tilts_of` chooses; a split cut counts twice."""
+    return tuple(sorted(found for sweep in volume.sweeps if (found := _elevation(sweep)) is not None))
 
 
 def _elevation(sweep: Sweep) -> float | None:
@@ -131,6 +144,7 @@ def _tilt(elevation: float, sweep: Sweep, max_range_m: float) -> Tilt:
         meaning[list(_OBSERVED_AS_EMPTY)] = NO_ECHO_HUNDREDTHS
         meaning[list(_UNKNOWN)] = UNOBSERVED
         replace = meaning[qc]
+        replace[(qc == QC_NON_MET) & (dbz >= 100 * NON_MET_EMPTY_BELOW_DBZ)] = UNOBSERVED
         # a gate that was unobserved before quality control stays so
         dbz = np.where((replace != 0) & (dbz != UNOBSERVED), replace, dbz)
     return Tilt(elevation, dbz, moment.first_gate_m, moment.gate_m, ray_table(sweep.azimuth))
@@ -147,8 +161,8 @@ def _hundredths(moment: Moment) -> npt.NDArray[np.int16]:
 def ray_table(azimuth: npt.NDArray[np.floating]) -> npt.NDArray[np.int32]:
     """(AZIMUTH_STEPS,) int32: the ray nearest to each azimuth, -1 where none is within RAY_REACH spacings.
 
-    Rays may come in any order, start anywhere and overlap; of two at the same azimuth the later one (the antenna's
-    second pass) is taken; a ray without an azimuth is never taken.
+    Rays may come in any order, start anywhere and overlap, for several revolutions; of two at the same azimuth the
+    later one (the antenna's second pass) is taken; a ray without an azimuth is never taken.
 
     Args:
         azimuth: (ray,) [deg], in the order of the file.
@@ -161,7 +175,9 @@ def ray_table(azimuth: npt.NDArray[np.floating]) -> npt.NDArray[np.int32]:
     order = usable[np.lexsort((-usable, turned[usable] % 360.0))]
     angle, first = np.unique(turned[order] % 360.0, return_index=True)
     rays = order[first]
-    spacing = float(np.median(np.diff(angle))) if angle.size > 1 else 1.0
+    gaps = np.diff(angle)
+    gaps = gaps[gaps >= COINCIDENT_DEG]
+    spacing = float(np.median(gaps)) if gaps.size else COINCIDENT_DEG if angle.size > 1 else 1.0
     after = np.searchsorted(angle, wanted) % angle.size
     before = after - 1
     to_after = (angle[after] - wanted) % 360.0

@@ -36,7 +36,7 @@ _POINTS_ZH = ("北", "东北", "东", "东南", "南", "西南", "西", "西北"
 
 @dataclass(frozen=True)
 class Touch:
-    """A storm that may reach a place: when, how likely it gets there, and its row.
+    """A storm that may reach a place: when (`timed` as in nowcast.advect.Arrival), how likely, and its row.
 
     `adcode` is "" where the region has no districts.
     """
@@ -47,6 +47,7 @@ class Touch:
     storm_id: str
     eta_min: float
     end_min: float
+    timed: bool
     p_hit: float
     storm: Mapping[Any, Any]
 
@@ -88,26 +89,26 @@ def find_touches(
             district = districts[index]
             if area_km2(risk.intersection(district.polygon)) < min_overlap_km2:
                 continue
-            window = arrival_window(series, district.polygon, horizon_min)
-            if window is None or window[0] >= horizon_min:
+            stay = arrival_window(series, district.polygon, horizon_min)
+            if stay is None or stay.eta_min >= horizon_min:
                 continue
-            eta, end = max(0.0, float(window[0])), min(horizon_min, float(window[1]))
             p_hit = hit_probability(series, district.polygon, horizon_min)
             names = (district.adcode, district.name_zh, district.name_en)
-            touches.append(Touch(*names, row["storm_id"], eta, max(eta, end), p_hit, row))
+            touches.append(Touch(*names, row["storm_id"], stay.eta_min, stay.end_min, stay.timed, p_hit, row))
     return touches, areas
 
 
 def _position(row: Mapping[Any, Any], region: Region, when: datetime, horizon_min: float) -> Touch:
     name_zh, name_en = describe_position(float(row["lon"]), float(row["lat"]), region, when)
-    return Touch("", name_zh, name_en, row["storm_id"], 0.0, horizon_min, 1.0, row)
+    return Touch("", name_zh, name_en, row["storm_id"], 0.0, horizon_min, True, 1.0, row)
 
 
 def describe_position(lon: float, lat: float, region: Region, when: datetime) -> tuple[str, str]:
     """A storm's place in words, (Chinese, English): "32 km NE of KTLX", or its coordinates where there is no radar."""
     radars = region.radars_at(when)
     if not radars:
-        return f"{lat:.2f}°N {lon:.2f}°E", f"{lat:.2f}N {lon:.2f}E"
+        north, east = "N" if lat >= 0 else "S", "E" if lon >= 0 else "W"
+        return f"{abs(lat):.2f}°{north} {abs(lon):.2f}°{east}", f"{abs(lat):.2f}{north} {abs(lon):.2f}{east}"
     found = [(*_GEOD.inv(site.lon, site.lat, lon, lat), site) for site in radars]
     azimuth, _, distance, site = min(found, key=lambda item: item[2])
     km, point = round(distance / 1000), round((azimuth % 360) / 45) % 8

@@ -90,7 +90,7 @@ def _parameters(warning: Warning) -> tuple[NamedValue, ...]:
     if warning.degraded:
         values.append(NamedValue("inputs.degraded", "; ".join(warning.degraded)))
     for place in warning.districts:
-        if place.adcode:
+        if place.adcode and place.arrival == "timed":
             arrival = warning.cycle + timedelta(minutes=round(place.eta_min))
             values.append(NamedValue(f"arrival.{place.adcode}", cap_time(arrival, warning.utc_offset_h)))
     return tuple(values)

@@ -2,9 +2,10 @@
 
 Life of a place in a warning (anti-flapping, DOMAIN.md 6.3): named when a storm reaches p_up; it stays while p_down
 holds and is released after `hold_runs` runs below it, not before `min_life`. Missing probabilities neither raise nor
-release.
-Life of a message: Alert; Update when places come, go, rise or fall, or when it is about to run out while still
-supported; else it stands unchanged until `expires`.
+release. A place that was released is named anew like any other.
+Life of a message: Alert; Update when places come, go, rise or fall, when a released place comes again, or when it is
+about to run out while still supported; else it stands unchanged until `expires`. No AllClear is drafted: storms that
+are gone and storms that nobody saw look the same from here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,11 +21,10 @@ from shapely.geometry.base import BaseGeometry
 from wxcore.region import Region
 from wxcore.times import require_utc
 from wxcore.warning.area import Touch, find_touches, outline
+from wxcore.warning.changes import RANK, Named, find_change, is_released, named_before, references
 from wxcore.warning.level import LevelRule, Rulebook, Signal, highest, keeps, rulebook
-from wxcore.warning.model import LEVELS, Place, Reference, Warning, with_counts
-from wxcore.warning.text import Change, write_texts
-
-RANK = {level: rank for rank, level in enumerate(("", *LEVELS))}
+from wxcore.warning.model import Place, Warning, with_counts
+from wxcore.warning.text import write_texts
 
 IMMEDIATE_MIN = 15.0
 """A first arrival sooner than this is urgency Immediate, else Expected ("within the next hour", CAP 1.2) [min]."""
@@ -153,7 +153,7 @@ def _chances(signal: Signal, touches: Sequence[Touch], probabilities: pd.DataFra
 def _draft_hazard(signal: Signal, chances: Sequence[Chance], before: Sequence[Warning], run: Run) -> list[Warning]:
     levels: dict[str, dict[str, Place]] = {}
     counts: dict[str, int] = {}
-    named = _named_before(before)
+    named = named_before(before)
     by_key: dict[str, list[Chance]] = {}
     for chance in chances:
         by_key.setdefault(chance.touch.key, []).append(chance)
@@ -164,23 +164,15 @@ def _draft_hazard(signal: Signal, chances: Sequence[Chance], before: Sequence[Wa
         if key in named:
             counts[key] = place.below_runs if place else run.book.hold_runs
     target = {level: places for level, places in levels.items() if places}
-    return _messages(signal, target, by_key, before, counts, run)
-
-
-def _named_before(before: Sequence[Warning]) -> dict[str, tuple[str, Place]]:
-    """Place key -> its highest level among the standing messages."""
-    named: dict[str, tuple[str, Place]] = {}
-    for warning in before:
-        for place in warning.districts:
-            if RANK[warning.level] >= RANK[named.get(place.key, ("", None))[0]]:
-                named[place.key] = (warning.level, place)
-    return named
+    return _messages(signal, target, by_key, before, named, counts, run)
 
 
 def _decide(
     signal: Signal, chances: Sequence[Chance], named: tuple[str, Place] | None, run: Run
 ) -> tuple[str, Place | None]:
     """The level of one place after this run, "" for none, and its row."""
+    if named and is_released(named[1], run.book.hold_runs):
+        named = None
     known = [chance for chance in chances if isfinite(chance.p)]
     up = max((highest(signal.levels, c.p, c.touch.storm) for c in known), key=RANK.__getitem__, default="")
     old, place = named or ("", None)
@@ -192,11 +184,11 @@ def _decide(
     support = _behind(signal.rule(old), known, run.book)
     if support:
         return old, _place(support, place.since)
-    if chances and not known and place.below_runs < run.book.hold_runs:
+    if chances and not known:
         return old, place
-    below = place.below_runs + 1
-    if below < run.book.hold_runs or run.when - place.since < run.book.min_life:
-        return old, replace(place, below_runs=below)
+    below, young = place.below_runs + 1, run.when - place.since < run.book.min_life
+    if below < run.book.hold_runs or young:
+        return old, replace(place, below_runs=min(below, run.book.hold_runs - 1))
     for rule in reversed([rule for rule in signal.levels if RANK[rule.level] < RANK[old]]):
         support = _behind(rule, known, run.book)
         if support:
@@ -212,8 +204,10 @@ def _behind(rule: LevelRule, chances: Sequence[Chance], book: Rulebook) -> list[
 def _place(support: Sequence[Chance], since: datetime) -> Place:
     lead = max(support, key=lambda chance: (chance.p, chance.touch.storm_id))
     touch = lead.touch
-    eta, end = min(c.touch.eta_min for c in support), max(c.touch.end_min for c in support)
-    return Place(touch.adcode, touch.name_zh, touch.name_en, touch.storm_id, eta, end, lead.p, since)
+    timed = [c.touch.eta_min for c in support if c.touch.timed]
+    eta, end = min(timed or [c.touch.eta_min for c in support]), max(c.touch.end_min for c in support)
+    arrival = "timed" if timed else "possible"
+    return Place(touch.adcode, touch.name_zh, touch.name_en, touch.storm_id, eta, end, lead.p, since, arrival)
 
 
 def _messages(
@@ -221,12 +215,15 @@ def _messages(
     target: Mapping[str, Mapping[str, Place]],
     by_key: Mapping[str, Sequence[Chance]],
     before: Sequence[Warning],
+    named: Named,
     counts: Mapping[str, int],
     run: Run,
 ) -> list[Warning]:
     """One message a level, highest first; a standing one whose places all moved to another level is superseded."""
     result: list[Warning] = []
     absorbed: set[str] = set()
+    storms = {c.touch.storm_id: c.touch.storm for chances in by_key.values() for c in chances}
+    levels = {key: level for level in target for key in target[level]}
     for level in sorted(target, key=RANK.__getitem__, reverse=True):
         places = tuple(target[level][key] for key in sorted(target[level]))
         same = [warning for warning in before if warning.level == level]
@@ -236,9 +233,8 @@ def _messages(
             result.append(with_counts(same[0], counts))
             continue
         message = _write(signal, signal.rule(level), places, [*same, *moved], by_key, run)
-        storms = {c.touch.storm_id: c.touch.storm for chances in by_key.values() for c in chances}
-        change = _change(message, [*same, *moved], {key: RANK[name] for name in target for key in target[name]})
-        rows = [storms[storm_id] for storm_id in message.storm_ids]
+        change = find_change(message, [*same, *moved], named, levels, run.book.hold_runs)
+        rows = [storms[storm_id] for storm_id in _leading(message.districts)]
         result.append(write_texts(message, signal, run.book, rows, change))
     result += [with_counts(warning, counts) for warning in before if warning.id not in absorbed]
     return result
@@ -248,8 +244,15 @@ def _keys(warning: Warning) -> set[str]:
     return {place.key for place in warning.districts}
 
 
+def _leading(places: Sequence[Place]) -> tuple[str, ...]:
+    """The most probable storm of each place that one supports in this run: those that the text speaks of."""
+    return tuple(dict.fromkeys(place.storm_id for place in places if place.arrival != "held"))
+
+
 def _needs_update(warning: Warning, places: Sequence[Place], by_key: Mapping[str, Sequence[Chance]], run: Run) -> bool:
     if _keys(warning) != {place.key for place in places}:
+        return True
+    if any(is_released(place, run.book.hold_runs) for place in warning.districts):  # and named again
         return True
     supported = any(
         place.below_runs == 0 and any(isfinite(chance.p) for chance in by_key.get(place.key, [])) for place in places
@@ -268,11 +271,12 @@ def _write(
     book, region, when = run.book, run.region, run.when
     keys = {place.key for place in places}
     chances = [c for key in sorted(keys & set(by_key)) for c in _behind(rule, by_key[key], book)]
-    places = _rebased(places, {chance.touch.key for chance in chances}, superseded, when)
+    fresh = {chance.touch.key for chance in chances}
+    places = tuple(place if place.key in fresh else replace(place, arrival="held") for place in places)
     chances.sort(key=lambda chance: (-chance.p, chance.touch.storm_id))
     storm_ids = tuple(dict.fromkeys(chance.touch.storm_id for chance in chances))
-    eta = min(place.eta_min for place in places)
-    p = max(place.p for place in places)
+    eta = min((place.eta_min for place in places if place.arrival == "timed"), default=None)
+    p = max([place.p for place in places if place.key in fresh] or [place.p for place in places])
     serial = 1 + max((warning.serial for warning in superseded), default=0)
     colour = book.colours[rule.level]
     synthetic = "syn-" if run.truth == "SYN" else ""
@@ -280,12 +284,12 @@ def _write(
     return Warning(
         id=f"wx-{synthetic}{region.id}-{when:%Y%m%dT%H%MZ}-{signal.hazard}-{rule.level}-{serial}",
         region=region.id, cycle=when, hazard=signal.hazard, level=rule.level,
-        msg_type="Update" if superseded else "Alert", serial=serial, references=_references(superseded, when),
+        msg_type="Update" if superseded else "Alert", serial=serial, references=references(superseded, when),
         sender=region.issuer.sender, sender_name_zh=region.issuer.name_zh, sender_name_en=region.issuer.name_en,
-        sent=when, effective=when, onset=when + timedelta(minutes=round(eta)), expires=max(validity),
+        sent=when, effective=when, onset=when + timedelta(minutes=round(eta or 0.0)), expires=max(validity),
         event_zh=signal.name_zh, event_en=signal.name_en, event_code=signal.event_code,
         colour_en=colour.en, grade=colour.roman, severity=colour.severity,
-        urgency="Immediate" if eta < IMMEDIATE_MIN else "Expected",
+        urgency="Immediate" if eta is not None and eta < IMMEDIATE_MIN else "Expected",
         certainty="Likely" if p > LIKELY_P else "Possible", response=rule.response,
         districts=places, polygons=_outlines(storm_ids, places, superseded, run), p=p, storm_ids=storm_ids,
         model=chances[0].model if chances else superseded[0].model,
@@ -297,32 +301,12 @@ def _write(
     )  # fmt: skip
 
 
-def _rebased(
-    places: tuple[Place, ...], fresh: set[str], superseded: Sequence[Warning], when: datetime
-) -> tuple[Place, ...]:
-    """Arrival times of places only held over, counted from this run instead of the one that found them."""
-    cycles = {place.key: warning.cycle for warning in superseded for place in warning.districts}
-    moved = []
-    for place in places:
-        passed = 0.0 if place.key in fresh else (when - cycles.get(place.key, when)).total_seconds() / 60
-        eta, end = max(0.0, place.eta_min - passed), max(0.0, place.end_min - passed)
-        moved.append(replace(place, eta_min=eta, end_min=end))
-    return tuple(moved)
-
-
-def _references(superseded: Sequence[Warning], when: datetime) -> tuple[Reference, ...]:
-    """Every predecessor that has not run out, directly or down the chain, oldest first (RELIABILITY.md 3)."""
-    every = [ref for warning in superseded for ref in (*warning.references, warning.reference)]
-    unique = {ref.identifier: ref for ref in every if ref.expires > when}
-    return tuple(sorted(unique.values(), key=lambda ref: (ref.sent, ref.identifier)))
-
-
 def _outlines(
     storm_ids: Sequence[str], places: Sequence[Place], superseded: Sequence[Warning], run: Run
 ) -> tuple[tuple[tuple[float, float], ...], ...]:
     """Areas at risk of the storms; for places only held over, what the superseded messages drew there."""
     geometries: list[BaseGeometry] = [run.areas[storm_id] for storm_id in storm_ids]
-    held = {place.adcode for place in places if place.storm_id not in storm_ids}
+    held = {place.adcode for place in places if place.arrival == "held"}
     old = [Polygon(ring) for warning in superseded for ring in warning.polygons]
     if not geometries:
         return outline(old)
@@ -330,21 +314,3 @@ def _outlines(
         if district.adcode in held:
             geometries += [polygon.intersection(district.polygon) for polygon in old]
     return outline(geometries)
-
-
-def _change(warning: Warning, superseded: Sequence[Warning], ranks: Mapping[str, int]) -> Change:
-    """What the message says has changed. `ranks`: place key -> rank of its level after this run, in any message."""
-    names = {place.key: (place.name_zh, place.name_en) for place in warning.districts}
-    before: dict[str, int] = {}
-    for old in superseded:
-        for place in old.districts:
-            names.setdefault(place.key, (place.name_zh, place.name_en))
-            before[place.key] = max(before.get(place.key, 0), RANK[old.level])
-    now = {key: ranks.get(key, 0) for key in names}
-    return Change(
-        added=tuple(names[key] for key in names if key not in before),
-        released=tuple(names[key] for key in before if now[key] == 0),
-        raised=tuple(names[key] for key in before if now[key] > before[key]),
-        lowered=tuple(names[key] for key in before if 0 < now[key] < before[key]),
-        renewed=any(old.level == warning.level and old.expires < warning.expires for old in superseded),
-    )

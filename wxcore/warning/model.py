@@ -16,6 +16,9 @@ STATUSES = ("Test", "Exercise", "Draft")
 
 MSG_TYPES = ("Alert", "Update", "Cancel")
 
+ARRIVALS = ("timed", "possible", "held")
+"""What a warning knows of a storm's arrival at a place; in the order in which the text names the places."""
+
 Ring = tuple[tuple[float, float], ...]
 """Closed ring of (lon, lat) [deg], counter-clockwise."""
 
@@ -38,9 +41,13 @@ class Place:
         adcode: GB/T 2260 code, "" for a storm's position.
         storm_id: strongest storm that threatens the place.
         eta_min, end_min: arrival and end [min after the cycle at which they were found].
+        arrival: "timed": `eta_min` is the expected arrival; "possible": the storm may come within the horizon, at a
+            time that cannot be told (`eta_min` is the earliest possible); "held": no storm supports the level in this
+            run, the earlier warning is only held over (times and `p` are those of the run that last found the storm).
         p: probability there, NaN-free.
         since: when the place was first named at this level (UTC).
-        below_runs: consecutive runs below the level's p_down.
+        below_runs: consecutive runs below the level's p_down; held at hold_runs - 1 during the minimal life, so that
+            hold_runs means: released, though its message may still stand.
     """
 
     adcode: str
@@ -51,6 +58,7 @@ class Place:
     end_min: float
     p: float
     since: datetime
+    arrival: str
     below_runs: int = 0
 
     @property

@@ -12,10 +12,10 @@ from typing import Any
 
 from wxcore.times import require_utc
 from wxcore.warning.level import LevelRule, Rulebook, Signal
-from wxcore.warning.model import Place, Warning
+from wxcore.warning.model import ARRIVALS, Place, Warning
 
 NAMES_SHOWN = 12
-"""Places written out in the body; the others are counted there and listed in the area description."""
+"""Places of each kind of arrival in the body; the others are counted there and listed in the area description."""
 
 DRIVERS_SHOWN = 3
 
@@ -26,13 +26,22 @@ _TO_EN = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 
 
 @dataclass(frozen=True)
+class Move:
+    """Places, names (zh, en), that go from one level to another."""
+
+    names: tuple[tuple[str, str], ...]
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
 class Change:
-    """What differs from the messages superseded: names (zh, en) of places added and released, and other notes."""
+    """What differs from the messages before: names (zh, en) of places added and released, and other notes."""
 
     added: tuple[tuple[str, str], ...] = ()
     released: tuple[tuple[str, str], ...] = ()
-    raised: tuple[tuple[str, str], ...] = ()
-    lowered: tuple[tuple[str, str], ...] = ()
+    raised: tuple[Move, ...] = ()
+    lowered: tuple[Move, ...] = ()
     renewed: bool = False
 
 
@@ -88,10 +97,9 @@ def _body_zh(
         "模拟资料，仅供演练，并非真实天气。" if warning.truth == "SYN" else "",
         head,
         f"实况：{_now_zh(warning, storms)}",
-        f"预计：{_hm_zh(sent)}至{_hm_zh(horizon)}，{_places_zh(warning, clock)}{signal.verb_zh}。"
-        f"预警有效至{_day_hm_zh(until)}。",
+        f"预计：{_hm_zh(sent)}至{_hm_zh(horizon)}，{_places_zh(warning, signal, book)}预警有效至{_day_hm_zh(until)}。",
         f"把握：概率约{_percent(warning.p)}%。{_reasons('依据：', warning.drivers_zh, '；')}",
-        _change_zh(change, warning),
+        _change_zh(change, warning, book),
         _data_zh(warning),
         f"风险：{signal.risk_zh}请注意防范。",
         f"标准：{rule.text_zh}（{_source(rule)}）",
@@ -110,10 +118,10 @@ def _body_en(
         f"{warning.sender_name_en}, {sent:%Y-%m-%d %H:%M} {book.clock_en}: {_VERB_EN[warning.msg_type]} "
         f"{book.colours[warning.level].en} {warning.event_en.lower()} warning (draft, a forecaster must sign).",
         f"Now: {_now_en(warning, storms)}",
-        f"Next: {sent:%H:%M} to {horizon:%H:%M} {book.clock_en}, {signal.verb_en} in {_places_en(warning, clock)}. "
+        f"Next: {sent:%H:%M} to {horizon:%H:%M} {book.clock_en}, {_places_en(warning, signal, book)} "
         f"Valid until {until:%d %b %H:%M} {book.clock_en}.",
         f"How sure: about {_percent(warning.p)} %. {_reasons('Why: ', warning.drivers, '; ')}".rstrip(),
-        _change_en(change, warning),
+        _change_en(change, warning, book),
         _data_en(warning),
         f"Risk: {signal.risk_en}",
         f"Standard: {rule.text_en}",
@@ -150,29 +158,57 @@ def _reasons(label: str, drivers: Sequence[str], joint: str) -> str:
     return f"{label}{joint.join(drivers[:DRIVERS_SHOWN])}" if drivers else ""
 
 
-def _by_arrival(warning: Warning) -> list[Place]:
-    return sorted(warning.districts, key=lambda place: (place.eta_min, place.key))
+def _by_arrival(warning: Warning) -> dict[str, list[Place]]:
+    """The places of each kind of arrival, soonest first."""
+    places = sorted(warning.districts, key=lambda place: (place.eta_min, place.key))
+    return {kind: [place for place in places if place.arrival == kind] for kind in ARRIVALS}
 
 
-def _places_zh(warning: Warning, clock: Callable[[datetime], datetime]) -> str:
-    named = [f"{place.name_zh}（{_eta_zh(warning, place, clock)}）" for place in _by_arrival(warning)[:NAMES_SHOWN]]
-    rest = len(warning.districts) - len(named)
-    return "、".join(named) + (f"等{len(warning.districts)}处" if rest else "")
+def _places_zh(warning: Warning, signal: Signal, book: Rulebook) -> str:
+    clock, hours = _clock(book), book.horizon_min / 60
+    groups = _by_arrival(warning)
+    timed, possible, held = (_listed_zh(groups[kind], warning, clock) for kind in ARRIVALS)
+    parts = [f"{timed}{signal.verb_zh}。"] if timed else []
+    parts += [f"未来{hours:g}小时内可能出现{signal.name_zh}（到达时间不定）：{possible}。"] if possible else []
+    parts += [f"此前预警继续有效：{held}。"] if held else []
+    return "".join(parts)
+
+
+def _listed_zh(places: Sequence[Place], warning: Warning, clock: Callable[[datetime], datetime]) -> str:
+    words = [place.name_zh + _eta_zh(warning, place, clock) for place in places[:NAMES_SHOWN]]
+    return "、".join(words) + (f"等{len(places)}处" if len(places) > len(words) else "")
 
 
 def _eta_zh(warning: Warning, place: Place, clock: Callable[[datetime], datetime]) -> str:
+    if place.arrival != "timed":
+        return ""
     if place.eta_min <= 0:
-        return "现在起"
-    return f"约{_hm_zh(clock(warning.cycle + timedelta(minutes=place.eta_min)))}起"
+        return "（现在起）"
+    return f"（约{_hm_zh(clock(warning.cycle + timedelta(minutes=place.eta_min)))}起）"
 
 
-def _places_en(warning: Warning, clock: Callable[[datetime], datetime]) -> str:
-    named = []
-    for place in _by_arrival(warning)[:NAMES_SHOWN]:
-        arrival = clock(warning.cycle + timedelta(minutes=place.eta_min))
-        named.append(f"{place.name_en} ({'now' if place.eta_min <= 0 else f'about {arrival:%H:%M}'})")
-    rest = len(warning.districts) - len(named)
-    return ", ".join(named) + (f" and {rest} more" if rest else "")
+def _places_en(warning: Warning, signal: Signal, book: Rulebook) -> str:
+    clock, hours = _clock(book), book.horizon_min / 60
+    within = "the hour" if hours == 1 else f"{hours:g} h"
+    groups = _by_arrival(warning)
+    timed, possible, held = (_listed_en(groups[kind], warning, clock) for kind in ARRIVALS)
+    parts = [f"{signal.verb_en} in {timed}."] if timed else []
+    parts += [f"{signal.name_en} possible within {within} (no arrival time) in {possible}."] if possible else []
+    parts += [f"Held over, the earlier warning stands: {held}."] if held else []
+    return " ".join(parts)
+
+
+def _listed_en(places: Sequence[Place], warning: Warning, clock: Callable[[datetime], datetime]) -> str:
+    words = [place.name_en + _eta_en(warning, place, clock) for place in places[:NAMES_SHOWN]]
+    return ", ".join(words) + (f" and {len(places) - len(words)} more" if len(places) > len(words) else "")
+
+
+def _eta_en(warning: Warning, place: Place, clock: Callable[[datetime], datetime]) -> str:
+    if place.arrival != "timed":
+        return ""
+    if place.eta_min <= 0:
+        return " (now)"
+    return f" (about {clock(warning.cycle + timedelta(minutes=place.eta_min)):%H:%M})"
 
 
 def _most(storms: Sequence[Mapping[Any, Any]], column: str) -> float:
@@ -201,7 +237,7 @@ def _now_zh(warning: Warning, storms: Sequence[Mapping[Any, Any]]) -> str:
         ("mesh_mm", "雷达估测冰雹尺寸{:.0f}毫米"),
     ):
         value = _most(storms, column)
-        if isfinite(value) and value > 0 and not (column == "mesh_mm" and warning.data_kind == "composite"):
+        if isfinite(value) and value > 0 and (column != "mesh_mm" or warning.hazard == "hail"):
             parts.append(words.format(value))
     motion = _motion(storms)
     if motion:
@@ -219,7 +255,7 @@ def _now_en(warning: Warning, storms: Sequence[Mapping[Any, Any]]) -> str:
         ("mesh_mm", "radar hail size {:.0f} mm"),
     ):
         value = _most(storms, column)
-        if isfinite(value) and value > 0 and not (column == "mesh_mm" and warning.data_kind == "composite"):
+        if isfinite(value) and value > 0 and (column != "mesh_mm" or warning.hazard == "hail"):
             parts.append(words.format(value))
     motion = _motion(storms)
     if motion:
@@ -235,23 +271,27 @@ def _names(pairs: Sequence[tuple[str, str]], index: int) -> str:
     )
 
 
-def _change_zh(change: Change, warning: Warning) -> str:
-    if warning.msg_type == "Alert":
+def _change_zh(change: Change, warning: Warning, book: Rulebook) -> str:
+    if warning.msg_type == "Alert" and not (change.raised or change.lowered):
         return "变化：新发布。"
     parts = [f"新增{_names(change.added, 0)}"] if change.added else []
-    parts += [f"{_names(change.raised, 0)}级别提高"] if change.raised else []
-    parts += [f"{_names(change.lowered, 0)}级别降低"] if change.lowered else []
+    for moves, verb in ((change.raised, "升"), (change.lowered, "降")):
+        for move in moves:
+            old, new = book.colours[move.old], book.colours[move.new]
+            parts.append(f"{_names(move.names, 0)}由{old.zh}{verb}为{new.zh}")
     parts += [f"解除{_names(change.released, 0)}{warning.event_zh}预警"] if change.released else []
     parts += ["有效时间延长"] if change.renewed else []
     return f"变化：{'；'.join(parts)}。" if parts else ""
 
 
-def _change_en(change: Change, warning: Warning) -> str:
-    if warning.msg_type == "Alert":
+def _change_en(change: Change, warning: Warning, book: Rulebook) -> str:
+    if warning.msg_type == "Alert" and not (change.raised or change.lowered):
         return "Changed: new."
     parts = [f"added {_names(change.added, 1)}"] if change.added else []
-    parts += [f"raised in {_names(change.raised, 1)}"] if change.raised else []
-    parts += [f"lowered in {_names(change.lowered, 1)}"] if change.lowered else []
+    for moves, verb in ((change.raised, "raised"), (change.lowered, "lowered")):
+        for move in moves:
+            old, new = book.colours[move.old].en.lower(), book.colours[move.new].en.lower()
+            parts.append(f"{_names(move.names, 1)} {verb} from {old} to {new}")
     parts += [f"lifted for {_names(change.released, 1)}"] if change.released else []
     parts += ["valid longer"] if change.renewed else []
     return f"Changed: {'; '.join(parts)}." if parts else ""
