@@ -1,5 +1,6 @@
 """The flows in this process, with the signatures of the plain functions they wrap: what `wx` calls."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -15,6 +16,8 @@ from wxcore.pipeline.result import CycleResult, Input
 from wxcore.pipeline.run import Jobs
 from wxcore.region import Region
 from wxcore.times import iso
+
+PREFECT_LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.flow_engine", "prefect.task_engine", "prefect")
 
 
 def _ingest(
@@ -37,7 +40,9 @@ def _cycle(
 
 @contextmanager
 def _prefect() -> Iterator[None]:
-    """Prefect out of reach becomes one clear line."""
+    """What goes wrong becomes one clear line, ours or Prefect's with the way out, and no traceback on the screen."""
+    for name in PREFECT_LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         yield
     except (httpx.HTTPError, RuntimeError) as cause:

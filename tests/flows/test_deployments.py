@@ -145,3 +145,14 @@ def test_a_past_case_is_rerun_from_parameters(server: Server, demo_files: list[P
         )
         assert ended[0]["state"]["type"] == "COMPLETED", server.log.read_text()[-4000:]
     assert "MESH" in (home / "report.html").read_text()
+
+
+def test_the_command_line_through_flows_says_what_is_wrong_in_one_line(server: Server, tmp_path: Path) -> None:
+    words = ["cycle", "--at", "2001-01-01T00:00Z", "--out", str(tmp_path), "--lang", "en"]
+    done = subprocess.run(
+        [sys.executable, "-c", "from wxcore.cli.app import main; main()", *words],
+        env=server.env, capture_output=True, text=True, timeout=START_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "nothing on file" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -296,6 +296,16 @@ def test_dual_polarisation(dbz, rho, rough, snr, flag):
     assert (qc[52:78, 45:85] == flag).mean() > 0.9
 
 
+@pytest.mark.parametrize(("around", "flag"), [(44.0, QC_GOOD), (29.0, QC_SPECKLE)])
+def test_hail_among_strong_echo_that_polarisation_rejects_is_no_speckle(around, flag):
+    z = np.full((RAYS, GATES), np.nan)
+    z[50:80, 40:90] = around
+    z[60:62, 60:63] = 50.0  # six gates
+    qc = flags(dual_pol(z, 0.80))
+    assert (qc[60:62, 60:63] == flag).all()
+    assert qc[55, 50] == QC_NON_MET
+
+
 @pytest.mark.parametrize("system", [0, 60, 180, 359])
 def test_rain_whose_phase_passes_360_deg_stays_rain(system):
     z = np.full((RAYS, GATES), np.nan)

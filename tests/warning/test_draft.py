@@ -213,6 +213,15 @@ def test_json_round_trip():
     assert from_dict(json.loads(json.dumps(to_dict(warning)))) == warning
 
 
+@pytest.mark.parametrize("part", ["districts", "references"])
+def test_a_record_of_another_version_is_refused_with_the_fields_named(part):
+    (warning,) = hail(0.7, 1, hail(0.7), lon=106.5)
+    data = to_dict(warning)
+    data[part][0] = {"older": 1} | {key: value for key, value in data[part][0].items() if key not in ("since", "sent")}
+    with pytest.raises(WarningError, match=rf"{part}: (since|sent): missing[\s\S]*{part}: older: unknown"):
+        from_dict(data)
+
+
 def test_nothing_can_be_actual():
     (warning,) = hail(0.7)
     with pytest.raises(WarningError, match="Actual"):

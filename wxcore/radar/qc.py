@@ -6,7 +6,7 @@ In this order, the first reason stays:
 3. Ground clutter and anomalous propagation. Three witnesses: texture (TDBZ, SPIN), a Doppler velocity near zero, and
    an echo that is gone some kilometres above. No witness suffices alone, for each also speaks against some storm;
    where there is echo aloft nothing is removed, so a storm's core stays.
-4. Speckle: what is left over in patches of a few gates.
+4. Speckle: what is left over in patches of a few gates. Strong gates that step 2 rejected (nobody knows) join patches.
 Reserved codes are classes already (volume.py), and never get a flag: only gates with an echo do.
 """
 
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from wxcore.radar import qc_kernels
 from wxcore.radar.geometry import beam_height
 from wxcore.radar.qc_kernels import NOTHING
+from wxcore.radar.tilts import NON_MET_EMPTY_BELOW_DBZ
 from wxcore.radar.volume import (
     MISSING,
     QC_CLUTTER,
@@ -63,8 +64,7 @@ BIO_MAX_DBZ, BIO_MAX_RHOHV, BIO_MAX_PHIDP_SPREAD, BIO_MAX_SNR_DB = 15.0, 0.97, 1
 HAIL_MIN_DBZ, HAIL_MIN_RHOHV = 45.0, 0.6
 """Big hail lowers rhoHV by Mie scattering: this strong, only a lower rhoHV rejects (DOMAIN.md 1.3)."""
 
-CLUTTER_MIN_DBZ = 5.0
-CLUTTER_MAX_TILT_DEG = 4.0
+CLUTTER_MIN_DBZ, CLUTTER_MAX_TILT_DEG = 5.0, 4.0
 """Weaker or higher, ground clutter does no harm to any product [our choice]."""
 ALOFT_M = (1500.0, 4500.0)
 """Echo aloft is looked for in the lowest tilt whose beam is this far above: a storm is deeper than 1.5 km, and few
@@ -96,9 +96,8 @@ PILLAR_DBZ, PILLAR_DROP_DB, PILLAR_ROUGH = 45.0, 30.0, 0.1
 IMPOSSIBLE_DBZ = 72.0
 """Stronger than rain and hail get at S band (hail shafts reach 70); with the loss aloft velocity need not agree."""
 
-PAIR_DEG = 0.5
+PAIR_DEG, SAME_RAY_DEG = 0.5, 1.5
 """A reflectivity cut and its Doppler cut are at most this far apart in elevation (DOMAIN.md 1.2)."""
-SAME_RAY_DEG = 1.5
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,8 @@ def quality_control(volume: Volume) -> Volume:
         _put(qc, QC_SPIKE, _spikes(sweep.moments["DBZH"], field))
         _put(qc, QC_NON_MET, _non_met(sweep, field))
         _put(qc, QC_CLUTTER, _clutter(volume, sweep, field, [f for f in fields if f is not None]))
-        _put(qc, QC_SPECKLE, _speckle(field.echo & (qc == QC_GOOD), field.wrap))
+        left = (qc == QC_GOOD) | ((qc == QC_NON_MET) & (field.z >= NON_MET_EMPTY_BELOW_DBZ))
+        _put(qc, QC_SPECKLE, _speckle(field.echo & left, field.wrap))
         sweeps.append(replace(sweep, qc=qc))
     return replace(volume, sweeps=tuple(sweeps))
 

@@ -173,9 +173,9 @@ def from_dict(data: Mapping[str, Any]) -> Warning:
     Raises:
         WarningError: a field is missing or unknown, or breaks a rule of Warning.
     """
-    names = {field.name for field in fields(Warning)}
-    faults = [f"{name}: missing" for name in sorted(names - set(data))]
-    faults += [f"{name}: unknown field" for name in sorted(set(data) - names)]
+    faults = _field_faults(Warning, data)
+    for kind, name in ((Place, "districts"), (Reference, "references")):
+        faults += [f"{name}: {fault}" for row in data.get(name, []) for fault in _field_faults(kind, row)]
     if faults:
         raise WarningError(f"warning {data.get('id', '?')}", faults)
     values = dict(data)
@@ -190,6 +190,12 @@ def from_dict(data: Mapping[str, Any]) -> Warning:
     for name in ("response", "storm_ids", "drivers", "drivers_zh", "degraded", "degraded_zh", "languages"):
         values[name] = tuple(values[name])
     return Warning(**values)
+
+
+def _field_faults(kind: type[Warning | Place | Reference], row: Mapping[str, Any]) -> list[str]:
+    names = {field.name for field in fields(kind)}
+    faults = [f"{name}: missing" for name in sorted(names - set(row))]
+    return faults + [f"{name}: unknown field" for name in sorted(set(row) - names)]
 
 
 def with_counts(warning: Warning, below: Mapping[str, int]) -> Warning:
