@@ -15,7 +15,7 @@ from wxcore.pipeline.cycle import run_cycle
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.result import CycleResult
 from wxcore.pipeline.run import DIRECT, run
-from wxcore.region import Region
+from wxcore.region import Region, load_region
 
 FIRST = 3
 """Volumes of the demo's first cycle."""
@@ -90,3 +90,15 @@ def test_the_same_bytes_under_two_names_are_stored_once(
     assert result.inputs[0].status == "stored"
     assert (result.inputs[1].status, result.inputs[1].reason) in {("duplicate", ""), ("quarantined", "NAME_MISMATCH")}
     assert conservation(home.ledger()).holds
+
+
+def test_a_file_stored_for_one_region_is_told_to_another_that_does_not_know_its_radar(
+    tmp_path: Path, demo_files: list[Path], chongqing: Region
+) -> None:
+    home = Home(tmp_path)
+    run(demo_files[:1], home, chongqing)
+    result = run(demo_files[:1], home, load_region("jianghuai"))
+    assert (result.inputs[0].status, result.inputs[0].reason) == ("quarantined", "UNKNOWN_SITE")
+    assert "station_meta/jianghuai/radars.csv" in result.inputs[0].message_en
+    assert conservation(home.ledger()).holds
+    assert run(demo_files[:1], home, chongqing).inputs[0].status == "duplicate"

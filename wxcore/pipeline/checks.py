@@ -95,18 +95,28 @@ def place(volume: Volume, region: Region) -> Volume:
     Raises:
         ReadError: UNKNOWN_SITE where the region does not know the radar.
     """
-    known = region.radar(volume.site.id, volume.start)
+    known = known_radar(volume.site.id, volume.start, region)
+    return volume.at(_true_site(volume.site, known))
+
+
+def known_radar(site: str, when: datetime, region: Region) -> RadarSite:
+    """The region's row of a radar.
+
+    Raises:
+        ReadError: UNKNOWN_SITE, with the fix.
+    """
+    known = region.radar(site, when)
     if known is None:
         raise ReadError(
             Reason.UNKNOWN_SITE,
-            f"radar {volume.site.id} is not in region {region.id}: add its line to "
+            f"radar {site} is not in region {region.id}: add its line to "
             f"station_meta/{region.id}/radars.csv (id, position, antenna height, valid_from, source), "
             "or choose another --region",
-            f"雷达 {volume.site.id} 不在区域 {region.name_zh}（{region.id}）中："
+            f"雷达 {site} 不在区域 {region.name_zh}（{region.id}）中："
             f"请在 station_meta/{region.id}/radars.csv 增加一行（站号、经纬度、天线海拔、生效日期、来源），"
             "或改用其他 --region",
         )
-    return volume.at(_true_site(volume.site, known))
+    return known
 
 
 def _true_site(site: Site, known: RadarSite) -> Site:

@@ -10,7 +10,7 @@ from wxcore.errors import ReadError, Reason
 from wxcore.landing.files import display_name
 from wxcore.landing.land import Landed, land
 from wxcore.landing.ledger import FileRow, Ledger, find_file, record_file, record_refusal
-from wxcore.pipeline.checks import accept
+from wxcore.pipeline.checks import accept, known_radar
 from wxcore.pipeline.gather import DECODE_THREADS
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.read import read_file
@@ -78,8 +78,13 @@ def _examine(path: Path, home: Home, region: Region, ledger: Ledger, now: dateti
     except ReadError as error:
         return _Examined(_refused(name, "", error), offset=error.offset)
     known = find_file(ledger, landed.sha256)
-    if known is not None and known.status == STORED:
-        return _Examined(_from_row(known, name), landed, known.format)
+    try:
+        if known is not None and known.status == STORED:
+            if known.kind == "volume" and known.obs_time is not None:
+                known_radar(known.site, known.obs_time, region)
+            return _Examined(_from_row(known, name), landed, known.format)
+    except ReadError as error:  # stored for another region: its row stays as it is
+        return _Examined(_refused(name, landed.sha256, error))
     try:
         reading = read_file(landed.path, name)
         accept(reading, name, region, now)
