@@ -17,7 +17,7 @@ RETRY_AFTER_S = [2.0, 10.0, 30.0]
 
 def _is_transient(_task: object, _run: object, state: State[object]) -> bool:
     """Only what the machine refused is tried again: a damaged ledger or region does not heal in seconds."""
-    return isinstance(state.data, OSError) or isinstance(getattr(state.data, "result", None), OSError)
+    return isinstance(state.data, OSError)
 
 
 @task(

@@ -18,14 +18,11 @@ import xarray as xr
 
 from wxcore import schema
 from wxcore.errors import LimitError, ReadError, Reason
-from wxcore.radar.regrid import GridField, describe, to_dataset
+from wxcore.radar.regrid import MAX_DBZ, MIN_DBZ, GridField, describe, to_dataset
 from wxcore.radar.volume import ECHO, MISSING, NO_ECHO
 
 NO_ECHO_VALUE = -128.0
 """Value that the code of "covered, no echo" stands for: -1280 at the scale of 10 of every file seen."""
-
-MIN_DBZ, MAX_DBZ = -35.0, 90.0
-"""Reflectivity [dBZ] that is believed. The weakest seen are -30.5; the codes below are far away (under -1800 dBZ)."""
 
 MAX_CELLS = 100_000_000
 """Most cells we decode: four times the national mosaic at 0.01 degree (26 million)."""
