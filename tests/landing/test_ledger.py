@@ -27,7 +27,7 @@ from wxcore.landing.ledger import (
     record_warnings,
     warnings_before,
 )
-from wxcore.landing.ledger_tables import FILES, WARNINGS
+from wxcore.landing.ledger.tables import FILES, WARNINGS
 from wxcore.times import BEIJING
 
 NOON = datetime(2020, 6, 12, 5, 42, tzinfo=UTC)

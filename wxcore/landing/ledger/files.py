@@ -1,37 +1,20 @@
-"""What came, when, and what became of it: files, receipts, cycles and warnings, each change in one transaction.
+"""Files and receipts: what came, when, and what became of it, each change in one transaction.
 
 Conservation holds at all times: received = stored + duplicate + quarantined + pending (RELIABILITY.md B13).
 """
 
-import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from wxcore.errors import LedgerError, Reason
-from wxcore.landing.ledger_tables import (
-    CYCLE_VERSIONS,
-    CYCLES,
-    FILES,
-    RECEIPTS,
-    WARNINGS,
-    Ledger,
-    open_ledger,
-)
+from wxcore.landing.ledger.tables import FILES, RECEIPTS, Ledger
 from wxcore.times import require_utc
 
-__all__ = [
-    "DUPLICATE", "PENDING", "QUARANTINED", "STORED",
-    "Conservation", "CycleRow", "FileRow", "Ledger", "WarningRow",
-    "conservation", "cycle_versions", "files_between", "find_cycle", "find_file", "open_ledger",
-    "record_cycle", "record_file", "record_refusal", "record_warnings", "warnings_before", "withdraw_drafts",
-]  # fmt: skip
-
 STORED, DUPLICATE, QUARANTINED, PENDING = "stored", "duplicate", "quarantined", "pending"
-DRAFT, WITHDRAWN = "draft", "withdrawn"
 
 
 @dataclass(frozen=True)
@@ -51,33 +34,6 @@ class FileRow:
     message_en: str = ""
     message_zh: str = ""
     offset: int | None = None
-
-
-@dataclass(frozen=True)
-class CycleRow:
-    """One version of one cycle of a region."""
-
-    region: str
-    time: datetime
-    snapshot_id: str
-    fingerprint: str
-    degraded: bool
-    missing: tuple[str, ...]
-    committed_at: datetime
-
-
-@dataclass(frozen=True)
-class WarningRow:
-    """One warning; `json` is its whole content."""
-
-    id: str
-    region: str
-    cycle_time: datetime
-    hazard: str
-    level: str
-    state: str
-    json: str
-    created_at: datetime
 
 
 @dataclass(frozen=True)
@@ -212,121 +168,3 @@ def conservation(ledger: Ledger) -> Conservation:
     return Conservation(
         received, stored_files, duplicate, quarantined, pending, holds=received == accounted and not orphans
     )
-
-
-def record_cycle(
-    ledger: Ledger,
-    region: str,
-    time: datetime,
-    *,
-    snapshot_id: str,
-    degraded: bool,
-    missing: Sequence[str],
-    fingerprint: str = "",
-) -> bool:
-    """Enter the newest version of a cycle; the versions before it stay in `cycle_versions`.
-
-    Returns:
-        False where this very version is the newest already: nothing changes then.
-    """
-    values = {
-        "region": region,
-        "time": require_utc(time),
-        "snapshot_id": snapshot_id,
-        "fingerprint": fingerprint,
-        "degraded": degraded,
-        "missing": json.dumps(list(missing), ensure_ascii=False),
-    }
-    here = (CYCLES.c.region == region) & (CYCLES.c.time == time)
-    with ledger.engine.begin() as connection:
-        known = connection.execute(select(CYCLES).where(here)).mappings().one_or_none()
-        if known is not None and all(known[key] == value for key, value in values.items()):
-            return False
-        values["committed_at"] = datetime.now(UTC)
-        if known is None:
-            connection.execute(insert(CYCLES).values(values))
-        else:
-            connection.execute(update(CYCLES).where(here).values(values))
-        connection.execute(insert(CYCLE_VERSIONS).values(values))
-    return True
-
-
-def _cycle(row: RowMapping) -> CycleRow:
-    columns = {name: row[name] for name in CYCLES.columns.keys()}  # noqa: SIM118 (a ColumnCollection is no dict)
-    return CycleRow(**{**columns, "missing": tuple(json.loads(row["missing"]))})
-
-
-def find_cycle(ledger: Ledger, region: str, time: datetime) -> CycleRow | None:
-    """The newest version of a cycle, or None."""
-    here = (CYCLES.c.region == region) & (CYCLES.c.time == require_utc(time))
-    with ledger.reader.connect() as connection:
-        row = connection.execute(select(CYCLES).where(here)).mappings().one_or_none()
-    return None if row is None else _cycle(row)
-
-
-def cycle_versions(ledger: Ledger, region: str, time: datetime) -> list[CycleRow]:
-    """Every version of a cycle, oldest first."""
-    table = CYCLE_VERSIONS.c
-    wanted = select(CYCLE_VERSIONS).where(table.region == region, table.time == require_utc(time)).order_by(table.id)
-    with ledger.reader.connect() as connection:
-        return [_cycle(row) for row in connection.execute(wanted).mappings()]
-
-
-def record_warnings(ledger: Ledger, warnings: Iterable[tuple[str, str, datetime, str, str, Mapping[str, Any]]]) -> int:
-    """Enter drafts: (id, region, cycle time, hazard, level, content that JSON can hold).
-
-    The same again changes nothing; a draft with other content is replaced.
-
-    Returns:
-        How many rows were new or changed.
-
-    Raises:
-        LedgerError: other content under the id of a warning that is no longer a draft: it is never edited.
-    """
-    changed = 0
-    with ledger.engine.begin() as connection:
-        for identifier, region, time, hazard, level, content in warnings:
-            text = json.dumps(content, ensure_ascii=False, sort_keys=True)
-            values = {"region": region, "cycle_time": time, "hazard": hazard, "level": level, "json": text}
-            here = WARNINGS.c.id == identifier
-            known = connection.execute(select(WARNINGS).where(here)).mappings().one_or_none()
-            if known is not None and known["json"] == text and known["state"] != WITHDRAWN:
-                continue
-            if known is None:
-                row = {**values, "id": identifier, "state": DRAFT, "created_at": datetime.now(UTC)}
-                connection.execute(insert(WARNINGS).values(row))
-            elif known["state"] in {DRAFT, WITHDRAWN}:
-                connection.execute(update(WARNINGS).where(here).values(state=DRAFT, **values))
-            else:
-                raise LedgerError(
-                    f"warning {identifier} is {known['state']}, not a draft: make an update that refers to it",
-                    f"预警 {identifier} 状态为 {known['state']}，不是草稿，不能修改：请发布引用它的更新",
-                )
-            changed += 1
-    return changed
-
-
-def withdraw_drafts(ledger: Ledger, region: str, time: datetime, keep: Collection[str]) -> list[str]:
-    """Mark the drafts of a cycle that a new run of it does not make again; only drafts can be withdrawn.
-
-    Returns:
-        their ids, ascending.
-    """
-    table = WARNINGS.c
-    here = (table.region == region) & (table.cycle_time == require_utc(time)) & (table.state == DRAFT)
-    with ledger.engine.begin() as connection:
-        gone = sorted(set(connection.execute(select(table.id).where(here)).scalars()) - set(keep))
-        if gone:
-            connection.execute(update(WARNINGS).where(table.id.in_(gone)).values(state=WITHDRAWN))
-    return gone
-
-
-def warnings_before(ledger: Ledger, region: str, time: datetime, *, since: datetime | None = None) -> list[WarningRow]:
-    """Warnings of the cycles before `time` (and from `since` on), by cycle, then id."""
-    table = WARNINGS.c
-    wanted = select(WARNINGS).where(table.region == region, table.cycle_time < require_utc(time))
-    if since is not None:
-        wanted = wanted.where(table.cycle_time >= require_utc(since))
-    with ledger.reader.connect() as connection:
-        rows = connection.execute(wanted.order_by(table.cycle_time, table.id)).mappings()
-        return [WarningRow(**row) for row in rows]
