@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: setup demo test check lint types bench lock wheel clean
+.PHONY: setup demo test check lint types bench soak lock wheel clean
 
 setup: $(STAMP)
 
@@ -32,6 +32,10 @@ check: lint types test
 
 bench: setup
 	$(BIN)/wx bench radar
+
+# Faults injected by the thousand: a table fault -> tried -> held. Hours; SOAK="--only B1" for a part.
+soak: setup
+	$(BIN)/python -m tests.faults $(SOAK)
 
 wheel: setup
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .

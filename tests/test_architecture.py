@@ -19,6 +19,7 @@ LINES: tuple[tuple[str, ...], ...] = (
     ("grid",),
     ("times",),
     ("schema",),
+    ("hdf5",),
     ("errors",),
 )
 RANK = {room: rank for rank, line in enumerate(reversed(LINES)) for room in line}
@@ -26,6 +27,8 @@ SETTINGS = "settings"
 ALLOWED_USERS = {
     "zarr": {"archive"},
     "icechunk": {"archive"},
+    "obstore": {"archive"},
+    "sqlalchemy": {"landing"},
     "sklearn": {"hazard"},
     "skops": {"hazard"},
     "prefect": {"flows"},

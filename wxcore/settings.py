@@ -5,17 +5,33 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from wxcore.pipeline.home import Home
+
 DEFAULT_REGION = "chongqing"
 DEFAULT_HOME = Path("out")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`WXCORE_HOME` (where files, archive and ledger live), `WXCORE_REGION`, `WXCORE_LANG` (zh or en)."""
+    """Settings by environment.
+
+    Attributes:
+        home: `WXCORE_HOME`, where files, archive and ledger live.
+        region: `WXCORE_REGION`.
+        lang: `WXCORE_LANG`, zh or en.
+        ledger_url: `WXCORE_LEDGER`, such as postgresql://host/wxcore; empty: SQLite in the home.
+        archive_url: `WXCORE_ARCHIVE`, such as s3://bucket/prefix; empty: a folder of the home.
+        incoming: `WXCORE_INCOMING`, folders that `wx watch` watches where none are named.
+        roots: `WXCORE_ROOTS`, the folders that files may come from; empty: any.
+    """
 
     home: Path
     region: str
     lang: str
+    ledger_url: str
+    archive_url: str
+    incoming: tuple[Path, ...]
+    roots: tuple[Path, ...]
 
 
 def load_settings() -> Settings:
@@ -24,7 +40,21 @@ def load_settings() -> Settings:
         home=Path(os.environ.get("WXCORE_HOME", DEFAULT_HOME)),
         region=os.environ.get("WXCORE_REGION", DEFAULT_REGION),
         lang=language(os.environ.get("WXCORE_LANG", "")),
+        ledger_url=os.environ.get("WXCORE_LEDGER", ""),
+        archive_url=os.environ.get("WXCORE_ARCHIVE", ""),
+        incoming=_folders("WXCORE_INCOMING"),
+        roots=_folders("WXCORE_ROOTS"),
     )
+
+
+def home_at(root: Path | None = None) -> Home:
+    """The home in this folder (`WXCORE_HOME` where None), with the ledger and archive that the environment names."""
+    settings = load_settings()
+    return Home(root or settings.home, settings.ledger_url, settings.archive_url)
+
+
+def _folders(name: str) -> tuple[Path, ...]:
+    return tuple(Path(part) for part in os.environ.get(name, "").split(os.pathsep) if part)
 
 
 def language(asked: str) -> str:

@@ -6,12 +6,14 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from tests.landing import bad_readers
 from wxcore.errors import LimitError, ReadError, Reason, RegionError
 from wxcore.landing import guard
-from wxcore.landing.guard import close_guard, run_guarded
+from wxcore.landing.guard import close_guard, crash_of, run_guarded
 
 
 def raise_read_error(offset: int) -> None:
@@ -125,3 +127,73 @@ def test_nothing_is_left_behind() -> None:
     close_guard()
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)
+
+
+def test_a_quick_job_starts_no_spare() -> None:
+    close_guard()
+    run_guarded(operator.add, 1, 2)
+    run_guarded(time.sleep, 0.1, wall_s=30)
+    assert len(guard._POOL.idle) == 1
+
+
+def test_one_crash_loses_no_other_file() -> None:
+    """RELIABILITY.md A3: three workers, one job in four crashes or eats memory."""
+    jobs = [
+        bad_readers.segfault if k % 8 == 3 else bad_readers.eat_memory if k % 8 == 7 else process_id for k in range(16)
+    ]
+
+    def result(job: object) -> object:
+        try:
+            return run_guarded(job, memory_bytes=2**29)  # type: ignore[arg-type]
+        except LimitError as error:
+            return error
+
+    with ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(result, jobs))
+    for job, found in zip(jobs, results, strict=True):
+        if job is process_id:
+            assert isinstance(found, int)
+        else:
+            assert isinstance(found, LimitError)
+            assert found.reason == Reason.DECODE_CRASH
+            assert (
+                "SIGSEGV" if job is bad_readers.segfault else "out of memory: it needs more than 512 MiB"
+            ) in found.en
+
+
+def test_a_child_killed_from_outside_is_a_crash() -> None:
+    child = run_guarded(process_id)
+    with ThreadPoolExecutor(1) as pool:
+        job = pool.submit(run_guarded, time.sleep, 30)
+        time.sleep(0.5)
+        os.kill(child, signal.SIGKILL)
+        with pytest.raises(LimitError, match="SIGKILL") as caught:
+            job.result(timeout=10)
+    assert caught.value.reason == Reason.DECODE_CRASH
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [("hang", Reason.DECODE_TIMEOUT), ("die", Reason.DECODE_CRASH), ("leave", Reason.DECODE_TIMEOUT)],
+)
+def test_what_a_parser_forks_is_killed_too(tmp_path: Path, what: str, reason: Reason) -> None:
+    note = tmp_path / "pid"
+    run_guarded(operator.add, 1, 2)  # imports done
+    started = time.monotonic()
+    assert reason_of(bad_readers.fork_and, what, str(note), wall_s=2) == reason
+    assert time.monotonic() - started < 2 + 10  # it holds our pipes open for a minute
+    child = int(note.read_text())
+    if what == "leave":  # out of reach, but nobody waits for it
+        os.kill(child, signal.SIGKILL)
+    end = time.monotonic() + 5
+    while not bad_readers.is_gone(child) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert bad_readers.is_gone(child)
+    assert run_guarded(operator.add, 1, 2) == 3
+
+
+def test_a_crash_of_ours_is_told_alike() -> None:
+    error = crash_of("x.bin", "KeyError: 1")
+    assert error.reason == Reason.DECODE_CRASH
+    assert "x.bin" in error.en
+    assert "KeyError: 1" in error.zh

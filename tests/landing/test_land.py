@@ -1,8 +1,11 @@
 """Bytes under their hash, whatever they are called."""
 
 import hashlib
+import io
 import os
 import stat
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,16 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wxcore.errors import LimitError, ReadError, Reason
+from wxcore.landing import land as landing
 from wxcore.landing.files import MAX_NAME_SHOWN, display_name
-from wxcore.landing.land import INCOMING, land, landed_path
-
-HOSTILE = [
-    b"plain.bin", b"..", b"...", b"..%2f..%2fetc", b"-rf", b"~", b"$(id)", b"`id`", b"a b", b" ", b"new\nline",
-    b"carriage\rreturn", b"\x1b[2J", b"tab\t", b"\xff\xfe", b"\xe9.bin", "雷达.bin".encode(), "\u202egnp.bin".encode(),
-    "\u2028".encode(), b"a" * 255, b"con", b"nul", b"<script>", b"';--", b"C:\\windows", b"..\\..\\x", b".hidden",
-    b"%00",
-    *(f"name{number:03d}{chr(number)}".encode() for number in range(1, 128) if chr(number) != "/"),
-]  # fmt: skip
+from wxcore.landing.land import INCOMING, Landed, clean_incoming, land, land_batch, landed_path
 
 
 def files_below(root: Path) -> list[Path]:
@@ -38,27 +34,6 @@ def test_bytes_are_kept_under_their_hash(tmp_path: Path) -> None:
     assert first.path.read_bytes() == source.read_bytes()
     assert files_below(root) == [first.path]
     assert stat.S_IMODE(first.path.stat().st_mode) == 0o444
-
-
-def test_no_name_leads_outside(tmp_path: Path) -> None:
-    box, root = tmp_path / "box", tmp_path / "landing"
-    box.mkdir()
-    for number, raw in enumerate(HOSTILE):
-        if raw in {b".", b".."}:
-            continue
-        path = os.fsencode(box) + b"/" + raw
-        with open(path, "wb") as target:  # noqa: PTH123 (the name is bytes)
-            target.write(f"content {number}".encode())
-    before = {path for path in tmp_path.rglob("*") if root not in path.parents}
-    for number, raw in enumerate(HOSTILE):
-        if raw in {b".", b".."}:
-            continue
-        landed = land(Path(os.fsdecode(os.fsencode(box) + b"/" + raw)), root)
-        assert landed.path.read_text() == f"content {number}"
-        assert landed.name.isprintable()
-        landed.name.encode("utf-8")
-    assert {path for path in tmp_path.rglob("*") if root not in path.parents} - before == {root}
-    assert all(len(path.name) == 64 for path in files_below(root))
 
 
 def test_dots_and_links_are_harmless(tmp_path: Path) -> None:
@@ -111,8 +86,11 @@ def test_synced_before_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Path, "replace", told_replace)
     (tmp_path / "a").write_bytes(b"x")
     land(tmp_path / "a", tmp_path / "landing")
-    assert calls[0] == "fsync"
-    assert calls[-2:] == ["rename", "fsync"]
+    assert calls == ["fsync", "fsync", "rename", "fsync", "fsync"]  # root's parent; file, its folder, the root
+    (tmp_path / "b").write_bytes(b"x")
+    calls.clear()
+    land(tmp_path / "b", tmp_path / "landing")
+    assert calls == ["fsync"]  # the folder: who put the same bytes there may not have come to it
 
 
 def test_a_failed_copy_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,3 +126,160 @@ def test_a_file_over_the_cap_is_refused_and_nothing_is_kept(tmp_path: Path) -> N
     with pytest.raises(LimitError, match="larger than 4096 bytes"):
         land(big, tmp_path / "landing", cap_bytes=4096)
     assert [path for path in (tmp_path / "landing").rglob("*") if path.is_file()] == []
+
+
+def test_a_batch_lands_all_but_the_bad_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "landing"
+    for number in range(30):
+        (tmp_path / f"f{number}").write_bytes(b"%d" % (number % 20))
+    (tmp_path / "empty").touch()
+    synced: list[int] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda handle: (synced.append(handle), fsync(handle))[1])
+    paths = [tmp_path / "absent", *(tmp_path / f"f{number}" for number in range(30)), tmp_path / "empty", tmp_path]
+    landed = land_batch(paths, root)
+    assert [item.reason for item in landed if isinstance(item, ReadError)] == [
+        Reason.NOT_FOUND, Reason.EMPTY, Reason.IS_DIRECTORY,
+    ]  # fmt: skip
+    kept = [item for item in landed if isinstance(item, Landed)]
+    assert [item.path.read_bytes() for item in kept] == [b"%d" % (number % 20) for number in range(30)]
+    assert [item.new for item in kept] == [True] * 20 + [False] * 10
+    assert len(files_below(root)) == 20
+    folders = {item.path.parent for item in kept}
+    assert len(synced) == 30 + len(folders) + 2  # each copy, each folder once, the root, the root's parent
+    assert land_batch([], root) == []
+
+
+def test_a_full_disk_stops_the_batch_and_leaves_no_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, fsync, calls = tmp_path / "landing", os.fsync, []
+    paths = [tmp_path / f"f{number}" for number in range(5)]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+
+    def full(handle: int) -> None:
+        calls.append(handle)
+        if len(calls) == 4:
+            raise OSError(28, "No space left on device")
+        fsync(handle)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            land_batch(paths, root)
+    assert files_below(root) == []
+    assert all(isinstance(item, Landed) and item.new for item in land_batch(paths, root))
+
+
+def test_a_failed_rename_leaves_no_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, replace = tmp_path / "landing", Path.replace
+    paths = [tmp_path / f"f{number}" for number in range(5)]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+
+    def refuse(path: Path, target: Path) -> Path:
+        if target.name == hashlib.sha256(b"f3").hexdigest():
+            raise OSError(5, "Input/output error")
+        return replace(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", refuse)
+        with pytest.raises(OSError, match="Input"):
+            land_batch(paths, root)
+    assert list((root / INCOMING).iterdir()) == []
+    landed = land_batch(paths, root)
+    assert [item.new for item in landed if isinstance(item, Landed)] == [False, False, False, True, True]
+
+
+def test_a_source_that_cannot_be_read_is_its_own_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "good").write_bytes(b"good")
+    (tmp_path / "bad").write_bytes(b"bad")
+    real_open = landing.open_regular
+
+    class BadSector(io.FileIO):
+        def read(self, size: int = -1) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    def open_bad(path: Path, *, follow_links: bool) -> tuple[io.FileIO, int]:
+        return (BadSector(path), 3) if path.name == "bad" else real_open(path, follow_links=follow_links)  # type: ignore[return-value]
+
+    monkeypatch.setattr(landing, "open_regular", open_bad)
+    bad, good = land_batch([tmp_path / "bad", tmp_path / "good"], tmp_path / "landing")
+    assert isinstance(bad, ReadError)
+    assert bad.reason == Reason.NOT_A_FILE
+    assert isinstance(good, Landed)
+    assert files_below(tmp_path / "landing") == [good.path]
+
+
+def test_a_file_that_changes_while_it_is_copied_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, source = tmp_path / "landing", tmp_path / "a"
+    monkeypatch.setattr(landing, "BLOCK", 1000)
+    real_read = landing._read
+
+    def change(how: str) -> None:
+        source.write_bytes(bytes(5000))
+        os.utime(source, (1e9, 1e9))
+        left = [how]
+
+        def read_and_change(file: object, name: str) -> bytes:
+            block = real_read(file, name)  # type: ignore[arg-type]
+            if left:
+                left.clear()
+                with source.open("r+b") as other:
+                    other.truncate(3000) if how == "cut" else other.seek(4000 if how == "same size" else 5000)
+                    other.write(b"more" if how != "cut" else b"")
+            return block
+
+        monkeypatch.setattr(landing, "_read", read_and_change)
+
+    for how in ("grow", "cut", "same size"):
+        change(how)
+        with pytest.raises(ReadError) as caught:
+            land(source, root)
+        assert caught.value.reason == Reason.STILL_WRITTEN, how
+        assert caught.value.zh != caught.value.en
+        assert files_below(root) == []
+    monkeypatch.setattr(landing, "_read", real_read)
+    assert land(source, root).new
+
+
+def test_links_are_refused_where_asked(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    with pytest.raises(ReadError) as caught:
+        land(tmp_path / "link", tmp_path / "landing", follow_links=False)
+    assert caught.value.reason == Reason.OUTSIDE_ROOT
+    assert land(tmp_path / "a", tmp_path / "landing", follow_links=False).new
+
+
+@pytest.mark.parametrize(
+    ("mtime_ns", "expected"),
+    [
+        (1_591_940_520_123_456_789, datetime(2020, 6, 12, 5, 42, 0, 123456, tzinfo=UTC)),
+        (-(10**18), datetime(1970, 1, 1, tzinfo=UTC)),
+        (9 * 10**18, None),
+    ],
+)
+def test_published_at_is_the_sources_clock_within_reason(
+    tmp_path: Path, mtime_ns: int, expected: datetime | None
+) -> None:
+    (tmp_path / "a").write_bytes(b"x")
+    os.utime(tmp_path / "a", ns=(mtime_ns, mtime_ns))
+    found = land(tmp_path / "a", tmp_path / "landing").published_at
+    assert found.tzinfo is UTC
+    if expected is None:  # a clock that is ahead counts as now
+        assert timedelta(0) <= datetime.now(UTC) - found < timedelta(minutes=5)
+    else:
+        assert found == expected
+
+
+def test_what_a_crash_left_is_cleaned(tmp_path: Path) -> None:
+    root = tmp_path / "landing"
+    assert clean_incoming(root, 60) == 0
+    (tmp_path / "a").write_bytes(b"x")
+    kept = land(tmp_path / "a", root).path
+    (root / INCOMING / "old").write_bytes(b"half")
+    (root / INCOMING / "young").write_bytes(b"half")
+    os.utime(root / INCOMING / "old", (time.time() - 100, time.time() - 100))
+    assert clean_incoming(root, 60) == 1
+    assert set(files_below(root)) == {root / INCOMING / "young", kept}
+    assert not (root / INCOMING / "old").exists()

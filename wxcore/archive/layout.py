@@ -2,6 +2,7 @@
 
     cubes/20200612    240 slots of six minutes; MOSAIC and PRODUCTS on (time, [height,] lat, lon); `written`
     tables/20200612   240 slots; JSON text: storms, probabilities, provenance (codec: tables.py)
+    views/20200612    the written cycles of a finished day, all on (time, lat, lon), deep in time (compact.py)
     attributes of /   wxcore_archive_format, region, grid, radars (what `nearest_radar` counts in)
 
 A day is created whole, from a template: a slot that was never written costs nothing and reads as no data.
@@ -18,6 +19,7 @@ import numpy.typing as npt
 import zarr
 from zarr.codecs import BloscCodec
 
+import wxcore
 from wxcore.errors import ArchiveError, SchemaError
 from wxcore.grid import Grid
 from wxcore.schema import ENVIRONMENT, HEIGHT, LAT, LON, MOSAIC, PRODUCTS, TIME, Var
@@ -27,7 +29,7 @@ FORMAT = 1
 """Version of this layout."""
 
 SLOTS = timedelta(days=1) // CYCLE
-CUBES, TABLES = "cubes", "tables"
+CUBES, TABLES, VIEWS = "cubes", "tables", "views"
 STORMS_TEXT, PROBABILITIES_TEXT, PROVENANCE_TEXT = "storms", "probabilities", "provenance"
 WRITTEN = "written"
 VARIABLES: tuple[Var, ...] = (*MOSAIC, *PRODUCTS, *ENVIRONMENT)
@@ -58,7 +60,32 @@ INTEGER_FILL: Mapping[str, int] = {"nearest_radar": -1}
 """What an unwritten cell of an integer variable reads as, where that is not 0."""
 
 CHUNK_CELLS = 160
-"""Longest side of a chunk in lat and lon; a slot of a variable is one shard, so one file."""
+"""Longest side in lat and lon of a chunk of the cube, and of the daily view."""
+
+CHUNK_LEVELS = 11
+"""Most levels in a chunk of the cube: a map of one level need not unpack the whole column."""
+
+PLANE_CELLS = 640
+"""Longest side of a chunk of a plane: the planes of a region of that size are one chunk, so one small file, a slot."""
+
+VIEW_SLOTS = 20
+"""Cycles in a chunk of the daily view: a day's series at a cell is 12 chunks, a map is 16 (decision 0009)."""
+
+INSTITUTION = "operator of this wxcore installation"
+REFERENCES = "wxcore, docs/decisions/0003-archive-layout.md and 0009-chunks-of-the-archive.md"
+
+DESCRIPTION: Mapping[str, Mapping[str, Any]] = {
+    "reflectivity": {"ancillary_variables": "radar_count observed nearest_radar"},
+    "composite_reflectivity": {"ancillary_variables": "observed nearest_radar topped"},
+    "vil": {"ancillary_variables": "observed topped"},
+    **{f"echo_top_{dbz}": {"ancillary_variables": "topped"} for dbz in (18, 30, 45, 50, 60)},
+    **{name: {"ancillary_variables": "observed levels_source"} for name in ("shi", "mesh", "mesh75", "mesh95", "posh")},
+    "topped": {
+        "flag_masks": [1, 2, 4, 8, 16],
+        "flag_meanings": "above_18_dBZ above_30_dBZ above_45_dBZ above_50_dBZ above_60_dBZ",
+    },
+}
+"""CF attributes that link quality to what it qualifies, beside those of the schema."""
 
 
 @dataclass(frozen=True)
@@ -103,36 +130,60 @@ def grid_record(grid: Grid) -> dict[str, Any]:
 
 def create_day(root: zarr.Group, day: str, grid: Grid, region_id: str) -> None:
     """Create the groups of a UTC day (`20200612`) with all slots, unwritten."""
-    cubes = root.require_group(CUBES).create_group(
-        day,
-        attributes={
-            "Conventions": "CF-1.11",
-            "title": f"wxcore analysis of {region_id}, {day} UTC",
-            "source": "weather radar mosaic and column products",
-            "region": region_id,
-        },
-    )
-    _create_coordinates(cubes, day, grid)
+    cubes = root.require_group(CUBES).create_group(day, attributes=group_attributes(region_id, day))
+    minutes = np.arange(SLOTS, dtype="i8") * int(CYCLE.total_seconds() // 60)
+    _create_coordinates(cubes, day, grid, minutes)
+    _create_height(cubes, grid)
     for var in VARIABLES:
         _create_variable(cubes, var, grid)
     _plain(cubes, WRITTEN, np.zeros(SLOTS, "u1"), (TIME,), {
         "long_name": "the cycle is in the archive", "flag_values": [0, 1], "flag_meanings": "absent written",
     })  # fmt: skip
     tables = root.require_group(TABLES).create_group(day, attributes={"region": region_id})
-    _create_time(tables, day)
+    _create_time(tables, day, minutes)
+    _create_texts(tables, SLOTS, chunk=1)
+
+
+def create_view(root: zarr.Group, day: str, grid: Grid, region_id: str, minutes: npt.NDArray[np.int64]) -> zarr.Group:
+    """Create the group of a day's view, unfilled: the cycles at `minutes` of the day and no others.
+
+    Returns:
+        The group: the planes deep in time, and the texts of the tables.
+    """
+    view = root.require_group(VIEWS).create_group(day, attributes=group_attributes(region_id, day))
+    _create_coordinates(view, day, grid, minutes)
+    for var in VARIABLES:
+        if HEIGHT not in var.dims:
+            slots = min(VIEW_SLOTS, minutes.size) if LAT in var.dims else minutes.size
+            chunk = {TIME: slots, LAT: chunk_side(grid.n_lat), LON: chunk_side(grid.n_lon)}
+            _create_array(view, var, {TIME: minutes.size, LAT: grid.n_lat, LON: grid.n_lon}, chunk)
+    _create_texts(view, minutes.size, chunk=minutes.size)
+    return view
+
+
+def group_attributes(region_id: str, day: str) -> dict[str, str]:
+    """Global CF attributes of a day's group."""
+    return {
+        "Conventions": "CF-1.11",
+        "title": f"wxcore analysis of {region_id}, {day} UTC",
+        "institution": INSTITUTION,
+        "source": "weather radar mosaic and column products",
+        "history": f"wxcore {wxcore.__version__}: gridded, merged, analysed; inputs of each cycle in its provenance",
+        "references": REFERENCES,
+        "region": region_id,
+    }
+
+
+def _create_texts(group: zarr.Group, slots: int, chunk: int) -> None:
     for name in (STORMS_TEXT, PROBABILITIES_TEXT, PROVENANCE_TEXT):
-        tables.create_array(
-            name, shape=(SLOTS,), chunks=(1,), dtype=str, fill_value="", dimension_names=(TIME,),
+        group.create_array(
+            name, shape=(slots,), chunks=(chunk,), dtype=str, fill_value="", dimension_names=(TIME,),
             attributes={"long_name": f"{name} of the cycle, JSON"},
         )  # fmt: skip
 
 
-def _create_coordinates(group: zarr.Group, day: str, grid: Grid) -> None:
-    _create_time(group, day)
-    _plain(group, HEIGHT, grid.height, (HEIGHT,), {
-        "units": "m", "standard_name": "height_above_mean_sea_level", "long_name": "height above sea level",
-        "positive": "up", "axis": "Z",
-    })  # fmt: skip
+def _create_coordinates(group: zarr.Group, day: str, grid: Grid, minutes: npt.NDArray[np.int64]) -> None:
+    _create_time(group, day, minutes)
     _plain(group, LAT, grid.lat, (LAT,), {
         "units": "degrees_north", "standard_name": "latitude", "long_name": "latitude of cell centres", "axis": "Y",
     })  # fmt: skip
@@ -145,10 +196,17 @@ def _create_coordinates(group: zarr.Group, day: str, grid: Grid) -> None:
     })  # fmt: skip
 
 
-def _create_time(group: zarr.Group, day: str) -> None:
-    minutes = np.arange(SLOTS, dtype="i8") * int(CYCLE.total_seconds() // 60)
+def _create_height(group: zarr.Group, grid: Grid) -> None:
+    _plain(group, HEIGHT, grid.height, (HEIGHT,), {
+        "units": "m", "standard_name": "height_above_mean_sea_level", "long_name": "height above sea level",
+        "positive": "up", "axis": "Z",
+    })  # fmt: skip
+
+
+def _create_time(group: zarr.Group, day: str, minutes: npt.NDArray[np.int64]) -> None:
     _plain(group, TIME, minutes, (TIME,), {
         "units": f"minutes since {day[:4]}-{day[4:6]}-{day[6:]} 00:00:00", "calendar": "proleptic_gregorian",
+        "units_metadata": "leap_seconds: none",
         "standard_name": "time", "long_name": "analysis time, UTC", "axis": "T",
     })  # fmt: skip
 
@@ -164,16 +222,32 @@ def _plain(
 
 
 def _create_variable(group: zarr.Group, var: Var, grid: Grid) -> None:
-    dtype, fill = storage(var)
     sizes = {TIME: SLOTS, HEIGHT: len(grid.levels_m), LAT: grid.n_lat, LON: grid.n_lon}
-    slots = 1 if LAT in var.dims else SLOTS  # a series of single numbers is one chunk a day
-    chunk = {TIME: slots, HEIGHT: sizes[HEIGHT], LAT: chunk_side(grid.n_lat), LON: chunk_side(grid.n_lon)}
-    shard = {name: slots if name == TIME else -(-sizes[name] // chunk[name]) * chunk[name] for name in sizes}
+    longest = CHUNK_CELLS if HEIGHT in var.dims else PLANE_CELLS
+    chunk = {
+        TIME: 1 if LAT in var.dims else SLOTS,  # a series of single numbers is one chunk a day
+        HEIGHT: chunk_side(sizes[HEIGHT], CHUNK_LEVELS),
+        LAT: chunk_side(grid.n_lat, longest),
+        LON: chunk_side(grid.n_lon, longest),
+    }
+    shard = {name: -(-sizes[name] // chunk[name]) * chunk[name] for name in sizes} | {TIME: chunk[TIME]}
+    in_shards = any(shard[name] > chunk[name] for name in var.dims)
+    _create_array(group, var, sizes, chunk, shard if in_shards else None)
+
+
+def _create_array(
+    group: zarr.Group,
+    var: Var,
+    sizes: Mapping[str, int],
+    chunk: Mapping[str, int],
+    shard: Mapping[str, int] | None = None,
+) -> None:
+    dtype, fill = storage(var)
     group.create_array(
         var.name,
         shape=tuple(sizes[name] for name in var.dims),
         chunks=tuple(chunk[name] for name in var.dims),
-        shards=tuple(shard[name] for name in var.dims),
+        shards=tuple(shard[name] for name in var.dims) if shard else None,
         dtype=dtype,
         fill_value=fill,
         dimension_names=var.dims,
@@ -182,9 +256,9 @@ def _create_variable(group: zarr.Group, var: Var, grid: Grid) -> None:
     )
 
 
-def chunk_side(cells: int) -> int:
-    """Length of equal chunks of at most CHUNK_CELLS that cover `cells` with the least overhang."""
-    return -(-cells // -(-cells // CHUNK_CELLS))
+def chunk_side(cells: int, longest: int = CHUNK_CELLS) -> int:
+    """Length of equal chunks of at most `longest` that cover `cells` with the least overhang."""
+    return -(-cells // -(-cells // longest))
 
 
 def storage(var: Var) -> tuple[np.dtype[Any], Any]:
@@ -200,6 +274,7 @@ def _attributes(var: Var) -> dict[str, Any]:
     attributes: dict[str, Any] = {
         key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in var.attrs.items()
     }
+    attributes |= DESCRIPTION.get(var.name, {})
     if LAT in var.dims:
         attributes["grid_mapping"] = "crs"
     if var.name in QUANTUM:

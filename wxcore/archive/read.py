@@ -2,7 +2,6 @@
 
 import json
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import icechunk
@@ -11,7 +10,9 @@ import xarray as xr
 import zarr
 
 from wxcore.archive import layout
-from wxcore.archive.repository import BRANCH, has_archive, open_repository, region_folder
+from wxcore.archive.log import FINGERPRINT
+from wxcore.archive.place import Place, Root, place_of
+from wxcore.archive.repository import BRANCH, has_archive, history_from, open_repository
 from wxcore.errors import ArchiveError
 from wxcore.schema import TIME
 from wxcore.times import from_datetime64, iso, require_utc
@@ -19,11 +20,11 @@ from wxcore.times import from_datetime64, iso, require_utc
 CHUNKS = {TIME: 1}
 
 
-def open_archive(root_or_repo: Path, *, region: str | None = None, as_of: datetime | None = None) -> xr.Dataset:
+def open_archive(root_or_repo: Root, *, region: str | None = None, as_of: datetime | None = None) -> xr.Dataset:
     """Every written cycle of a region as one Dataset, read when needed (Dask, one chunk a cycle).
 
     Args:
-        root_or_repo: folder of a region's archive, or with `region` the folder of all archives.
+        root_or_repo: folder (or s3:// URL) of a region's archive, or with `region` that of all archives.
         as_of: only what was committed by then (aware); everything where None.
 
     Returns:
@@ -36,7 +37,7 @@ def open_archive(root_or_repo: Path, *, region: str | None = None, as_of: dateti
     session = open_session(root_or_repo, region, as_of)
     runs = [run for day in _days(session) for run in _open_day(session, day)]
     if not runs:
-        raise _nothing(region_folder(root_or_repo, region), as_of)
+        raise _nothing(place_of(root_or_repo, region), as_of)
     joined = runs[0] if len(runs) == 1 else xr.concat(
         runs, dim=TIME, data_vars="minimal", coords="minimal", compat="override", join="override",
         combine_attrs="override",
@@ -53,48 +54,68 @@ def open_archive(root_or_repo: Path, *, region: str | None = None, as_of: dateti
     return joined
 
 
-def open_session(root_or_repo: Path, region: str | None, as_of: datetime | None) -> icechunk.Session:
+def open_session(root_or_repo: Root, region: str | None, as_of: datetime | None) -> icechunk.Session:
     """A read-only session at the newest commit, or the newest one not after `as_of`.
 
     Raises:
-        ArchiveError: no archive here, versions that cannot be opened, nothing committed by then.
+        ArchiveError: no archive here, versions that cannot be opened, nothing committed by then, or expired.
     """
-    folder = region_folder(root_or_repo, region)
-    repository = open_repository(folder)
+    place = place_of(root_or_repo, region)
+    repository = open_repository(place)
     if as_of is None:
         return repository.readonly_session(BRANCH)
+    kept_from = history_from(place)
+    if kept_from is not None and require_utc(as_of) < kept_from:
+        raise ArchiveError(
+            f"{place}: what was known at {iso(as_of)} has expired, the history is kept from {iso(kept_from)}: ask for "
+            "a later time, or for a snapshot that is tagged",
+            f"{place}：{iso(as_of)} 时的状态已过期，历史保留自 {iso(kept_from)}：请改用更晚的时间，或已打标签的快照",
+        )
     try:
         return repository.readonly_session(BRANCH, as_of=require_utc(as_of))
     except icechunk.IcechunkError as cause:
-        raise _nothing(folder, as_of) from cause
+        raise _nothing(place, as_of) from cause
 
 
-def list_cycles(root: Path, region: str, *, as_of: datetime | None = None) -> list[datetime]:
+def list_cycles(root: Root, region: str, *, as_of: datetime | None = None) -> list[datetime]:
     """The cycles in the archive, ascending; none where there is no archive yet.
 
     Raises:
         ArchiveError: versions that cannot be opened, or nothing committed by `as_of`.
     """
-    if not has_archive(region_folder(root, region)):
+    if not has_archive(place_of(root, region)):
         return []
     session = open_session(root, region, as_of)
     group = _root_group(session)
-    found: list[datetime] = []
+    return [when for day in _days(session) for when in _written(group, day)]
+
+
+def list_fingerprints(root: Root, region: str) -> dict[datetime, str]:
+    """Fingerprint of the newest version of each cycle, ascending in time; none where there is no archive yet.
+
+    Raises:
+        ArchiveError: versions that cannot be opened.
+    """
+    if not has_archive(place_of(root, region)):
+        return {}
+    session = open_session(root, region, None)
+    group = _root_group(session)
+    found: dict[datetime, str] = {}
     for day in _days(session):
-        written = np.asarray(group[f"{layout.CUBES}/{day}/{layout.WRITTEN}"][...])  # type: ignore[index]
-        midnight = np.datetime64(f"{day[:4]}-{day[4:6]}-{day[6:]}", "m")
-        found += [from_datetime64(midnight + np.timedelta64(6 * int(slot), "m")) for slot in np.flatnonzero(written)]
+        texts = np.asarray(group[f"{layout.TABLES}/{day}/{layout.PROVENANCE_TEXT}"][...])  # type: ignore[index]
+        for when in _written(group, day):
+            found[when] = str(json.loads(str(texts[layout.slot_of(when).index]))[FINGERPRINT])
     return found
 
 
-def read_text(root: Path, region: str, when: datetime, name: str, *, as_of: datetime | None = None) -> str | None:
+def read_text(root: Root, region: str, when: datetime, name: str, *, as_of: datetime | None = None) -> str | None:
     """JSON text `name` ("storms", "probabilities", "provenance") of a cycle; None where it is not there.
 
     Raises:
         ArchiveError: no slot, versions that cannot be opened, nothing committed by `as_of`.
     """
     slot = layout.slot_of(when)
-    if not has_archive(region_folder(root, region)):
+    if not has_archive(place_of(root, region)):
         return None
     group = _root_group(open_session(root, region, as_of))
     path = f"{layout.TABLES}/{slot.day}/{name}"
@@ -103,7 +124,7 @@ def read_text(root: Path, region: str, when: datetime, name: str, *, as_of: date
     return str(group[path][slot.index]) or None  # type: ignore[index]
 
 
-def read_provenance(root: Path, region: str, when: datetime, *, as_of: datetime | None = None) -> dict[str, Any] | None:
+def read_provenance(root: Root, region: str, when: datetime, *, as_of: datetime | None = None) -> dict[str, Any] | None:
     """What went into a cycle (as given to `commit_cycle`); None where the cycle is not there."""
     text = read_text(root, region, when, layout.PROVENANCE_TEXT, as_of=as_of)
     if text is None:
@@ -129,6 +150,13 @@ def _days(session: icechunk.Session) -> list[str]:
     return sorted(cubes.group_keys())
 
 
+def _written(group: zarr.Group | None, day: str) -> list[datetime]:
+    """The cycles of a day."""
+    written = np.asarray(group[f"{layout.CUBES}/{day}/{layout.WRITTEN}"][...])  # type: ignore[index]
+    midnight = np.datetime64(f"{day[:4]}-{day[4:6]}-{day[6:]}", "m")
+    return [from_datetime64(midnight + np.timedelta64(6 * int(slot), "m")) for slot in np.flatnonzero(written)]
+
+
 def _open_day(session: icechunk.Session, day: str) -> list[xr.Dataset]:
     """The written cycles of a day, one Dataset for each run without a gap."""
     raw = xr.open_zarr(
@@ -146,7 +174,7 @@ def _open_day(session: icechunk.Session, day: str) -> list[xr.Dataset]:
     return [decoded.isel({TIME: slice(int(run[0]), int(run[-1]) + 1)}).chunk(CHUNKS) for run in runs]
 
 
-def _nothing(folder: Path, as_of: datetime | None) -> ArchiveError:
+def _nothing(folder: Place, as_of: datetime | None) -> ArchiveError:
     when_en = f" by {iso(as_of)}" if as_of else ""
     when_zh = f"（截至 {iso(as_of)}）" if as_of else ""
     return ArchiveError(

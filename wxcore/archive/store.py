@@ -1,10 +1,12 @@
 """Commit a cycle: all or nothing, idempotent, durable, on one grid (DESIGN.md section 4, RELIABILITY.md B1)."""
 
 import json
-from collections.abc import Hashable, Mapping, Sequence
+import random
+import time
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import icechunk
@@ -16,23 +18,27 @@ import zarr
 
 import wxcore
 from wxcore.archive import layout
+from wxcore.archive.compact import drop_view
+from wxcore.archive.heads import seal, sealed_ids
 from wxcore.archive.layout import VARIABLES, Slot
-from wxcore.archive.repository import (
-    BRANCH,
-    make_durable,
-    open_or_create,
-    region_folder,
-    writer_lock,
-)
+from wxcore.archive.log import FINGERPRINT, metadata_of
+from wxcore.archive.place import Place, Root, place_of, writer_lock
+from wxcore.archive.repository import BRANCH, open_or_create
 from wxcore.archive.tables import encode_table
 from wxcore.errors import ArchiveError, SchemaError
 from wxcore.grid import Grid
 from wxcore.schema import HEIGHT, LAT, LON, PROBABILITIES, STORMS, TIME, check, check_table
 from wxcore.times import iso, require_utc, to_datetime64
 
-FINGERPRINT = "fingerprint"
 METHOD_ATTRIBUTES = ("method", "mesh_calibration", "hail_range_m", "hail_layer_observed")
 """Attributes of a cube's variables that the archive keeps: formula, calibration and where the product is given."""
+
+CONFLICT_TRIES = 12
+"""How often a cycle is written again because another writer of the same object store was faster."""
+CONFLICT_WAIT_S = 2.0
+"""Longest wait between two of these tries [s]; random below it, so that writers fall out of step."""
+
+FULL_DISK = ("No space left", "File too large", "Disk quota", "os error 28", "os error 27", "os error 122")
 
 
 @dataclass(frozen=True)
@@ -43,8 +49,21 @@ class Commit:
     new: bool
 
 
-def commit_cycle(
-    root: Path,
+@dataclass(frozen=True)
+class _Cycle:
+    """What is to be committed, checked."""
+
+    region_id: str
+    grid: Grid
+    when: datetime
+    slot: Slot
+    cube: xr.Dataset
+    texts: Mapping[str, str]
+    provenance: Mapping[str, Any]
+
+
+def commit_cycle(  # noqa: PLR0913 (one argument a part of a cycle)
+    root: Root,
     region_id: str,
     grid: Grid,
     when: datetime,
@@ -53,52 +72,108 @@ def commit_cycle(
     provenance: Mapping[str, Any],
     *,
     probabilities: pd.DataFrame | None = None,
+    fence: Callable[[], None] | None = None,
 ) -> Commit:
-    """Write one cycle in one Icechunk commit, and return when it is on the disk.
+    """Write one cycle in one Icechunk commit, and return when it is on the disk and its head is saved.
 
     A cycle that is there with another fingerprint gets a new version; the old one stays readable (`as_of`).
 
     Args:
-        root: folder of the archives; the region's is `root/region_id`.
+        root: folder of the archives, or URL of an object store; the region's is `root/region_id`.
         grid: the region's grid; the first commit fixes it.
         when: the cycle, aware, a six-minute slot.
         cube: schema MOSAIC + PRODUCTS with one time, on `grid`; other variables are left out. Its attribute
             `radars` (or that of `nearest_radar`) names what `nearest_radar` counts in.
         storms: schema STORMS, other columns are kept.
         provenance: anything JSON can hold. `fingerprint` (text) identifies the inputs and the code: the same again
-            commits nothing. `inputs` goes into the commit's metadata too.
+            commits nothing. The sha256 of `inputs`, and `missing` (and whether there are `notes`) go into the
+            commit's metadata too.
         probabilities: schema PROBABILITIES, or None.
+        fence: called under the writer's lock immediately before the commit: where it raises, nothing is committed
+            and its error is passed on.
 
     Raises:
         SchemaError: cube or tables are not what the schema says.
-        ArchiveError: another grid; no slot; no fingerprint; versions that cannot be opened; the commit failed.
-        OSError: disk full, or a write error.
+        ArchiveError: another grid; no slot; no fingerprint; versions that cannot be opened; a disk that is full; a
+            store that does not answer, or ignores conditional PUT. Nothing changed.
     """
     when = require_utc(when)
     slot = layout.slot_of(when)
     texts = _texts(storms, probabilities, provenance)
     _check_cube(cube, grid, when)
-    folder = region_folder(root, region_id)
-    with writer_lock(folder):
-        repository = open_or_create(folder)
-        session = repository.writable_session(BRANCH)
-        group = _root_group(session, region_id, grid)
-        if _fingerprint_of(group, slot) == provenance[FINGERPRINT]:
-            return Commit(_snapshot_of(repository, when, provenance[FINGERPRINT]), new=False)
-        try:
-            if slot.day not in group.require_group(layout.CUBES):
-                layout.create_day(group, slot.day, grid, region_id)
-            _write_cube(group, slot, cube)
-            _write_texts(group, slot, texts)
-            snapshot_id = _commit(session, region_id, when, provenance)
-        except icechunk.IcechunkError as cause:
-            raise ArchiveError(
-                f"the cycle {iso(when)} of {region_id} was not committed ({cause}): nothing changed; check free space, "
-                "then run it again",
-                f"{region_id} {iso(when)} 未能提交（{cause}）：归档未改变，请检查剩余空间后重试",
-            ) from cause
-        make_durable(folder)
+    cycle = _Cycle(region_id, grid, when, slot, cube, texts, provenance)
+    place = place_of(root, region_id)
+    with _nothing_changed(cycle, place), writer_lock(place):
+        for attempt in range(CONFLICT_TRIES):
+            try:
+                return _commit_once(place, cycle, fence or _no_fence)
+            except icechunk.ConflictError:
+                time.sleep(random.uniform(0, min(CONFLICT_WAIT_S, 0.1 * 2**attempt)))
+    raise ArchiveError(
+        f"{place}: the cycle {iso(when)} was not committed: other writers were faster {CONFLICT_TRIES} times; nothing "
+        "changed: run it again, with fewer writers",
+        f"{place}：{iso(when)} 未能提交：{CONFLICT_TRIES} 次都被其他写入者抢先；归档未改变，请减少写入者后重试",
+    )
+
+
+def _no_fence() -> None:
+    """The fence of a writer that holds no lease."""
+
+
+def _commit_once(place: Place, cycle: _Cycle, fence: Callable[[], None]) -> Commit:
+    repository = open_or_create(place)
+    session = repository.writable_session(BRANCH)
+    parent = str(session.snapshot_id)
+    group = _root_group(session, cycle.region_id, cycle.grid)
+    fingerprint = cycle.provenance[FINGERPRINT]
+    if _fingerprint_of(group, cycle.slot) == fingerprint:
+        if place.local and parent not in sealed_ids(place):  # its writer died before it was durable
+            seal(place, parent, None)
+        return Commit(_snapshot_of(repository, cycle.when, fingerprint), new=False)
+    if cycle.slot.day not in group.require_group(layout.CUBES):
+        _refuse_expired(group, cycle)
+        layout.create_day(group, cycle.slot.day, cycle.grid, cycle.region_id)
+    drop_view(group, cycle.slot.day)
+    _write_cube(group, cycle.slot, cycle.cube)
+    _write_texts(group, cycle.slot, cycle.texts)
+    fence()
+    when = iso(cycle.when)
+    metadata = metadata_of(when, cycle.region_id, wxcore.__version__, cycle.provenance)
+    snapshot_id = str(session.commit(f"cycle {when} {cycle.region_id}", metadata=metadata))
+    try:
+        seal(place, snapshot_id, cycle.when)
+    except OSError:
+        # After a failed sync the kernel may call lost pages clean: what it wrote must not be built upon.
+        repository.reset_branch(BRANCH, parent, from_snapshot_id=snapshot_id)
+        raise
     return Commit(snapshot_id, new=True)
+
+
+def _refuse_expired(group: zarr.Group, cycle: _Cycle) -> None:
+    if f"{layout.VIEWS}/{cycle.slot.day}" in group:
+        raise ArchiveError(
+            f"the cubes of {cycle.slot.day} have expired and only its view is kept: {iso(cycle.when)} cannot be added; "
+            "use another --out folder",
+            f"{cycle.slot.day} 的三维资料已过期，只保留逐日视图：不能再加入 {iso(cycle.when)}，请换一个输出目录",
+        )
+
+
+@contextmanager
+def _nothing_changed(cycle: _Cycle, place: Place) -> Iterator[None]:
+    """Tell a failure of disk or store as what it is."""
+    try:
+        yield
+    except (icechunk.IcechunkError, OSError) as cause:
+        full = place.local and any(sign in str(cause) for sign in FULL_DISK)
+        told = " ".join(str(cause).split())[:300]
+        en, zh = ("the disk is full", "磁盘已满") if full else (told, told)
+        what_en = "free some space" if full else "check the disk" if place.local else "check the object store"
+        what_zh = "清理磁盘空间" if full else "检查磁盘" if place.local else "检查对象存储"
+        raise ArchiveError(
+            f"{place}: the cycle {iso(cycle.when)} was not committed ({en}): nothing changed; {what_en}, then run it "
+            "again",
+            f"{place}：{iso(cycle.when)} 未能提交（{zh}）：归档未改变，请{what_zh}后重试",
+        ) from cause
 
 
 def _texts(storms: pd.DataFrame, probabilities: pd.DataFrame | None, provenance: Mapping[str, Any]) -> dict[str, str]:
@@ -228,14 +303,3 @@ def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
     array = group[name]
     assert isinstance(array, zarr.Array)
     return array
-
-
-def _commit(session: icechunk.Session, region_id: str, when: datetime, provenance: Mapping[str, Any]) -> str:
-    metadata = {
-        "cycle": iso(when),
-        "region": region_id,
-        FINGERPRINT: provenance[FINGERPRINT],
-        "inputs": provenance.get("inputs", []),
-        "wxcore": wxcore.__version__,
-    }
-    return str(session.commit(f"cycle {iso(when)} {region_id}", metadata=metadata))

@@ -1,11 +1,11 @@
 """Storm and probability tables of past cycles, out of the archive."""
 
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pandas as pd
 
 from wxcore.archive.layout import PROBABILITIES_TEXT, STORMS_TEXT, slot_of
+from wxcore.archive.place import Root
 from wxcore.archive.read import read_text
 from wxcore.archive.tables import decode_table
 from wxcore.times import CYCLE, require_utc
@@ -14,7 +14,7 @@ BACK_MIN = 30
 """How far back tracking looks [min]: motion is fitted to five positions, and one cycle may be absent."""
 
 
-def read_storms(root: Path, region: str, when: datetime, *, as_of: datetime | None = None) -> pd.DataFrame | None:
+def read_storms(root: Root, region: str, when: datetime, *, as_of: datetime | None = None) -> pd.DataFrame | None:
     """Storm table of a cycle (schema STORMS, as it was committed); None where the cycle is not in the archive.
 
     Raises:
@@ -25,14 +25,14 @@ def read_storms(root: Path, region: str, when: datetime, *, as_of: datetime | No
 
 
 def read_probabilities(
-    root: Path, region: str, when: datetime, *, as_of: datetime | None = None
+    root: Root, region: str, when: datetime, *, as_of: datetime | None = None
 ) -> pd.DataFrame | None:
     """Probability table of a cycle (schema PROBABILITIES); None where the cycle, or its table, is not there."""
     text = read_text(root, region, when, PROBABILITIES_TEXT, as_of=as_of)
     return None if text is None else decode_table(text)
 
 
-def recent_storms(root: Path, region: str, when: datetime, back_min: int = BACK_MIN) -> list[pd.DataFrame]:
+def recent_storms(root: Root, region: str, when: datetime, back_min: int = BACK_MIN) -> list[pd.DataFrame]:
     """Storm tables of the cycles from `when` - `back_min` until before `when`, oldest first; absent cycles left out."""
     when = require_utc(when)
     slot_of(when)

@@ -11,7 +11,11 @@ from typing import Annotated
 
 import typer
 
+from wxcore.cli.archive import archive_app
 from wxcore.cli.bench import bench_app
+from wxcore.cli.bench_archive import bench_archive
+from wxcore.cli.bench_landing import bench_landing
+from wxcore.cli.options import Json, Lang, Out, RegionId, home_of, region_of
 from wxcore.cli.show import (
     print_error,
     print_json,
@@ -22,6 +26,7 @@ from wxcore.cli.show import (
     show_inputs,
     show_run,
 )
+from wxcore.cli.watch import watch_command
 from wxcore.environment.levels import manual_levels
 from wxcore.errors import RegionError, TimeError, WxcoreError
 from wxcore.pipeline.doctor import diagnose
@@ -37,11 +42,11 @@ from wxcore.times import cycle_of, parse_time
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(bench_app, name="bench")
+app.add_typer(archive_app, name="archive")
+app.command("watch")(watch_command)
+bench_app.command("archive")(bench_archive)
+bench_app.command("landing")(bench_landing)
 
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable report on stdout. 输出 JSON")]
-Lang = Annotated[str, typer.Option("--lang", help="zh or en; WXCORE_LANG, else the locale. 语言")]
-RegionId = Annotated[str, typer.Option("--region", help="Folder of station_meta; WXCORE_REGION. 区域")]
-Out = Annotated[Path | None, typer.Option("--out", help="Where archive, ledger and report go; WXCORE_HOME. 输出目录")]
 At = Annotated[str | None, typer.Option("--at", help="Cycle time, UTC: 2020-06-12T05:42Z. 时次（UTC）")]
 Direct = Annotated[bool, typer.Option("--direct", help="Without Prefect. 不经 Prefect 直接运行")]
 H0 = Annotated[float | None, typer.Option("--h0-m", help="Height of 0 C [m ASL]. 0℃层海拔（米）")]
@@ -58,14 +63,6 @@ def _heights(h0_m: float | None, hm20_m: float | None) -> tuple[float | None, fl
     except WxcoreError as error:
         raise typer.BadParameter(f"{error.en} {error.zh}", param_hint="--h0-m, --hm20-m") from error
     return levels.h0_m, levels.hm20_m
-
-
-def _region(region_id: str) -> Region:
-    return load_region(region_id or load_settings().region)
-
-
-def _home(out: Path | None) -> Home:
-    return Home(out if out is not None else load_settings().home)
 
 
 def _jobs(*, direct: bool) -> Jobs:
@@ -97,7 +94,7 @@ def ingest_command(
     lang = language(lang or load_settings().lang)
     with progress() as bar:
         task = bar.add_task(say(lang, "ingest", "导入"), total=len(expand(paths)))
-        inputs = ingest(paths, _home(out), _region(region), progress=lambda _: bar.advance(task))
+        inputs = ingest(paths, home_of(out), region_of(region), progress=lambda _: bar.advance(task))
     if as_json:
         print_json([item.to_json() for item in inputs])
     else:
@@ -119,7 +116,7 @@ def cycle_command(
     """One cycle from the files on hand: products, storms, probabilities, drafts. 运行一个时次."""
     lang = language(lang or load_settings().lang)
     when = cycle_of(parse_time(at))
-    where, home = _region(region), _home(out)
+    where, home = region_of(region), home_of(out)
     h0_m, hm20_m = _heights(h0_m, hm20_m)
     cycle = _jobs(direct=direct).cycle(home, where, when, h0_m=h0_m, hm20_m=hm20_m)
     result = RunResult(where.id, cycle.inputs, (cycle,), report=str(home.report))
@@ -144,7 +141,7 @@ def run_command(
 ) -> None:
     """Ingest these files and run the cycles they cover; writes report.html. 导入并运行."""
     lang = language(lang or load_settings().lang)
-    where, home, when = _region(region), _home(out), parse_time(at) if at else None
+    where, home, when = region_of(region), home_of(out), parse_time(at) if at else None
     result = _run(paths, home, where, jobs=_jobs(direct=direct), at=when, heights=_heights(h0_m, hm20_m), lang=lang)
     if as_json:
         print_json(result.to_json())
@@ -176,7 +173,7 @@ def _run(
 def demo(out: Out = None, direct: Direct = False, as_json: Json = False, lang: Lang = "") -> None:
     """Simulate a small Chongqing storm, run the whole chain on it, write the report (all SYN). 演示."""
     lang = language(lang or load_settings().lang)
-    region, home = load_region("chongqing"), _home(out)
+    region, home = load_region("chongqing"), home_of(out)
     folder = home.root / "demo-files"
     with progress() as bar:
         total = DEMO_CYCLES * len(DEMO_RADARS)

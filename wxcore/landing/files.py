@@ -1,5 +1,6 @@
 """Open a path as a regular file, or say why not; show a hostile name safely."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -31,26 +32,39 @@ def _escape(character: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
-def open_regular(path: Path) -> tuple[BinaryIO, int]:
-    """Open `path` for reading; a symbolic link to a regular file is fine.
+def open_regular(path: Path, *, follow_links: bool = True) -> tuple[BinaryIO, int]:
+    """Open `path` for reading; a symbolic link to a regular file is fine unless `follow_links` is False.
 
     Returns:
         The open file and its size [bytes], both of the same inode.
 
     Raises:
-        ReadError: NOT_FOUND, IS_DIRECTORY, NOT_A_FILE (device, pipe, socket, or no permission) or EMPTY.
+        ReadError: NOT_FOUND, IS_DIRECTORY, NOT_A_FILE (device, pipe, socket, or no permission), EMPTY, or
+            OUTSIDE_ROOT (a link that must not be followed).
     """
     name = display_name(os.fspath(path))
+    # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow_links else os.O_NOFOLLOW)
     try:
-        # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, flags)
     except (OSError, ValueError) as cause:
+        if not follow_links and isinstance(cause, OSError) and cause.errno == errno.ELOOP:
+            raise link_refused(name) from cause
         raise _refusal(path, name, cause) from cause
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_size == 0:
         os.close(descriptor)
         raise _not_regular(name, status)
     return os.fdopen(descriptor, "rb", buffering=0), status.st_size
+
+
+def link_refused(name: str) -> ReadError:
+    """Why a symbolic link in a watched folder is left alone: `name` as it is shown."""
+    return ReadError(
+        Reason.OUTSIDE_ROOT,
+        f"{name}: is a symbolic link, which may lead out of the watched folder: put the file itself there",
+        f"{name}：是符号链接，可能指向监视目录之外，请直接放入文件",
+    )
 
 
 def _refusal(path: Path, name: str, cause: OSError | ValueError) -> ReadError:

@@ -1,6 +1,7 @@
 """The killable child of `guard`: reads jobs from a pipe, runs them within limits, writes what came of them.
 
-A job is two pickles: the limits, then (function, arguments). The answer is STARTED, then one pickle.
+A job is two pickles: the limits, then (function, arguments). The answer is two pickles too: STARTED, then what came
+of it. Limits None: the function's module is only imported, and nothing is answered.
 """
 
 import os
@@ -8,13 +9,15 @@ import pickle
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from wxcore.errors import WxcoreError
 
-STARTED = b"S"
-DONE, RAISED, FAILED = "done", "raised", "failed"
-"""Tags of an answer: a result; a WxcoreError; any other exception, as text."""
+STARTED = "started"
+DONE, RAISED, FAILED, EXHAUSTED = "done", "raised", "failed", "exhausted"
+"""Tags of an answer: a result; a WxcoreError; any other exception, as text; out of memory, after which the child is
+not used again."""
 
 GRACE_S = 5.0
 """The child ends itself this long after its limit: where the parent was killed, nobody else would."""
@@ -35,15 +38,18 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     while True:
         try:
-            wall_s, memory_bytes = pickle.load(jobs)
+            limits = pickle.load(jobs)
+            function, arguments = pickle.load(jobs)  # imports the function's module
         except EOFError:
             return
-        _serve(jobs, answers, wall_s, memory_bytes)
+        if limits is not None:
+            _serve(answers, function, arguments, *limits)
 
 
-def _serve(jobs: BinaryIO, answers: BinaryIO, wall_s: float, memory_bytes: int) -> None:
-    function, arguments = pickle.load(jobs)  # imports the function's module
-    answers.write(STARTED)
+def _serve(
+    answers: BinaryIO, function: Callable[..., Any], arguments: tuple[Any, ...], wall_s: float, memory_bytes: int
+) -> None:
+    pickle.dump(STARTED, answers)
     answers.flush()
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, hard))
@@ -55,6 +61,8 @@ def _serve(jobs: BinaryIO, answers: BinaryIO, wall_s: float, memory_bytes: int) 
         answer = (RAISED, error)
     except FAILURES as error:
         answer = (FAILED, f"{type(error).__name__}: {error}")
+    except MemoryError:
+        answer = (EXHAUSTED, f"out of memory: it needs more than {memory_bytes // 2**20} MiB")
     pickle.dump(answer, answers, protocol=pickle.HIGHEST_PROTOCOL)
     answers.flush()
     signal.setitimer(signal.ITIMER_REAL, 0)

@@ -5,7 +5,8 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from wxcore.archive.storms import recent_storms
 from wxcore.environment.levels import Levels, levels_for
 from wxcore.errors import WxcoreError
 from wxcore.hazard.rules import probabilities
-from wxcore.landing.ledger import Ledger, record_cycle, record_warnings, withdraw_drafts
+from wxcore.landing.ledger import Draft, Lease, Ledger, Outcome, fence, held, process_holder, publish_cycle
 from wxcore.pipeline.analyse import REAL, Analysis, analyse
+from wxcore.pipeline.catchup import WARNING_MEMORY, basis_now
 from wxcore.pipeline.gather import Chosen, choose
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.picture import MESH_COLOURS, REFLECTIVITY_COLOURS, paint
@@ -32,9 +34,6 @@ from wxcore.times import iso, require_utc
 from wxcore.warning.draft import draft, is_new
 from wxcore.warning.model import Warning, from_dict, to_dict
 
-WARNING_MEMORY = timedelta(hours=24)
-"""How far back drafts are looked up for hysteresis and references: the longest validity (DOMAIN.md 6.3)."""
-
 
 def run_cycle(
     home: Home,
@@ -43,24 +42,37 @@ def run_cycle(
     *,
     h0_m: float | None = None,
     hm20_m: float | None = None,
+    issue: bool = True,
 ) -> CycleResult:
     """Run the cycle at `when` (aware UTC, a six-minute slot) from the landed files.
 
+    Of several runs of one cycle at a time one holds the lease, and only it may publish.
+
     Args:
         h0_m, hm20_m: heights of 0 C and -20 C [m ASL] set by hand; climatology where None.
+        issue: enter the drafts in the ledger. False for a late re-analysis: it changes no warning.
 
     Raises:
+        LedgerError: another run holds the lease on this cycle, or took it over.
         WxcoreError: nothing usable is on file for this cycle.
     """
     when = require_utc(when)
     levels = levels_for(region, when, h0_m=h0_m, hm20_m=hm20_m)
     ledger = home.ledger()
+    with held(ledger, region.id, when, holder=process_holder()) as lease:
+        return _run(home, region, when, levels, ledger, lease, issue=issue)
+
+
+def _run(
+    home: Home, region: Region, when: datetime, levels: Levels, ledger: Ledger, lease: Lease, *, issue: bool
+) -> CycleResult:
     chosen = choose(ledger, region, when)
     if not chosen.rows:
         raise WxcoreError(
             f"nothing on file for {region.id} at {iso(when)}: ingest radar volumes or mosaics of that time first",
             f"{region.name_zh} {iso(when)} 没有可用资料：请先导入该时次的雷达基数据或拼图",
         )
+    basis = basis_now(ledger, region, when, chosen)
     analysis = analyse(home, region, when, chosen, levels)
     storms = _storms(home, region, when, analysis.cube)
     chances = probabilities(storms, levels_quality=levels.quality)
@@ -73,10 +85,11 @@ def run_cycle(
     provenance = _provenance(region, chosen, analysis, levels, live)
     provenance["fingerprint"] = _fingerprint(provenance, storms, chances)
     commit = commit_cycle(
-        home.archive, region.id, region.grid, when, analysis.cube, storms, provenance, probabilities=chances
-    )
-    drafts = tuple(item for item in live if is_new(item, when))
-    withdrawn = _record(ledger, region, when, commit, provenance, drafts)
+        home.archive, region.id, region.grid, when, analysis.cube, storms, provenance, probabilities=chances,
+        fence=partial(fence, ledger, lease),
+    )  # fmt: skip
+    drafts = tuple(item for item in live if is_new(item, when)) if issue else ()
+    withdrawn = _record(ledger, lease, commit, provenance, basis, drafts, issue=issue)
     return CycleResult(
         time=when,
         notes_en=analysis.notes_en,
@@ -93,6 +106,7 @@ def run_cycle(
         snapshot=commit.snapshot_id,
         committed=commit.new,
         truth=analysis.truth,
+        reanalysis=not issue,
         pictures=_pictures(analysis.cube, analysis.truth),
     )
 
@@ -134,7 +148,7 @@ def _provenance(
     return {
         "wxcore_version": wxcore.__version__,
         "region": region.id,
-        "inputs": [{"sha256": row.sha256, "file": row.name, "site": row.site} for row in chosen.rows],
+        "inputs": [{"sha256": row.sha256, "site": row.site, "format": row.format} for row in chosen.rows],
         "levels": _levels(levels),
         "missing": list(analysis.missing),
         "notes": list(analysis.notes_en),
@@ -153,20 +167,23 @@ def _fingerprint(provenance: dict[str, Any], storms: pd.DataFrame, chances: pd.D
 
 def _record(
     ledger: Ledger,
-    region: Region,
-    when: datetime,
+    lease: Lease,
     commit: Commit,
     provenance: Mapping[str, Any],
+    basis: str,
     drafts: Sequence[Warning],
+    *,
+    issue: bool,
 ) -> tuple[str, ...]:
     """Tell the ledger; returns the ids of drafts that an earlier run of this cycle left and this one withdraws."""
-    record_cycle(
-        ledger, region.id, when,
-        snapshot_id=commit.snapshot_id, fingerprint=provenance["fingerprint"],
-        degraded=bool(provenance["missing"] or provenance["notes"]), missing=provenance["missing"],
+    return publish_cycle(
+        ledger, lease,
+        Outcome(
+            snapshot_id=commit.snapshot_id, fingerprint=provenance["fingerprint"], basis=basis, reanalysis=not issue,
+            degraded=bool(provenance["missing"] or provenance["notes"]), missing=tuple(provenance["missing"]),
+        ),
+        drafts=[Draft(item.id, item.hazard, item.level, to_dict(item)) for item in drafts] if issue else None,
     )  # fmt: skip
-    record_warnings(ledger, [(item.id, region.id, when, item.hazard, item.level, to_dict(item)) for item in drafts])
-    return tuple(withdraw_drafts(ledger, region.id, when, {item.id for item in drafts}))
 
 
 def _levels(levels: Levels) -> dict[str, Any]:

@@ -45,9 +45,14 @@ def cycles_covered(times: Sequence[datetime]) -> list[datetime]:
 
 def choose(ledger: Ledger, region: Region, when: datetime) -> Chosen:
     """The newest volume of each of the region's radars within tolerance, and the mosaics of this very cycle."""
-    rows = files_between(ledger, when - VOLUME_TOLERANCE, when)
-    volumes = {row.site: row for row in rows if row.kind == "volume" and region.radar(row.site, when)}
-    fresh = [row for row in rows if row.obs_time is not None and when - CYCLE < row.obs_time]
+    return choose_from(files_between(ledger, when - VOLUME_TOLERANCE, when), region, when)
+
+
+def choose_from(rows: Sequence[FileRow], region: Region, when: datetime) -> Chosen:
+    """The same among rows at hand, in the order of `files_between`: of one site and time the last published wins."""
+    known = [row for row in rows if row.obs_time is not None and when - VOLUME_TOLERANCE <= row.obs_time <= when]
+    volumes = {row.site: row for row in known if row.kind == "volume" and region.radar(row.site, when)}
+    fresh = [row for row in known if row.obs_time is not None and when - CYCLE < row.obs_time]
     mosaics = [row for row in fresh if row.kind == "mosaic"]
     composites = [row for row in fresh if row.kind == "composite"]
     return Chosen(

@@ -1,31 +1,62 @@
-"""Files to landing tree and ledger: each ends as stored, duplicate or quarantined, and none stops the others."""
+"""Files to landing tree and ledger: each ends as stored, duplicate or quarantined, and none stops the others.
 
-from collections.abc import Callable, Iterator, Sequence
+A file is first received (its bytes are on the disk, the ledger says pending), then decoded and decided. What a crash
+leaves pending is decided by the next run.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from wxcore.errors import ReadError, Reason
+from wxcore.landing.arrivals import wait_until_complete
 from wxcore.landing.files import display_name
-from wxcore.landing.land import Landed, land
-from wxcore.landing.ledger import FileRow, Ledger, find_file, record_file, record_refusal
+from wxcore.landing.guard import crash_of
+from wxcore.landing.guard_child import FAILURES
+from wxcore.landing.land import Landed, land_batch, landed_path
+from wxcore.landing.ledger import (
+    DUPLICATE,
+    PENDING,
+    QUARANTINED,
+    STORED,
+    Arrival,
+    FileRow,
+    Ledger,
+    decide,
+    find_file,
+    pending_files,
+    receive,
+    record_refusal,
+)
 from wxcore.pipeline.checks import accept, known_radar
 from wxcore.pipeline.gather import DECODE_THREADS
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.read import read_file
-from wxcore.pipeline.result import DUPLICATE, QUARANTINED, STORED, Input
+from wxcore.pipeline.result import Input
 from wxcore.region import Region
+
+T = TypeVar("T")
+
+BATCH = 64
+"""Files that are landed and received in one transaction: its sync is shared."""
+
+MOVING = (Reason.STILL_WRITTEN, Reason.NOT_FOUND)
+"""What is no fault of a watched file: it changed, or was renamed, between the look and the copy."""
+
+DECIDE_BATCH = 16
+"""Decoded files whose decisions share a transaction."""
 
 
 @dataclass(frozen=True)
-class _Examined:
-    """What became of one path before the ledger is told."""
+class Offered:
+    """A path to take in, and the key under which the ledger remembers that it was taken in (empty: never asked)."""
 
-    item: Input
-    landed: Landed | None = None
-    format: str = ""
-    offset: int | None = None
+    path: Path
+    key: str = ""
 
 
 def expand(paths: Sequence[Path]) -> list[Path]:
@@ -49,87 +80,174 @@ def ingest(
 ) -> list[Input]:
     """Land, decode and register the files (folders are expanded once), in the order given.
 
+    Files that are still being written are waited for.
+
     Args:
         now: what counts as the present for FUTURE_TIME; the clock where None.
         progress: called after each file.
     """
-    now = now or datetime.now(UTC)
     ledger = home.ledger()
+    complete, unfinished = wait_until_complete(expand(paths))
     inputs: list[Input] = []
-    with ThreadPoolExecutor(DECODE_THREADS) as pool:
-        for examined in _examine_all(pool, expand(paths), home, region, ledger, now):
-            item = _register(ledger, examined, now)
+
+    def tell(items: Iterable[Input]) -> None:
+        for item in items:
             inputs.append(item)
             if progress is not None:
                 progress(item)
+
+    for batch in _batches([Offered(path) for path in complete], BATCH):
+        tell(_whole(batch, home, region, ledger, now or datetime.now(UTC)))
+    tell(refuse(ledger, path.name, still_written(path), now or datetime.now(UTC)) for path in unfinished)
     return inputs
 
 
-def _examine_all(
-    pool: ThreadPoolExecutor, paths: Sequence[Path], home: Home, region: Region, ledger: Ledger, now: datetime
-) -> Iterator[_Examined]:
-    return pool.map(lambda path: _examine(path, home, region, ledger, now), paths)
+def _whole(batch: Sequence[Offered], home: Home, region: Region, ledger: Ledger, now: datetime) -> list[Input]:
+    """What became of each file of a batch, decisions included."""
+    told: dict[int, Input] = {}
+    left = list(enumerate(batch))
+    while left:
+        received = take_in([item for _, item in left], home, region, ledger, now)
+        decided = {
+            item.sha256: item for item in decode_and_decide(_waiting(received, ledger), home, region, ledger, now)
+        }
+        for (place, _), item in zip(left, received, strict=True):
+            if item is not None:
+                told[place] = decided[item.sha256] if item.status == PENDING else item
+        left = [pair for pair in left if pair[0] not in told]
+    return [told[place] for place in range(len(batch))]
 
 
-def _examine(path: Path, home: Home, region: Region, ledger: Ledger, now: datetime) -> _Examined:
-    name = display_name(path.name)
-    try:
-        landed = land(path, home.landing)
-    except ReadError as error:
-        return _Examined(_refused(name, "", error), offset=error.offset)
+def _waiting(received: Iterable[Input | None], ledger: Ledger) -> list[FileRow]:
+    rows = (find_file(ledger, item.sha256) for item in received if item is not None and item.status == PENDING)
+    return [row for row in rows if row is not None]
+
+
+def take_in(
+    offered: Sequence[Offered], home: Home, region: Region, ledger: Ledger, now: datetime, *, follow_links: bool = True
+) -> list[Input | None]:
+    """Land the files and enter them in the ledger, in one transaction: pending, duplicate, or refused.
+
+    Returns:
+        one for each; None where it is to be offered again: an earlier one of this batch has the same bytes and is not
+        decided yet, or a watched file was still changing.
+
+    Raises:
+        OSError: the disk is full or failing; what was entered stays, the rest can be offered again.
+    """
+    told: list[Input | None] = []
+    arrivals: dict[str, Arrival] = {}
+    for item, landed in zip(
+        offered, land_batch([item.path for item in offered], home.landing, follow_links=follow_links), strict=True
+    ):
+        name = display_name(item.path.name)
+        if item.key and isinstance(landed, ReadError) and landed.reason in MOVING:
+            told.append(None)
+            continue
+        judged = landed if isinstance(landed, ReadError) else _stored_elsewhere(landed, region, ledger)
+        if isinstance(judged, ReadError):
+            sha256 = "" if isinstance(landed, ReadError) else landed.sha256
+            told.append(refuse(ledger, name, judged, now, item.key, sha256=sha256))
+            continue
+        assert isinstance(landed, Landed)
+        if landed.sha256 in arrivals:
+            told.append(None)
+            continue
+        arrivals[landed.sha256] = Arrival(
+            landed.sha256, name, landed.size, now, min(landed.published_at, now), item.key
+        )
+        told.append(judged or Input(name, landed.sha256, PENDING))
+    outcomes = dict(zip(arrivals, receive(ledger, list(arrivals.values())), strict=True))
+    return [
+        item if item is None or item.status == QUARANTINED else replace(item, status=outcomes[item.sha256])
+        for item in told
+    ]
+
+
+def _stored_elsewhere(landed: Landed, region: Region, ledger: Ledger) -> Input | ReadError | None:
+    """The duplicate that these bytes are, or why this region cannot use bytes that another one stored."""
     known = find_file(ledger, landed.sha256)
+    if known is None or known.status != STORED:
+        return None
     try:
-        if known is not None and known.status == STORED:
-            if known.kind == "volume" and known.obs_time is not None:
-                known_radar(known.site, known.obs_time, region)
-            return _Examined(_from_row(known, name), landed, known.format)
-    except ReadError as error:  # stored for another region: its row stays as it is
-        return _Examined(_refused(name, landed.sha256, error))
-    try:
-        reading = read_file(landed.path, name)
-        accept(reading, name, region, now)
+        if known.kind == "volume" and known.obs_time is not None:
+            known_radar(known.site, known.obs_time, region)
     except ReadError as error:
-        return _Examined(_refused(name, landed.sha256, error), landed, offset=error.offset)
+        return error
+    return Input(landed.name, landed.sha256, DUPLICATE, kind=known.kind, site=known.site, time=known.obs_time)
+
+
+def decide_pending(home: Home, region: Region, ledger: Ledger, limit: int, now: datetime) -> list[Input]:
+    """Decode and decide at most `limit` of the files that wait, newest first."""
+    return decode_and_decide(pending_files(ledger, limit), home, region, ledger, now)
+
+
+def decode_and_decide(
+    rows: Sequence[FileRow], home: Home, region: Region, ledger: Ledger, now: datetime
+) -> list[Input]:
+    """Decode the bytes of these rows, two at a time, and enter what became of each."""
+    inputs: list[Input] = []
+    with ThreadPoolExecutor(DECODE_THREADS) as pool:
+        judged = pool.map(lambda row: _judge(row, home, region, now), rows)
+        for batch in _batches(judged, DECIDE_BATCH):
+            outcomes = decide(ledger, batch)
+            inputs += [_input(row, outcome) for row, outcome in zip(batch, outcomes, strict=True)]
+    return inputs
+
+
+def _judge(row: FileRow, home: Home, region: Region, now: datetime) -> FileRow:
+    """The row with the decision on it. Whatever a reader raises, it is about this file and no other."""
+    try:
+        reading = read_file(landed_path(home.landing, row.sha256), row.name)
+        accept(reading, row.name, region, now)
+    except ReadError as error:
+        return _quarantined(row, error)
+    except FAILURES as cause:
+        return _quarantined(row, crash_of(row.name, f"{type(cause).__name__}: {cause}"))
     what = reading.description
-    item = Input(name, landed.sha256, STORED, kind=what.kind, site=what.site, time=what.time)
-    return _Examined(item, landed, reading.format.name)
+    return replace(
+        row, status=STORED, format=reading.format.name, kind=what.kind, site=what.site, obs_time=what.time, reason="",
+        message_en="", message_zh="", offset=None,
+    )  # fmt: skip
 
 
-def _refused(name: str, sha256: str, error: ReadError) -> Input:
+def _quarantined(row: FileRow, error: ReadError) -> FileRow:
+    return replace(
+        row, status=QUARANTINED, reason=str(error.reason), message_en=error.en, message_zh=error.zh,
+        offset=error.offset,
+    )  # fmt: skip
+
+
+def _input(row: FileRow, outcome: str) -> Input:
+    told = outcome == QUARANTINED
+    return Input(
+        row.name, row.sha256, outcome,
+        reason=row.reason if told else "", message_en=row.message_en if told else "",
+        message_zh=row.message_zh if told else "", kind=row.kind, site=row.site, time=row.obs_time,
+    )  # fmt: skip
+
+
+def refuse(ledger: Ledger, name: str, error: ReadError, now: datetime, key: str = "", *, sha256: str = "") -> Input:
+    """Enter that a path was offered whose bytes are not kept, or not for this region."""
+    name = display_name(name)
+    record_refusal(
+        ledger, name=name, reason=Reason(error.reason), message_en=error.en, message_zh=error.zh, received_at=now,
+        arrival_key=key,
+    )  # fmt: skip
     return Input(name, sha256, QUARANTINED, str(error.reason), error.en, error.zh)
 
 
-def _from_row(row: FileRow, name: str) -> Input:
-    return Input(name, row.sha256, DUPLICATE, kind=row.kind, site=row.site, time=row.obs_time)
-
-
-def _register(ledger: Ledger, examined: _Examined, now: datetime) -> Input:
-    """Write the ledger row; two same files in one run are found here, where rows are written in order."""
-    item, landed = examined.item, examined.landed
-    if landed is None:
-        record_refusal(ledger, name=item.file, reason=Reason(item.reason), message_en=item.message_en,
-                       message_zh=item.message_zh, received_at=now)  # fmt: skip
-        return item
-    outcome = record_file(
-        ledger,
-        FileRow(
-            sha256=landed.sha256,
-            name=item.file,
-            size=landed.size,
-            format=examined.format,
-            kind=item.kind,
-            site=item.site,
-            obs_time=item.time,
-            received_at=now,
-            status=QUARANTINED if item.status == QUARANTINED else STORED,
-            reason=item.reason,
-            message_en=item.message_en,
-            message_zh=item.message_zh,
-            offset=examined.offset,
-        ),
+def still_written(path: Path) -> ReadError:
+    """What is said of a file that did not stop growing."""
+    name = display_name(path.name)
+    return ReadError(
+        Reason.STILL_WRITTEN,
+        f"{name}: is still being written: offer it again when it is complete",
+        f"{name}：仍在写入，请在写完后重新导入",
     )
-    if (
-        outcome == DUPLICATE
-    ):  # of bytes stored a moment ago, under another name perhaps: why this one was refused is moot
-        return replace(item, status=DUPLICATE, reason="", message_en="", message_zh="")
-    return replace(item, status=outcome)
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch

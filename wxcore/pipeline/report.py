@@ -53,13 +53,14 @@ def publish(home: Home, region: Region, result: RunResult) -> None:
             (home.drafts / f"{identifier}.xml").unlink(missing_ok=True)
             collection.unlink(missing_ok=True)
         for item in cycle.drafts:
-            _write(home.drafts / f"{item.id}.xml", cap_xml(item))
+            write_whole(home.drafts / f"{item.id}.xml", cap_xml(item))
         if cycle.drafts:
-            _write(collection, geojson_bytes(cycle.drafts))
-    _write(home.report, render(region, result).encode())
+            write_whole(collection, geojson_bytes(cycle.drafts))
+    write_whole(home.report, render(region, result).encode())
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that readers find whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
         part.write(content)

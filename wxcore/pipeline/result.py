@@ -68,6 +68,7 @@ class CycleResult:
         withdrawn: ids of drafts that an earlier run of this cycle wrote and this one does not.
         quality: gates with echo by radar and by flag of the quality control.
         committed: false where the archive already held exactly this.
+        reanalysis: run past the cut-off; no warning was entered or changed.
     """
 
     time: datetime
@@ -85,6 +86,7 @@ class CycleResult:
     snapshot: str
     committed: bool
     truth: str
+    reanalysis: bool = False
     pictures: tuple[Picture, ...] = field(default=(), repr=False)
 
     @property
@@ -104,6 +106,7 @@ class CycleResult:
             "quality": self.quality,
             "snapshot": self.snapshot,
             "committed": self.committed,
+            "reanalysis": self.reanalysis,
             "inputs": [item.to_json() for item in self.inputs],
             "storms": [_storm_json(row) for row in self.storms.to_dict("records")],
             "probabilities": [_probability_json(row) for row in self.probabilities.to_dict("records")],

@@ -25,14 +25,12 @@ from xradar.io.backends.nexrad_level2 import NEXRADLevel2File
 
 from wxcore import schema
 from wxcore.errors import LimitError, ReadError, Reason
+from wxcore.hdf5 import check_hdf5
 from wxcore.radar.volume import ECHO, FOLDED, MISSING, NO_ECHO, Moment, Site, Sweep, Volume
 from wxcore.times import from_datetime64
 
 MAX_BYTES = 2**30
 """Most bytes that a file may declare or unpack to: 20 times the largest volume at hand (24 MB)."""
-
-MAX_OBJECTS, MAX_DEPTH = 20_000, 6
-"""Most objects and levels of groups in an HDF5 file: ODIM needs 4 levels and about 30 objects a sweep."""
 
 BROKEN = (
     ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, NameError, NotImplementedError,
@@ -75,12 +73,12 @@ def read_odim(data: bytes, name: str) -> Volume:
     """Read an ODIM_H5 polar volume or scan.
 
     Raises:
-        ReadError: BAD_VALUE, UNSUPPORTED (not polar) or NO_RADIALS.
-        LimitError: TOO_LARGE, the file declares more than MAX_BYTES.
+        ReadError: BAD_VALUE, UNSUPPORTED (not polar, or not all of it in this file) or NO_RADIALS.
+        LimitError: TOO_LARGE, the file declares more than MAX_BYTES, or more than check_hdf5 allows.
     """
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
-            _check_declared(file)
+            check_hdf5(file, "ODIM_H5", cap_bytes=MAX_BYTES)
             attrs = {group: dict(file[group].attrs) for group in ("what", "where", "how") if group in file}
         site = _odim_site(attrs, name)
         # A name of its own each time: xarray caches open files by path, and would hand out the file before.
@@ -245,34 +243,6 @@ def _nexrad_moment(codes: npt.NDArray[Any], block: dict[str, Any], key: str, *, 
     classes[0], classes[1] = NO_ECHO, FOLDED
     native = np.ascontiguousarray(codes, dtype=codes.dtype.newbyteorder("="))
     return Moment(native, float(scale), float(offset), float(first), float(gate), classes)
-
-
-def _check_declared(file: h5py.File) -> None:
-    """Refuse what would take us out of the file or out of memory, before anything is read.
-
-    Raises:
-        LimitError: TOO_LARGE.
-        ValueError: external link, external or virtual dataset, too deep.
-    """
-    waiting: list[tuple[h5py.Group, int]] = [(file, 1)]
-    total = seen = 0
-    while waiting:
-        group, depth = waiting.pop()
-        for key in group:
-            seen += 1
-            if seen > MAX_OBJECTS or depth > MAX_DEPTH:
-                raise ValueError(f"more than {MAX_OBJECTS} objects or {MAX_DEPTH} levels")
-            if isinstance(group.get(key, getlink=True), h5py.ExternalLink | h5py.SoftLink):
-                raise ValueError(f"{key}: a link, which ODIM_H5 does not use")
-            item = group[key]
-            if isinstance(item, h5py.Group):
-                waiting.append((item, depth + 1))
-            elif isinstance(item, h5py.Dataset):
-                if item.is_virtual or item.external:
-                    raise ValueError(f"{key}: data outside of the file")
-                total += int(item.size or 0) * item.dtype.itemsize
-                if total > MAX_BYTES:
-                    raise _too_large("ODIM_H5", total)
 
 
 def _text(value: object) -> str:

@@ -3,23 +3,59 @@
 Conservation holds at all times: received = stored + duplicate + quarantined + pending (RELIABILITY.md B13).
 """
 
-from collections.abc import Collection
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from wxcore.errors import LedgerError, Reason
+from wxcore.landing.ledger.engine import writing
+from wxcore.landing.ledger.journal import FILES_JOURNAL, Replayer, plain, row_of
 from wxcore.landing.ledger.tables import FILES, RECEIPTS, Ledger
 from wxcore.times import require_utc
 
 STORED, DUPLICATE, QUARANTINED, PENDING = "stored", "duplicate", "quarantined", "pending"
 
+AT_ARRIVAL = datetime.max.replace(tzinfo=UTC)
+"""`published_at` of a file whose source tells no time: it counts as published when it came."""
+
+SLICE = 500
+"""Values in one list of a query; the databases take some ten thousand."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Bytes that were landed.
+
+    Attributes:
+        sha256: of the bytes.
+        name: safe to show (`display_name`).
+        size: [bytes].
+        received_at: when.
+        published_at: modification time at the source; one later than the arrival counts as the arrival.
+        arrival_key: tells this file of a watched folder from every other, at most 64 characters; "" where none is.
+    """
+
+    sha256: str
+    name: str
+    size: int
+    received_at: datetime
+    published_at: datetime = AT_ARRIVAL
+    arrival_key: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "received_at", require_utc(self.received_at))
+        object.__setattr__(self, "published_at", min(require_utc(self.published_at), self.received_at))
+
 
 @dataclass(frozen=True)
 class FileRow:
-    """One content. `status`: stored, quarantined or pending; `obs_time` None where the file could not be read."""
+    """One content. `status`: stored, quarantined or pending; `obs_time` None where the file could not be read.
+
+    `published_at` is the newest of all times that these bytes came.
+    """
 
     sha256: str
     name: str
@@ -34,137 +70,216 @@ class FileRow:
     message_en: str = ""
     message_zh: str = ""
     offset: int | None = None
+    published_at: datetime = AT_ARRIVAL
+
+    def __post_init__(self) -> None:
+        if self.published_at == AT_ARRIVAL:
+            object.__setattr__(self, "published_at", self.received_at)
 
 
-@dataclass(frozen=True)
-class Conservation:
-    """Counts over all receipts. `holds`: nothing received is unaccounted for, nothing stored came from nowhere."""
-
-    received: int
-    stored: int
-    duplicate: int
-    quarantined: int
-    pending: int
-    holds: bool
-
-
-def record_file(ledger: Ledger, row: FileRow) -> str:
-    """Enter that a file was received and what became of it.
-
-    Bytes that are stored already give a duplicate and leave the file's row as it is; bytes that were quarantined
-    or pending take the new row (a newer reader may read what an older one refused). A decision on bytes that are
-    pending settles their receipts; everything else is one more receipt.
+def receive(ledger: Ledger, arrivals: Sequence[Arrival]) -> list[str]:
+    """Enter that these bytes are in the landing tree, before anybody decodes them, all or none.
 
     Returns:
-        "stored", "duplicate", "quarantined" or "pending".
+        for each "duplicate" (stored already) or "pending" (new, waiting, or refused by an earlier reader).
 
     Raises:
-        LedgerError: a status that is none of stored, quarantined, pending, or a stored file without time.
-        TimeError: a naive time.
+        LedgerError: the database or the journal fails; nothing is entered then.
     """
-    if row.status not in {STORED, QUARANTINED, PENDING} or (row.status == STORED and row.obs_time is None):
-        raise LedgerError(
-            f"{row.name}: status {row.status!r} with time {row.obs_time}, expected stored (with a time), quarantined "
-            "or pending",
-            f"{row.name}：状态 {row.status!r}、时间 {row.obs_time} 不合法，"
-            "应为 stored（须有时间）、quarantined 或 pending",
-        )
-    with ledger.engine.begin() as connection:
-        known = connection.execute(select(FILES.c.status).where(FILES.c.sha256 == row.sha256)).scalar_one_or_none()
-        outcome = DUPLICATE if known == STORED else row.status
-        values = asdict(row)
-        if known is None:
-            connection.execute(insert(FILES).values(values))
-        elif known != STORED:
-            connection.execute(update(FILES).where(FILES.c.sha256 == row.sha256).values(values))
-            # Receipts that wait are settled by the decision, instead of one more receipt for the same arrival.
-            if row.status != PENDING and _settle(connection, row):
-                return outcome
-        connection.execute(insert(RECEIPTS).values(**_receipt(row, outcome)))
-    return outcome
+    with writing(ledger) as transaction:
+        for arrival in arrivals:
+            transaction.tell(FILES_JOURNAL, "receive", plain(vars(arrival)))
+        return enter_arrivals(transaction.connection, arrivals)
 
 
-def _settle(connection: Connection, row: FileRow) -> bool:
-    """Give the waiting receipts of these bytes their outcome: the oldest its own, later ones are duplicates."""
-    waiting = (RECEIPTS.c.sha256 == row.sha256) & (RECEIPTS.c.outcome == PENDING)
-    oldest: int | None = connection.execute(select(func.min(RECEIPTS.c.id)).where(waiting)).scalar_one()
-    if oldest is None:
-        return False
-    connection.execute(update(RECEIPTS).where(RECEIPTS.c.id == oldest).values(**_receipt(row, row.status)))
-    later = DUPLICATE if row.status == STORED else row.status
-    connection.execute(update(RECEIPTS).where(waiting).values(outcome=later))
-    return True
+def decide(ledger: Ledger, rows: Sequence[FileRow]) -> list[str]:
+    """Enter what became of landed bytes, all or none; this settles their waiting receipts.
 
+    Stored stays stored: a decision on stored bytes changes nothing. One on quarantined bytes without a new receipt
+    takes the place of the decision before it.
 
-def _receipt(row: FileRow, outcome: str) -> dict[str, Any]:
-    told = outcome == QUARANTINED
-    return {
-        "sha256": row.sha256,
-        "name": row.name,
-        "received_at": row.received_at,
-        "outcome": outcome,
-        "reason": row.reason if told else "",
-        "message_en": row.message_en if told else "",
-        "message_zh": row.message_zh if told else "",
-    }
+    Returns:
+        for each "stored", "quarantined", or "duplicate" where the bytes were stored already.
+
+    Raises:
+        LedgerError: a status that is neither stored nor quarantined, or a stored file without time; the database or
+            the journal fails.
+    """
+    for row in rows:
+        _check(row)
+    with writing(ledger) as transaction:
+        for row in rows:
+            transaction.tell(FILES_JOURNAL, "decide", plain(vars(row)))
+        return _decide(transaction.connection, rows)
 
 
 def record_refusal(
-    ledger: Ledger, *, name: str, reason: Reason, message_en: str, message_zh: str, received_at: datetime
+    ledger: Ledger,
+    *,
+    name: str,
+    reason: Reason,
+    message_en: str,
+    message_zh: str,
+    received_at: datetime,
+    arrival_key: str = "",
 ) -> None:
-    """Enter that a path was received that holds no bytes to land (a folder, a device, nothing): quarantined."""
-    with ledger.engine.begin() as connection:
-        connection.execute(
-            insert(RECEIPTS).values(
-                sha256=None,
-                name=name,
-                received_at=received_at,
-                outcome=QUARANTINED,
-                reason=str(reason),
-                message_en=message_en,
-                message_zh=message_zh,
-            )
+    """Enter that a path was received that holds no bytes to land (a folder, a device, nothing): quarantined.
+
+    Raises:
+        LedgerError: the database or the journal fails.
+        TimeError: a naive time.
+    """
+    received_at = require_utc(received_at)
+    values = {
+        "name": name,
+        "reason": str(reason),
+        "message_en": message_en,
+        "message_zh": message_zh,
+        "received_at": received_at,
+        "published_at": received_at,
+        "arrival_key": arrival_key or None,
+    }
+    with writing(ledger) as transaction:
+        transaction.tell(FILES_JOURNAL, "refuse", plain(values))
+        _refuse(transaction.connection, [values])
+
+
+def _check(row: FileRow) -> None:
+    if row.status not in {STORED, QUARANTINED} or (row.status == STORED and row.obs_time is None):
+        raise LedgerError(
+            f"{row.name}: status {row.status!r} with time {row.obs_time}, expected stored (with a time) or quarantined",
+            f"{row.name}：状态 {row.status!r}、时间 {row.obs_time} 不合法，应为 stored（须有时间）或 quarantined",
         )
 
 
-def find_file(ledger: Ledger, sha256: str) -> FileRow | None:
-    """The row of these bytes, or None."""
-    with ledger.reader.connect() as connection:
-        row = connection.execute(select(FILES).where(FILES.c.sha256 == sha256)).mappings().one_or_none()
-    return None if row is None else FileRow(**row)
+def enter_arrivals(connection: Connection, arrivals: Sequence[Arrival]) -> list[str]:
+    """`receive` inside a transaction, without a word to the journal."""
+    known = _known(connection, (arrival.sha256 for arrival in arrivals))
+    before = dict(known)
+    receipts = []
+    for arrival in arrivals:
+        file = known.get(arrival.sha256)
+        if file is None or file.status == QUARANTINED:  # a newer reader may read what an older one refused
+            file = replace(_pending(arrival), published_at=_newest(arrival.published_at, file))
+        known[arrival.sha256] = replace(file, published_at=_newest(arrival.published_at, file))
+        outcome = DUPLICATE if file.status == STORED else PENDING
+        receipts.append(_receipt(arrival, outcome))
+    _save(connection, before, known)
+    if receipts:
+        connection.execute(insert(RECEIPTS), receipts)
+    return [receipt["outcome"] for receipt in receipts]
 
 
-def files_between(
-    ledger: Ledger, start: datetime, end: datetime, kinds: Collection[str] | None = None
-) -> list[FileRow]:
-    """Stored files observed from `start` to `end` (both inside), by time, then site, then sha256.
+def _decide(connection: Connection, rows: Sequence[FileRow]) -> list[str]:
+    known = _known(connection, (row.sha256 for row in rows))
+    before, outcomes = dict(known), []
+    for row in rows:
+        file = known.get(row.sha256)
+        outcomes.append(DUPLICATE if file is not None and file.status == STORED else row.status)
+        if outcomes[-1] != DUPLICATE:
+            known[row.sha256] = row if file is None else replace(row, published_at=file.published_at)
+    _save(connection, before, known)
+    _settle(connection, [known[sha256] for sha256 in dict.fromkeys(row.sha256 for row in rows)])
+    return outcomes
 
-    Args:
-        kinds: only these kinds ("volume", "mosaic", "composite", "product"); all where None.
+
+def _settle(connection: Connection, decided: Sequence[FileRow]) -> None:
+    """Give receipts their outcome: the oldest that waits its own, later ones duplicates of it.
+
+    Where none waits, and the bytes are stored by no receipt, the oldest receipt that they have takes the outcome.
     """
-    wanted = select(FILES).where(
-        FILES.c.status == STORED, FILES.c.obs_time >= require_utc(start), FILES.c.obs_time <= require_utc(end)
-    )
-    if kinds is not None:
-        wanted = wanted.where(FILES.c.kind.in_(list(kinds)))
-    wanted = wanted.order_by(FILES.c.obs_time, FILES.c.site, FILES.c.sha256)
-    with ledger.reader.connect() as connection:
-        return [FileRow(**row) for row in connection.execute(wanted).mappings()]
+    states: dict[str, dict[str, list[int]]] = {row.sha256: {} for row in decided}
+    for part in slices(states):
+        wanted = select(RECEIPTS.c.sha256, RECEIPTS.c.outcome, RECEIPTS.c.id).where(RECEIPTS.c.sha256.in_(part))
+        for sha256, outcome, number in connection.execute(wanted.order_by(RECEIPTS.c.id)):
+            states[sha256].setdefault(outcome, []).append(number)
+    changes, missing = [], []
+    for row in decided:
+        found = states[row.sha256]
+        waiting = found.get(PENDING, [])
+        stored = STORED in found
+        settled = waiting or ([] if stored else found.get(QUARANTINED, [])[:1])
+        if not found:
+            missing.append(_receipt(row, row.status))
+        for number in settled:
+            outcome = DUPLICATE if stored else row.status
+            changes.append({"receipt": number, **_told(row, outcome)})
+            stored = stored or outcome == STORED
+    if changes:
+        connection.execute(update(RECEIPTS).where(RECEIPTS.c.id == bindparam("receipt")), changes)
+    if missing:  # a journal whose line of the arrival is broken
+        connection.execute(insert(RECEIPTS), missing)
 
 
-def conservation(ledger: Ledger) -> Conservation:
-    """Count what was received and what became of it, across both tables."""
-    counts = select(RECEIPTS.c.outcome, func.count()).group_by(RECEIPTS.c.outcome)
-    with ledger.reader.begin() as connection:
-        outcomes = {str(outcome): int(count) for outcome, count in connection.execute(counts)}
-        received = int(connection.execute(select(func.count()).select_from(RECEIPTS)).scalar_one())
-        stored = select(func.count()).select_from(FILES).where(FILES.c.status == STORED)
-        stored_files = int(connection.execute(stored).scalar_one())
-        orphans = int(connection.execute(select(func.count()).select_from(FILES).where(
-            FILES.c.sha256.not_in(select(RECEIPTS.c.sha256).where(RECEIPTS.c.sha256.is_not(None)))
-        )).scalar_one())  # fmt: skip
-    duplicate, quarantined, pending = (outcomes.get(name, 0) for name in (DUPLICATE, QUARANTINED, PENDING))
-    accounted = stored_files + duplicate + quarantined + pending
-    return Conservation(
-        received, stored_files, duplicate, quarantined, pending, holds=received == accounted and not orphans
-    )
+def _refuse(connection: Connection, refusals: Sequence[Mapping[str, Any]]) -> None:
+    connection.execute(insert(RECEIPTS), [{"sha256": None, "outcome": QUARANTINED, **row} for row in refusals])
+
+
+def _known(connection: Connection, hashes: Iterable[str]) -> dict[str, FileRow]:
+    found: dict[str, FileRow] = {}
+    for part in slices(dict.fromkeys(hashes)):
+        rows = connection.execute(select(FILES).where(FILES.c.sha256.in_(part))).mappings()
+        found.update((row["sha256"], FileRow(**row)) for row in rows)
+    return found
+
+
+def slices(values: Iterable[str]) -> Iterator[list[str]]:
+    """`values` in lists short enough for one query."""
+    everything = list(values)
+    for start in range(0, len(everything), SLICE):
+        yield everything[start : start + SLICE]
+
+
+def _save(connection: Connection, before: Mapping[str, FileRow], after: Mapping[str, FileRow]) -> None:
+    new = [vars(row) for sha256, row in after.items() if sha256 not in before]
+    changed = [
+        {"key": sha256, **vars(row)} for sha256, row in after.items() if sha256 in before and row != before[sha256]
+    ]
+    if new:
+        connection.execute(insert(FILES), new)
+    if changed:
+        connection.execute(update(FILES).where(FILES.c.sha256 == bindparam("key")), changed)
+
+
+def _newest(published_at: datetime, file: FileRow | None) -> datetime:
+    return published_at if file is None else max(published_at, file.published_at)
+
+
+def _pending(arrival: Arrival) -> FileRow:
+    return FileRow(arrival.sha256, arrival.name, arrival.size, "", "", "", None, arrival.received_at, PENDING)
+
+
+def _receipt(file: Arrival | FileRow, outcome: str) -> dict[str, Any]:
+    return {
+        "sha256": file.sha256,
+        "name": file.name,
+        "received_at": file.received_at,
+        "published_at": file.published_at,
+        "arrival_key": (file.arrival_key or None) if isinstance(file, Arrival) else None,
+        **(_told(file, outcome) if isinstance(file, FileRow) else _told(None, outcome)),
+    }
+
+
+def _told(row: FileRow | None, outcome: str) -> dict[str, str]:
+    if row is None or outcome != QUARANTINED:
+        return {"outcome": outcome, "reason": "", "message_en": "", "message_zh": ""}
+    return {"outcome": outcome, "reason": row.reason, "message_en": row.message_en, "message_zh": row.message_zh}
+
+
+def _replay_receive(connection: Connection, events: Sequence[Mapping[str, Any]]) -> None:
+    enter_arrivals(connection, [Arrival(**{**data, **row_of(RECEIPTS, data)}) for data in events])
+
+
+def _replay_decide(connection: Connection, events: Sequence[Mapping[str, Any]]) -> None:
+    _decide(connection, [FileRow(**row_of(FILES, data)) for data in events])
+
+
+def _replay_refuse(connection: Connection, events: Sequence[Mapping[str, Any]]) -> None:
+    _refuse(connection, [row_of(RECEIPTS, data) for data in events])
+
+
+REPLAY: Mapping[str, Replayer] = {
+    "receive": _replay_receive,
+    "decide": _replay_decide,
+    "refuse": _replay_refuse,
+}

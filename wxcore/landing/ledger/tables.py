@@ -1,14 +1,14 @@
-"""Tables of the ledger, and how a connection to them is opened (SQLite: WAL, synchronous FULL)."""
+"""Tables of the ledger. What the databases hold is made by `migrations/`; a test keeps the two the same."""
 
-import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
-    Connection,
     Dialect,
     Engine,
     ForeignKey,
@@ -18,20 +18,18 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    create_engine,
-    event,
+    false,
+    text,
 )
-from sqlalchemy.exc import DatabaseError
 from sqlalchemy.types import TypeDecorator
 
-from wxcore.errors import LedgerError
 from wxcore.times import require_utc
 
-BUSY_MS = 30_000
-"""How long a writer waits for another one [ms]."""
+HEAD = "0002"
+"""The newest revision in `migrations/versions`: what this code reads and writes."""
 
-READ_ONLY = "wxcore_read_only"
-"""Execution option: this transaction only reads, so it need not wait for a writer."""
+SERIAL = BigInteger().with_variant(Integer, "sqlite")
+"""Numbers that count up for ever: 2,000 stations a minute would use up 32 bits in two years."""
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -40,13 +38,27 @@ class UtcTime(TypeDecorator[datetime]):
     impl = String(27)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+    def process_bind_param(self, value: datetime | None, dialect: Dialect | None) -> str | None:  # noqa: ARG002
         """To text."""
-        return None if value is None else require_utc(value).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return None if value is None else utc_text(value)
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def process_result_value(self, value: str | None, dialect: Dialect | None) -> datetime | None:  # noqa: ARG002
         """From text."""
-        return None if value is None else datetime.strptime(value, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+        return None if value is None else utc_time(value)
+
+
+def utc_text(time: datetime) -> str:
+    """An aware datetime as `2020-06-12T05:42:00.000000Z`.
+
+    Raises:
+        TimeError: a naive datetime.
+    """
+    return require_utc(time).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def utc_time(text: str) -> datetime:
+    """The time that `utc_text` wrote."""
+    return datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=UTC)
 
 
 METADATA = MetaData()
@@ -67,14 +79,18 @@ FILES = Table(
     Column("message_en", Text, nullable=False),
     Column("message_zh", Text, nullable=False),
     Column("offset", Integer),
+    Column("published_at", UtcTime, nullable=False, server_default="1970-01-01T00:00:00.000000Z"),
     Index("files_by_time", "status", "obs_time"),
 )
-"""One row for each content (sha256). `status`: stored, quarantined or pending."""
+"""One row for each content (sha256). `status`: stored, quarantined or pending.
+
+The default of `published_at` is only there because SQLite adds no other NOT NULL column to a table with rows.
+"""
 
 RECEIPTS = Table(
     "receipts",
     METADATA,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
     Column("sha256", String(64), ForeignKey("files.sha256")),
     Column("name", Text, nullable=False),
     Column("received_at", UtcTime, nullable=False),
@@ -82,28 +98,56 @@ RECEIPTS = Table(
     Column("reason", String(32), nullable=False),
     Column("message_en", Text, nullable=False),
     Column("message_zh", Text, nullable=False),
+    Column("published_at", UtcTime, nullable=False, server_default="1970-01-01T00:00:00.000000Z"),
+    Column("arrival_key", String(64)),
     Index("receipts_by_file", "sha256"),
+    Index("receipts_by_arrival", "arrival_key"),
 )
-"""One row each time that a path was handed to us; `sha256` is NULL where there were no bytes to land (a folder)."""
+"""One row each time that a path was handed to us; `sha256` is NULL where there were no bytes to land (a folder).
 
-CYCLES = Table(
-    "cycles",
+`arrival_key` tells one file of a watched folder from every other, so that it is not received again after a restart.
+"""
+
+TALLIES = Table(
+    "tallies",
     METADATA,
-    Column("region", String(64), primary_key=True),
-    Column("time", UtcTime, primary_key=True),
-    Column("snapshot_id", String(64), nullable=False),
-    Column("fingerprint", String(64), nullable=False),
-    Column("degraded", Boolean, nullable=False),
-    Column("missing", Text, nullable=False),
-    Column("committed_at", UtcTime, nullable=False),
+    Column("outcome", String(16), primary_key=True),
+    Column("count", BigInteger, nullable=False),
 )
-"""The newest version of each cycle. `missing`: JSON list of text."""
+"""How many receipts of each outcome have expired: conservation stays exact after they are gone."""
+
+JOURNAL_HEADS = Table(
+    "journal_heads",
+    METADATA,
+    Column("journal", String(16), primary_key=True),
+    Column("batch", String(16), nullable=False),
+)
+"""The last batch of each journal that was committed here (see journal.py)."""
+
+
+def _cycle_columns(*, key: bool) -> list[Column[Any]]:
+    return [
+        Column("region", String(64), primary_key=key, nullable=False),
+        Column("time", UtcTime, primary_key=key, nullable=False),
+        Column("snapshot_id", String(64), nullable=False),
+        Column("fingerprint", String(64), nullable=False),
+        Column("degraded", Boolean, nullable=False),
+        Column("missing", Text, nullable=False),
+        Column("committed_at", UtcTime, nullable=False),
+        Column("basis", String(64), nullable=False, server_default=text("''")),
+        Column("reanalysis", Boolean, nullable=False, server_default=false()),
+    ]
+
+
+CYCLES = Table("cycles", METADATA, *_cycle_columns(key=True))
+"""The newest version of each cycle. `missing`: JSON list of text. `basis`: digest of what it was made of; empty where
+it must be run again. `reanalysis`: run past the cut-off, it touched no warning."""
 
 CYCLE_VERSIONS = Table(
     "cycle_versions",
     METADATA,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    *(Column(column.name, column.type, nullable=False) for column in CYCLES.columns),
+    Column("id", SERIAL, primary_key=True, autoincrement=True),
+    *_cycle_columns(key=False),
     Index("versions_by_cycle", "region", "time"),
 )
 """Every version of every cycle, in the order of its commit."""
@@ -126,51 +170,16 @@ WARNINGS = Table(
 
 @dataclass(frozen=True)
 class Ledger:
-    """An open ledger: `engine` to write, `reader` (the same pool) to read without waiting for writers."""
+    """An open ledger.
+
+    Attributes:
+        engine: to write, one writer at a time.
+        reader: the same pool, to read without waiting for writers.
+        landing: root of the landed bytes; the journal of file events is in its `journal/`. None: no such journal.
+        warnings: folder of the journal of cycles, warnings and what is sent. None: no such journal.
+    """
 
     engine: Engine
     reader: Engine
-
-
-def open_ledger(path_or_url: Path | str) -> Ledger:
-    """Open the ledger, and create folder, file and tables where they are not there yet.
-
-    Args:
-        path_or_url: path of an SQLite file, or an SQLAlchemy URL.
-
-    Raises:
-        LedgerError: not a database, or it cannot be opened.
-    """
-    text = str(path_or_url)
-    if "://" not in text:
-        path = Path(text).absolute()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = f"sqlite:///{path}"
-    engine = create_engine(text)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _configure_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    try:
-        with engine.begin() as connection:
-            METADATA.create_all(connection)
-    except DatabaseError as cause:
-        raise LedgerError(
-            f"{path_or_url}: cannot be opened as a ledger ({cause.orig}): check path, permissions and free space, or "
-            "move the file away and ingest again",
-            f"{path_or_url}：无法作为台账打开（{cause.orig}）：请检查路径、权限和剩余空间，或移走该文件后重新导入",
-        ) from cause
-    return Ledger(engine, engine.execution_options(**{READ_ONLY: True}))
-
-
-def _configure_sqlite(connection: sqlite3.Connection, record: object) -> None:  # noqa: ARG001
-    connection.isolation_level = None  # we send BEGIN ourselves
-    cursor = connection.cursor()
-    for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # IMMEDIATE: a transaction that reads, then writes, would otherwise fail when another one wrote in between.
-    read_only = connection.get_execution_options().get(READ_ONLY, False)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    landing: Path | None = None
+    warnings: Path | None = None

@@ -1,0 +1,217 @@
+"""A1: mutants of every format through the real ingest: each is stored or quarantined; what is stored is in range."""
+
+import bz2
+import gzip
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.faults.harness import KILL_S, P99_S, Outcome, Tally, peak_mib, percentile
+from tests.faults.scene import tiny_region
+from tests.faults.seeds import Seed, real_seeds, small_seeds
+from wxcore.environment.levels import levels_for
+from wxcore.errors import ReadError, Reason
+from wxcore.landing.land import landed_path
+from wxcore.landing.ledger import PENDING, conservation, find_file
+from wxcore.pipeline.analyse import composite_cube, mosaic_cube, volume_cube
+from wxcore.pipeline.checks import place
+from wxcore.pipeline.home import Home
+from wxcore.pipeline.ingest import ingest
+from wxcore.pipeline.read import read_file
+from wxcore.pipeline.result import DUPLICATE, QUARANTINED, STORED, Input
+from wxcore.radar.qc import quality_control
+from wxcore.radar.volume import Volume
+from wxcore.region import Region
+from wxcore.schema import MOSAIC, PRODUCTS, check
+from wxcore.times import cycle_of
+
+BATCH = 100
+"""Mutants of one ingest; the folder is emptied after each."""
+
+WORDS = (
+    b"\0\0\0\0", b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\x80", b"\0\0\xc0\x7f", b"\0\0\x80\x7f",
+    b"\x01\0\0\0", b"\0\0\0\x01", b"\xff\xff\0\0", b"\x7f\x80\0\0", b"\0\x80\0\x80", b"\xf1\xd8\xff\xff",
+)  # fmt: skip
+"""Header words that break things: ends of integers, NaN and infinity of both byte orders, -9999."""
+
+HEADER_BYTES = 1200
+PACKERS: tuple[Callable[[bytes], bytes], ...] = (
+    bytes,
+    lambda raw: bz2.compress(raw, 1),
+    lambda raw: gzip.compress(raw, mtime=0),
+)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A broken file and the recipe that makes it."""
+
+    seed: Seed
+    recipe: str
+    data: bytes
+
+
+def mutate(data: bytes, rng: np.random.Generator, hot: int = 0) -> tuple[bytes, str]:
+    """One mutation of `data`, nearly always behind `hot`, and what it was."""
+    raw, size = bytearray(data), len(data)
+    low = hot if rng.random() < 0.9 else 0
+
+    def anywhere() -> int:
+        return int(rng.integers(min(low, size - 1), size))
+
+    at, length = anywhere(), int(rng.integers(1, max(2, min(4096, size // 2))))
+    kind = ("cut", "flip", "zero", "word", "insert", "delete", "noise", "twin")[int(rng.integers(0, 8))]
+    match kind:
+        case "cut":
+            del raw[at:]
+        case "flip":
+            for spot in sorted(anywhere() for _ in range(int(rng.choice([1, 8, 60])))):
+                raw[spot] ^= 1 << int(rng.integers(0, 8))
+        case "zero":
+            raw[at : at + length] = bytes(len(raw[at : at + length]))
+        case "word":
+            at = min(low + int(rng.integers(0, HEADER_BYTES // 2)) * 2, max(0, size - 4))
+            raw[at : at + 4] = WORDS[int(rng.integers(0, len(WORDS)))]
+        case "insert":
+            raw[at:at] = rng.bytes(length)
+        case "delete":
+            del raw[at : at + length]
+        case "noise":
+            part = len(raw[at : at + length])
+            raw[at : at + length] = rng.bytes(part)
+        case _:
+            raw[at:at] = raw[at : at + length]
+    return bytes(raw), f"{kind}@{at}+{length}"
+
+
+def mutants(seed: Seed, rng: np.random.Generator, count: int) -> list[Mutant]:
+    """Mutants of the bare bytes, of the bytes inside a compression, and of the compressed bytes."""
+    made = []
+    for _ in range(count):
+        pack = PACKERS[int(rng.choice(3, p=[0.6, 0.3, 0.1]))]
+        if pack is bytes or rng.random() < 0.6:
+            data, recipe = mutate(seed.raw, rng, seed.hot)
+            made.append(Mutant(seed, f"{recipe} inside", pack(data)))
+        else:
+            data, recipe = mutate(pack(seed.raw), rng)
+            made.append(Mutant(seed, f"{recipe} of the compressed", data))
+    return made
+
+
+def deliver(batch: Sequence[Mutant], folder: Path) -> list[Path]:
+    """Each mutant as a file with the name of its seed, in a folder of its own."""
+    paths = []
+    for number, mutant in enumerate(batch):
+        path = folder / f"{number}" / mutant.seed.name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(mutant.data)
+        paths.append(path)
+    return paths
+
+
+def out_of_range(path: Path, item: Input, region: Region) -> list[str]:
+    """What is wrong with the cube that a cycle would make of an accepted file; nothing where it is refused in order."""
+    assert item.time is not None
+    when = cycle_of(item.time)
+    try:
+        native: Any = read_file(path, item.file).native
+        levels = levels_for(region, when)
+        if isinstance(native, Volume):
+            cube = volume_cube([quality_control(place(native, region))], region, when, levels)
+        elif item.kind == "mosaic":
+            cube = mosaic_cube(native, region, when, levels)
+        else:
+            cube = composite_cube(native, region, when)
+        check(cube, MOSAIC + PRODUCTS, what=item.file)
+    except ReadError:
+        return []
+    except Exception as error:  # noqa: BLE001 (whatever comes here would have killed a cycle)
+        return [f"an accepted file breaks its cycle: {type(error).__name__}: {str(error)[:300]}"]
+    return []
+
+
+def judge(mutant: Mutant, item: Input, home: Home, region: Region) -> list[str]:
+    """What is wrong with the end that a mutant came to."""
+    if item.status in {STORED, DUPLICATE}:
+        return out_of_range(landed_path(home.landing, item.sha256), item, region)
+    if item.status != QUARANTINED or item.reason not in set(Reason):
+        return [f"ended as {item.status!r} with reason {item.reason!r}"]
+    if item.reason == Reason.DECODE_CRASH:
+        return [f"the reader raised what is no ReadError: {item.message_en[:300]}"]
+    row = find_file(home.ledger(), item.sha256) if item.sha256 else None
+    return ["pending in the ledger"] if row is not None and row.status == PENDING else []
+
+
+def one_batch(batch: Sequence[Mutant], folder: Path, region: Region, tally: Tally, became: Counter[str]) -> list[float]:
+    """Ingest a batch into a home of its own; gives the seconds from each file's end to the next one's."""
+    home = Home(folder / "home")
+    ends = [time.monotonic()]
+    paths = deliver(batch, folder / "in")
+    try:
+        items = ingest(paths, home, region, progress=lambda _: ends.append(time.monotonic()))
+    except Exception as error:  # noqa: BLE001 (a dead ingest is what this looks for)
+        tally.add(f"batch from {batch[0].seed.reader}", [f"ingest died of {type(error).__name__}: {error}"])
+        items = []
+    for mutant, item in zip(batch, items, strict=False):
+        recipe = f"{mutant.seed.reader}/{mutant.seed.variant} {mutant.recipe} {item.sha256[:12]}"
+        faults = judge(mutant, item, home, region)
+        became[item.status] += 1
+        if faults:
+            kept = folder.parent / "kept"
+            kept.mkdir(exist_ok=True)
+            (kept / f"{mutant.seed.reader}-{item.sha256[:12]}").write_bytes(mutant.data)
+        tally.add(recipe, faults)
+    ledger = home.ledger()
+    counts = conservation(ledger)
+    if not counts.holds or counts.pending or counts.received != len(batch):
+        tally.add(f"ledger of a batch of {batch[0].seed.reader}", [str(counts)])
+    ledger.engine.dispose()
+    shutil.rmtree(folder)
+    return list(np.diff(ends))
+
+
+def reader(name: str, *, real: bool = False) -> Callable[[int, int, Path], Outcome]:
+    """The fault of one reader: `n` mutants over its seeds."""
+
+    def fault(n: int, seed: int, folder: Path) -> Outcome:
+        region = tiny_region(folder / "meta", foreign=True)
+        seeds = [item for item in small_seeds(region) if item.reader == name]
+        return _run(f"A1 {name}", seeds, n, seed, folder, region)
+
+    def with_real(n: int, seed: int, folder: Path) -> Outcome:
+        region = tiny_region(folder / "meta", foreign=True)
+        return _run("A1 real files", real_seeds(), n, seed, folder, region)
+
+    return with_real if real else fault
+
+
+def every_reader(n: int, seed: int, folder: Path) -> Outcome:
+    """`n` mutants over all readers (the small number of CI)."""
+    region = tiny_region(folder / "meta", foreign=True)
+    return _run("A1 every reader", small_seeds(region), n, seed, folder, region)
+
+
+def _run(name: str, seeds: Sequence[Seed], n: int, seed: int, folder: Path, region: Region) -> Outcome:
+    rng, tally, seconds = np.random.default_rng(seed), Tally(), []
+    became: Counter[str] = Counter()
+    shares = [n // len(seeds) + (k < n % len(seeds)) for k in range(len(seeds))]
+    queue = [mutant for item, count in zip(seeds, shares, strict=True) for mutant in mutants(item, rng, count)]
+    began = time.monotonic()
+    for number, batch in enumerate(_batched(queue)):
+        seconds += one_batch(batch, folder / f"batch{number}", region, tally, became)
+    p99, longest = percentile(seconds, 99), float(max(seconds, default=0.0))
+    if p99 > P99_S or longest > KILL_S + P99_S:
+        tally.add("time of a file", [f"p99 {p99:.2f} s, longest {longest:.2f} s"])
+    each = 1000 * (time.monotonic() - began) / max(1, len(queue))
+    figures = {"p99 [s]": round(p99, 3), "longest [s]": round(longest, 2), "each [ms]": round(each, 1)}
+    return tally.outcome(name, figures | {"peak [MiB]": round(peak_mib())} | dict(became))
+
+
+def _batched(queue: Sequence[Mutant]) -> list[Sequence[Mutant]]:
+    return [queue[at : at + BATCH] for at in range(0, len(queue), BATCH)]

@@ -1,0 +1,45 @@
+"""Readers that crash, eat memory, or leave children behind; few imports, because a child does them all."""
+
+import ctypes
+import os
+import signal
+import time
+from pathlib import Path
+
+
+def segfault() -> None:
+    """A reader that reads at address 0."""
+    ctypes.string_at(0)
+
+
+def eat_memory() -> None:
+    """A reader that allocates without end."""
+    held = []
+    while True:
+        held.append(bytearray(16 * 2**20))
+
+
+def fork_and(what: str, note: str) -> None:
+    """A reader that forks a child, which ignores SIGTERM and keeps our pipes open; then it hangs, or dies.
+
+    The child's number is written to the file `note`. "leave": the child leaves our process group first.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    child = os.fork()
+    if child == 0:
+        if what == "leave":
+            os.setsid()
+        time.sleep(60)
+        os._exit(0)
+    Path(note).write_text(str(child))
+    if what == "die":
+        os._exit(3)
+    time.sleep(60)
+
+
+def is_gone(process: int) -> bool:
+    """Has the process ended (a zombie that nobody reaps counts)?"""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True

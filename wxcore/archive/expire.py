@@ -1,0 +1,184 @@
+"""Retention by rule: forget old versions, and delete old days. Tagged snapshots (issued warnings) are never touched."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import icechunk
+import zarr
+
+from wxcore.archive import layout
+from wxcore.archive.compact import drop_view
+from wxcore.archive.heads import seal
+from wxcore.archive.place import Place, Root, place_of, read_marker, write_marker, writer_lock
+from wxcore.archive.repository import BRANCH, HISTORY_FROM, open_repository, parse_marker
+from wxcore.archive.series import root_group
+from wxcore.errors import ArchiveError
+from wxcore.times import require_utc
+
+STEPS = ("days", "history", "collect", "durable")
+Progress = Callable[[str, int, int], None]
+"""Called with (step that begins, steps done, steps in all)."""
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long what is kept [days]; None is for ever.
+
+    Attributes:
+        history_days: former versions (`as_of`). A month covers the review of a case; what a warning was made of is
+            tagged and outlives this.
+        cube_days: the cycles with their cubes and tables, 1.2 GB a day (decision 0009). Two months: the landed files
+            bring them back. Only a day whose view is there, or too old itself, is deleted.
+        view_days: the daily views, a sixth of it. Thirteen months: one season beside the former one.
+    """
+
+    history_days: int | None = 30
+    cube_days: int | None = 60
+    view_days: int | None = 400
+
+    def __post_init__(self) -> None:
+        for name in ("history_days", "cube_days", "view_days"):
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise ArchiveError(
+                    f"retention, {name}: found {value}, expected days >= 0, or none to keep for ever",
+                    f"保留规则 {name}：为 {value}，应为不小于 0 的天数，或留空表示永久保留",
+                )
+
+
+@dataclass(frozen=True)
+class Expired:
+    """What `expire` did, or in a dry run would do (there `bytes_freed` is 0).
+
+    Attributes:
+        snapshots: commits that were forgotten.
+        cube_days, view_days: days that were deleted.
+        kept_days: days that were due, kept because no view of them is there (`wx archive compact` makes it).
+        bytes_freed: on the disk.
+        history_from: first moment that `as_of` can show; None where nothing was forgotten.
+    """
+
+    snapshots: int
+    cube_days: tuple[str, ...]
+    view_days: tuple[str, ...]
+    kept_days: tuple[str, ...]
+    bytes_freed: int
+    history_from: datetime | None
+    dry_run: bool
+
+
+def expire(
+    root: Root,
+    region: str,
+    retention: Retention,
+    now: datetime,
+    *,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> Expired:
+    """Delete days, then forget history and free its space. Holds the writer's lock, so nobody commits meanwhile.
+
+    A crash in between leaves whole states: days go in one commit; `history_from` is on the disk before anything is
+    forgotten; what was not collected is collected the next time.
+
+    Raises:
+        ArchiveError: no archive; another writer; Icechunk refuses.
+        OSError: disk full, or a write error.
+    """
+    now, place = require_utc(now), place_of(root, region)
+    with writer_lock(place):
+        repository = open_repository(place)
+        _tell(progress, 0)
+        cubes, views, kept = _due_days(repository, retention, now)
+        if (cubes or views) and not dry_run:
+            _delete_days(repository, region, cubes, views)
+        _tell(progress, 1)
+        forgotten, base = _forgettable(repository, retention, now)
+        freed = 0
+        if base is not None and not dry_run:
+            _write_history_from(place, base)
+            freed = _forget(repository, base, progress)
+        _tell(progress, 3)
+        if not dry_run and (cubes or views or base is not None):
+            _seal(place, repository)
+        _tell(progress, 4)
+    return Expired(forgotten, cubes, views, kept, freed, base, dry_run)
+
+
+def _due_days(
+    repository: icechunk.Repository, retention: Retention, now: datetime
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """(days whose cubes go, days whose view goes, days kept for want of a view)."""
+    group = root_group(repository.readonly_session(BRANCH))
+    cubes = [day for day in _keys(group, layout.CUBES) if _older(day, retention.cube_days, now)]
+    views = _keys(group, layout.VIEWS)
+    old_views = tuple(day for day in views if _older(day, retention.view_days, now))
+    kept = tuple(day for day in cubes if day not in views and not _older(day, retention.view_days, now))
+    return tuple(day for day in cubes if day not in kept), old_views, kept
+
+
+def _older(day: str, days: int | None, now: datetime) -> bool:
+    """Has the whole day been over for more than so many days?"""
+    return days is not None and day < f"{now - timedelta(days=days):%Y%m%d}"
+
+
+def _keys(group: zarr.Group, kind: str) -> list[str]:
+    if kind not in group:
+        return []
+    part = group[kind]
+    assert isinstance(part, zarr.Group)
+    return sorted(part.group_keys())
+
+
+def _delete_days(repository: icechunk.Repository, region: str, cubes: tuple[str, ...], views: tuple[str, ...]) -> None:
+    session = repository.writable_session(BRANCH)
+    group = zarr.open_group(session.store, mode="a")
+    for day in cubes:
+        for kind in (layout.CUBES, layout.TABLES):
+            del group[f"{kind}/{day}"]
+    for day in views:
+        drop_view(group, day)
+    metadata = {"expired_cubes": list(cubes), "expired_views": list(views), "region": region}
+    session.commit(f"expire {len(cubes)} days of cubes, {len(views)} views {region}", metadata=metadata)
+
+
+def _forgettable(repository: icechunk.Repository, retention: Retention, now: datetime) -> tuple[int, datetime | None]:
+    """How many commits may go, and the moment that history begins with: the commit in force when it was due."""
+    if retention.history_days is None:
+        return 0, None
+    due = now - timedelta(days=retention.history_days)
+    old = [snapshot for snapshot in repository.ancestry(branch=BRANCH) if snapshot.written_at <= due]
+    forgotten = len([snapshot for snapshot in old[1:] if snapshot.parent_id is not None])  # the first is never gone
+    return (forgotten, old[0].written_at) if forgotten else (0, None)
+
+
+def _forget(repository: icechunk.Repository, base: datetime, progress: Progress | None) -> int:
+    try:
+        repository.expire_snapshots(older_than=base)
+        _tell(progress, 2)
+        return int(repository.garbage_collect(base).bytes_deleted)
+    except icechunk.IcechunkError as cause:
+        raise ArchiveError(
+            f"expiry stopped ({cause}): the current state is untouched; run `wx archive check`, then expire again",
+            f"过期清理中断（{cause}）：当前数据未受影响；请先运行 `wx archive check`，再重新清理",
+        ) from cause
+
+
+def _write_history_from(place: Place, base: datetime) -> None:
+    """What is left of an earlier state would look like an empty archive: from now on `as_of` refuses it."""
+    marker = read_marker(place)
+    assert marker is not None  # the repository is open
+    record = parse_marker(place, marker) | {HISTORY_FROM: base.isoformat()}
+    write_marker(place, (json.dumps(record) + "\n").encode())
+
+
+def _seal(place: Place, repository: icechunk.Repository) -> None:
+    """Former heads may name what was collected."""
+    seal(place, str(repository.lookup_branch(BRANCH)), None, forget=True)
+
+
+def _tell(progress: Progress | None, done: int) -> None:
+    if progress is not None:
+        progress(STEPS[min(done, len(STEPS) - 1)], done, len(STEPS))

@@ -1,0 +1,25 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wxcore.pipeline.home import Home
+from wxcore.region import Region, load_region
+from wxcore.settings import home_at, load_settings
+
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable report on stdout. 输出 JSON")]
+Lang = Annotated[str, typer.Option("--lang", help="zh or en; WXCORE_LANG, else the locale. 语言")]
+RegionId = Annotated[str, typer.Option("--region", help="Folder of station_meta; WXCORE_REGION. 区域")]
+Out = Annotated[Path | None, typer.Option("--out", help="Where archive, ledger and report go; WXCORE_HOME. 输出目录")]
+
+
+def region_of(region_id: str) -> Region:
+    """The region asked for, else the settings'."""
+    return load_region(region_id or load_settings().region)
+
+
+def home_of(out: Path | None) -> Home:
+    """The home asked for, else the settings'."""
+    return home_at(out)

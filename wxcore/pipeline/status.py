@@ -1,0 +1,63 @@
+"""How the house is: what each source delivered last, what waits, how much room is left."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from wxcore.landing.ledger import Ledger, Source, conservation, pending_count, sources
+from wxcore.landing.space import free_bytes
+from wxcore.pipeline.catchup import BACK
+from wxcore.pipeline.home import Home
+from wxcore.pipeline.report import write_whole
+from wxcore.times import CYCLE, iso
+
+SILENT_AFTER = 3 * CYCLE
+"""A source whose newest observation began longer ago is silent: one cycle to scan, then two nominal intervals
+(RELIABILITY.md B12)."""
+
+
+@dataclass(frozen=True)
+class Silence:
+    """A source that delivered within the last day and does no more."""
+
+    source: str
+    newest: datetime
+    age_min: int
+
+
+def silences(found: list[Source], now: datetime) -> tuple[Silence, ...]:
+    """The sources among `found` that have gone silent."""
+    return tuple(
+        Silence(source.name, source.newest, round((now - source.newest) / timedelta(minutes=1)))
+        for source in found
+        if now - source.newest > SILENT_AFTER
+    )
+
+
+def write_status(home: Home, ledger: Ledger, now: datetime, *, paused: bool, running: datetime | None) -> list[Source]:
+    """Write status.json, whole or not at all; its `time` is the watch's heartbeat.
+
+    Returns:
+        the sources of the last day.
+    """
+    found = list(sources(ledger, now - BACK))
+    counts = conservation(ledger)
+    content: dict[str, Any] = {
+        "time": iso(now),
+        "paused": paused,
+        "running": iso(running) if running else None,
+        "pending": pending_count(ledger),
+        "free_bytes": free_bytes(home.root),
+        "received": counts.received,
+        "stored": counts.stored,
+        "duplicate": counts.duplicate,
+        "quarantined": counts.quarantined,
+        "conservation_holds": counts.holds,
+        "sources": [
+            {"source": item.name, "newest": iso(item.newest), "received_at": iso(item.received_at)} for item in found
+        ],
+        "silent": [{"source": item.source, "age_min": item.age_min} for item in silences(found, now)],
+    }
+    write_whole(home.status, json.dumps(content, ensure_ascii=False, indent=1).encode())
+    return found
