@@ -38,6 +38,7 @@ from wxcore.pipeline.home import Home
 from wxcore.pipeline.read import read_file
 from wxcore.pipeline.result import Input
 from wxcore.region import Region
+from wxcore.times import require_utc
 
 T = TypeVar("T")
 
@@ -47,7 +48,7 @@ BATCH = 64
 MOVING = (Reason.STILL_WRITTEN, Reason.NOT_FOUND)
 """What is no fault of a watched file: it changed, or was renamed, between the look and the copy."""
 
-DECIDE_BATCH = 16
+DECIDE_BATCH = 4
 """Decoded files whose decisions share a transaction."""
 
 
@@ -87,40 +88,45 @@ def ingest(
         progress: called after each file.
     """
     ledger = home.ledger()
+    tell = progress or (lambda _: None)
     complete, unfinished = wait_until_complete(expand(paths))
     inputs: list[Input] = []
-
-    def tell(items: Iterable[Input]) -> None:
-        for item in items:
-            inputs.append(item)
-            if progress is not None:
-                progress(item)
-
     for batch in _batches([Offered(path) for path in complete], BATCH):
-        tell(_whole(batch, home, region, ledger, now or datetime.now(UTC)))
-    tell(refuse(ledger, path.name, still_written(path), now or datetime.now(UTC)) for path in unfinished)
+        inputs += _whole(batch, home, region, ledger, _now(now), tell)
+    for path in unfinished:
+        inputs.append(refuse(ledger, path.name, still_written(path), _now(now)))
+        tell(inputs[-1])
     return inputs
 
 
-def _whole(batch: Sequence[Offered], home: Home, region: Region, ledger: Ledger, now: datetime) -> list[Input]:
+def _now(now: datetime | None) -> datetime:
+    return datetime.now(UTC) if now is None else require_utc(now)
+
+
+def _whole(
+    batch: Sequence[Offered],
+    home: Home,
+    region: Region,
+    ledger: Ledger,
+    now: datetime,
+    tell: Callable[[Input], None],
+) -> list[Input]:
     """What became of each file of a batch, decisions included."""
     told: dict[int, Input] = {}
-    left = list(enumerate(batch))
+    left = dict(enumerate(batch))
     while left:
-        received = take_in([item for _, item in left], home, region, ledger, now)
-        decided = {
-            item.sha256: item for item in decode_and_decide(_waiting(received, ledger), home, region, ledger, now)
-        }
-        for (place, _), item in zip(left, received, strict=True):
-            if item is not None:
-                told[place] = decided[item.sha256] if item.status == PENDING else item
-        left = [pair for pair in left if pair[0] not in told]
+        received = dict(zip(left, take_in(list(left.values()), home, region, ledger, now), strict=True))
+        waiting = {item.sha256: place for place, item in received.items() if item and item.status == PENDING}
+        settled = {place: item for place, item in received.items() if item and item.status != PENDING}
+        for item in settled.values():
+            tell(item)
+        rows = [row for row in (find_file(ledger, sha256) for sha256 in waiting) if row is not None]
+        for item in decode_and_decide(rows, home, region, ledger, now):
+            settled[waiting[item.sha256]] = item
+            tell(item)
+        told |= settled
+        left = {place: item for place, item in left.items() if place not in told}
     return [told[place] for place in range(len(batch))]
-
-
-def _waiting(received: Iterable[Input | None], ledger: Ledger) -> list[FileRow]:
-    rows = (find_file(ledger, item.sha256) for item in received if item is not None and item.status == PENDING)
-    return [row for row in rows if row is not None]
 
 
 def take_in(
@@ -134,7 +140,9 @@ def take_in(
 
     Raises:
         OSError: the disk is full or failing; what was entered stays, the rest can be offered again.
+        TimeError: a naive time.
     """
+    now = require_utc(now)
     told: list[Input | None] = []
     arrivals: dict[str, Arrival] = {}
     for item, landed in zip(
@@ -177,22 +185,24 @@ def _stored_elsewhere(landed: Landed, region: Region, ledger: Ledger) -> Input |
     return Input(landed.name, landed.sha256, DUPLICATE, kind=known.kind, site=known.site, time=known.obs_time)
 
 
-def decide_pending(home: Home, region: Region, ledger: Ledger, limit: int, now: datetime) -> list[Input]:
-    """Decode and decide at most `limit` of the files that wait, newest first."""
-    return decode_and_decide(pending_files(ledger, limit), home, region, ledger, now)
+def decide_pending(home: Home, region: Region, ledger: Ledger, limit: int, now: datetime) -> Iterator[Input]:
+    """Decode and decide at most `limit` of the files that wait, newest first.
+
+    Raises:
+        TimeError: a naive time.
+    """
+    return decode_and_decide(pending_files(ledger, limit), home, region, ledger, require_utc(now))
 
 
 def decode_and_decide(
     rows: Sequence[FileRow], home: Home, region: Region, ledger: Ledger, now: datetime
-) -> list[Input]:
-    """Decode the bytes of these rows, two at a time, and enter what became of each."""
-    inputs: list[Input] = []
+) -> Iterator[Input]:
+    """Decode the bytes of these rows, two at a time, and tell of each when it is entered what became of it."""
     with ThreadPoolExecutor(DECODE_THREADS) as pool:
         judged = pool.map(lambda row: _judge(row, home, region, now), rows)
         for batch in _batches(judged, DECIDE_BATCH):
-            outcomes = decide(ledger, batch)
-            inputs += [_input(row, outcome) for row, outcome in zip(batch, outcomes, strict=True)]
-    return inputs
+            for row, outcome in zip(batch, decide(ledger, batch), strict=True):
+                yield _input(row, outcome)
 
 
 def _judge(row: FileRow, home: Home, region: Region, now: datetime) -> FileRow:
