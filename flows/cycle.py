@@ -7,24 +7,26 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from wxcore.pipeline.cycle import run_cycle
-from wxcore.pipeline.home import Home
+from wxcore.pipeline.recover import recover_home
 from wxcore.pipeline.report import publish
 from wxcore.pipeline.result import CycleResult, RunResult
 from wxcore.region import load_region
-from wxcore.settings import DEFAULT_HOME, DEFAULT_REGION
+from wxcore.settings import DEFAULT_HOME, DEFAULT_REGION, home_at
 from wxcore.times import cycle_of, latest_cycle, parse_time
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def analyse_and_commit(at: datetime, region: str, home: str, h0_m: float | None, hm20_m: float | None) -> CycleResult:
     """The whole chain of one cycle; a repeat of the same inputs commits nothing."""
-    return run_cycle(Home(Path(home)), load_region(region), at, h0_m=h0_m, hm20_m=hm20_m)
+    where, here = load_region(region), home_at(Path(home))
+    recover_home(here, where)
+    return run_cycle(here, where, at, h0_m=h0_m, hm20_m=hm20_m)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def write_report(region: str, home: str, result: CycleResult) -> None:
     """Report, CAP and GeoJSON of the cycle's drafts."""
-    publish(Home(Path(home)), load_region(region), RunResult(region, result.inputs, (result,)))
+    publish(home_at(Path(home)), load_region(region), RunResult(region, result.inputs, (result,)))
 
 
 @flow(name="cycle", persist_result=False)

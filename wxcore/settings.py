@@ -48,9 +48,9 @@ def load_settings() -> Settings:
 
 
 def home_at(root: Path | None = None) -> Home:
-    """The home in this folder (`WXCORE_HOME` where None), with the ledger and archive that the environment names."""
+    """The home in this folder (`WXCORE_HOME` where None), with ledger, archive and roots that the environment names."""
     settings = load_settings()
-    return Home(root or settings.home, settings.ledger_url, settings.archive_url)
+    return Home(root or settings.home, settings.ledger_url, settings.archive_url, settings.roots)
 
 
 def _folders(name: str) -> tuple[Path, ...]:

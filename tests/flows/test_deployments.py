@@ -105,7 +105,7 @@ def test_both_deployments_are_there_with_a_form(server: Server) -> None:
     form = found["cycle"]["parameter_openapi_schema"]["properties"]
     assert set(form) == {"at", "region", "home", "h0_m", "hm20_m"}
     assert all(field.get("description") for field in form.values())
-    assert set(found["ingest"]["parameter_openapi_schema"]["properties"]) == {"paths", "region", "home"}
+    assert set(found["ingest"]["parameter_openapi_schema"]["properties"]) == {"paths", "region", "home", "new_only"}
 
 
 def test_a_scheduled_deployment_really_fires(server: Server, tmp_path: Path) -> None:

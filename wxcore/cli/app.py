@@ -15,7 +15,7 @@ from wxcore.cli.archive import archive_app
 from wxcore.cli.bench import bench_app
 from wxcore.cli.bench_archive import bench_archive
 from wxcore.cli.bench_landing import bench_landing
-from wxcore.cli.options import Json, Lang, Out, RegionId, home_of, region_of
+from wxcore.cli.options import Json, Lang, Out, RegionId, region_of, whole_home
 from wxcore.cli.show import (
     print_error,
     print_json,
@@ -50,6 +50,9 @@ bench_app.command("landing")(bench_landing)
 At = Annotated[str | None, typer.Option("--at", help="Cycle time, UTC: 2020-06-12T05:42Z. 时次（UTC）")]
 Direct = Annotated[bool, typer.Option("--direct", help="Without Prefect. 不经 Prefect 直接运行")]
 H0 = Annotated[float | None, typer.Option("--h0-m", help="Height of 0 C [m ASL]. 0℃层海拔（米）")]
+NewOnly = Annotated[
+    bool, typer.Option("--new-only", help="Leave out, unread, what was taken in before. 跳过已导入文件")
+]
 Hm20 = Annotated[float | None, typer.Option("--hm20-m", help="Height of -20 C [m ASL]. -20℃层海拔（米）")]
 Files = Annotated[list[Path], typer.Argument(help="Files, or folders of files. 文件或目录", readable=False)]
 
@@ -88,13 +91,20 @@ def doctor(files: Files, as_json: Json = False, lang: Lang = "") -> None:
 
 @app.command("ingest")
 def ingest_command(
-    paths: Files, region: RegionId = "", out: Out = None, as_json: Json = False, lang: Lang = ""
+    paths: Files,
+    region: RegionId = "",
+    out: Out = None,
+    new_only: NewOnly = False,
+    as_json: Json = False,
+    lang: Lang = "",
 ) -> None:
     """Land, decode and register files. 导入文件."""
     lang = language(lang or load_settings().lang)
+    where = region_of(region)
+    home = whole_home(out, where, lang)
     with progress() as bar:
         task = bar.add_task(say(lang, "ingest", "导入"), total=len(expand(paths)))
-        inputs = ingest(paths, home_of(out), region_of(region), progress=lambda _: bar.advance(task))
+        inputs = ingest(paths, home, where, new_only=new_only, progress=lambda _: bar.advance(task))
     if as_json:
         print_json([item.to_json() for item in inputs])
     else:
@@ -116,8 +126,9 @@ def cycle_command(
     """One cycle from the files on hand: products, storms, probabilities, drafts. 运行一个时次."""
     lang = language(lang or load_settings().lang)
     when = cycle_of(parse_time(at))
-    where, home = region_of(region), home_of(out)
     h0_m, hm20_m = _heights(h0_m, hm20_m)
+    where = region_of(region)
+    home = whole_home(out, where, lang)
     cycle = _jobs(direct=direct).cycle(home, where, when, h0_m=h0_m, hm20_m=hm20_m)
     result = RunResult(where.id, cycle.inputs, (cycle,), report=str(home.report))
     publish(home, where, result)
@@ -141,8 +152,9 @@ def run_command(
 ) -> None:
     """Ingest these files and run the cycles they cover; writes report.html. 导入并运行."""
     lang = language(lang or load_settings().lang)
-    where, home, when = region_of(region), home_of(out), parse_time(at) if at else None
-    result = _run(paths, home, where, jobs=_jobs(direct=direct), at=when, heights=_heights(h0_m, hm20_m), lang=lang)
+    where, when, heights = region_of(region), parse_time(at) if at else None, _heights(h0_m, hm20_m)
+    home = whole_home(out, where, lang)
+    result = _run(paths, home, where, jobs=_jobs(direct=direct), at=when, heights=heights, lang=lang)
     if as_json:
         print_json(result.to_json())
     else:
@@ -173,7 +185,8 @@ def _run(
 def demo(out: Out = None, direct: Direct = False, as_json: Json = False, lang: Lang = "") -> None:
     """Simulate a small Chongqing storm, run the whole chain on it, write the report (all SYN). 演示."""
     lang = language(lang or load_settings().lang)
-    region, home = load_region("chongqing"), home_of(out)
+    region = load_region("chongqing")
+    home = whole_home(out, region, lang)
     folder = home.root / "demo-files"
     with progress() as bar:
         total = DEMO_CYCLES * len(DEMO_RADARS)

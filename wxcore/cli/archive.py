@@ -12,7 +12,7 @@ from wxcore.archive.check import Fault
 from wxcore.archive.expire import Retention
 from wxcore.archive.export import export_day
 from wxcore.archive.log import CommitRecord, commits
-from wxcore.cli.options import Json, Lang, Out, RegionId, home_of, region_of
+from wxcore.cli.options import Json, Lang, Out, RegionId, home_of, region_of, whole_home
 from wxcore.cli.show import SCREEN, print_json, progress, say
 from wxcore.pipeline.maintain import RAW_DAYS, check_home, compact_days, expire_home, finished_days
 from wxcore.pipeline.recover import recover_home
@@ -136,7 +136,8 @@ def compact_command(
     days: Days = None, region: RegionId = "", out: Out = None, as_json: Json = False, lang: Lang = ""
 ) -> None:
     """Make the analysis-ready view of days: point series open fast. 生成按日视图."""
-    lang, home, where = _lang(lang), home_of(out), region_of(region)
+    lang, where = _lang(lang), region_of(region)
+    home = whole_home(out, where, lang)
     wanted = [_day(text) for text in days] if days else finished_days(home, where, datetime.now(UTC))
     with progress() as bar:
         task = bar.add_task(say(lang, "compact", "整理"), total=len(wanted))
@@ -169,7 +170,8 @@ def expire_command(
     lang: Lang = "",
 ) -> None:
     """Forget by rule; warnings and what they were made of are kept for ever. 按规则清理."""
-    lang, home, where = _lang(lang), home_of(out), region_of(region)
+    lang, where = _lang(lang), region_of(region)
+    home = whole_home(out, where, lang)
     rule = Retention(history_days, cube_days, view_days)
     with progress() as bar:
         bar.add_task(say(lang, "expire", "清理"), total=None)
@@ -221,10 +223,7 @@ def recover_command(region: RegionId = "", out: Out = None, as_json: Json = Fals
     if as_json:
         print_json(_plain(told))
     else:
-        SCREEN.print(say(
-            lang, f"ledger: {done.ledger}; archive: {done.archive}; {len(done.rerun)} cycles run again",
-            f"台账：{done.ledger}；归档：{done.archive}；重新运行 {len(done.rerun)} 个时次",
-        ), markup=False)  # fmt: skip
+        SCREEN.print(say(lang, *done.words), markup=False)
         for time, error in done.failed:
             SCREEN.print(f"✗ {iso(time)}: {say(lang, error.en, error.zh)}", style="bold red", markup=False)
     raise typer.Exit(1 if done.failed else 0)

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from wxcore.cli.show import SCREEN, say
 from wxcore.pipeline.home import Home
+from wxcore.pipeline.recover import recover_home
 from wxcore.region import Region, load_region
 from wxcore.settings import home_at, load_settings
 
@@ -18,6 +20,15 @@ Out = Annotated[Path | None, typer.Option("--out", help="Where archive, ledger a
 def region_of(region_id: str) -> Region:
     """The region asked for, else the settings'."""
     return load_region(region_id or load_settings().region)
+
+
+def whole_home(out: Path | None, region: Region, lang: str) -> Home:
+    """The home asked for, recovered first where a crash or a power cut left it torn; says so on the screen."""
+    home = home_of(out)
+    found = recover_home(home, region)
+    if not found.clean:
+        SCREEN.print(say(lang, *found.words), style="yellow", markup=False)
+    return home
 
 
 def home_of(out: Path | None) -> Home:

@@ -11,6 +11,7 @@ import typer
 
 from wxcore.cli.options import Json, Lang, Out, RegionId, home_of, region_of
 from wxcore.cli.show import SCREEN, say
+from wxcore.landing.arrivals import beneath
 from wxcore.pipeline.catchup import BACK
 from wxcore.pipeline.watch import POLL_S, Plan, Told, watch
 from wxcore.settings import language, load_settings
@@ -43,6 +44,11 @@ def watch_command(
     if absent or not folders:
         en, zh = (f"no such folder: {', '.join(absent)}", f"没有此目录：{'、'.join(absent)}")
         raise typer.BadParameter(say(lang, en, zh) if absent else say(lang, "no folder named", "未指定目录"))
+    home = home_of(out)
+    strangers = [str(folder) for folder in folders if home.sources and not beneath(folder, home.sources)]
+    if strangers:
+        names = ", ".join(strangers)
+        raise typer.BadParameter(say(lang, f"outside of WXCORE_ROOTS: {names}", f"不在 WXCORE_ROOTS 之内：{names}"))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -55,4 +61,4 @@ def watch_command(
             SCREEN.print(say(lang, told.en, told.zh), style=STYLES.get(told.kind), markup=False)
 
     plan = Plan(folders, poll_s, timedelta(hours=back_h), until_idle)
-    watch(plan, home_of(out), region_of(region), tell=tell, stop=stop)
+    watch(plan, home, region_of(region), tell=tell, stop=stop)

@@ -170,6 +170,23 @@ def beneath(path: Path, roots: Sequence[Path]) -> bool:
         return False
 
 
+def outside(path: Path, roots: Sequence[Path]) -> ReadError:
+    """Why a path that is not `beneath` the configured roots is left alone."""
+    name, allowed = display_name(os.fspath(path)), ", ".join(map(str, roots))
+    return ReadError(
+        Reason.OUTSIDE_ROOT,
+        f"{name}: lies outside of the folders that files may come from ({allowed}): move it, or set WXCORE_ROOTS",
+        f"{name}：不在允许的资料目录（{allowed}）内：请移动文件，或修改 WXCORE_ROOTS",
+    )
+
+
+def arrival_of(path: Path) -> Arrived | None:
+    """The file as `poll` would hand it out, complete or not; None where it is no regular file."""
+    real = os.path.realpath(path)
+    seen = _state(Path(real))
+    return None if seen is None else _arrived(real, seen)
+
+
 def _scan(folder: str, depth: int, found: dict[str, Seen], refused: dict[str, ReadError]) -> None:
     try:
         with os.scandir(folder) as entries:

@@ -16,11 +16,13 @@ class Home:
     Attributes:
         ledger_url: SQLAlchemy URL of another database (PostgreSQL); empty for the SQLite file here.
         archive_url: `s3://bucket/prefix?...` of an object store; empty for the folder here.
+        sources: folders that files may be taken from, links followed; empty: any.
     """
 
     root: Path
     ledger_url: str = ""
     archive_url: str = ""
+    sources: tuple[Path, ...] = ()
 
     @property
     def landing(self) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from wxcore.errors import ReadError, Reason
-from wxcore.landing.arrivals import wait_until_complete
+from wxcore.landing.arrivals import arrival_of, beneath, outside, wait_until_complete
 from wxcore.landing.files import display_name
 from wxcore.landing.guard import crash_of
 from wxcore.landing.guard_child import FAILURES
@@ -28,6 +28,7 @@ from wxcore.landing.ledger import (
     Ledger,
     decide,
     find_file,
+    known_arrivals,
     pending_files,
     receive,
     record_refusal,
@@ -76,6 +77,7 @@ def ingest(
     home: Home,
     region: Region,
     *,
+    new_only: bool = False,
     now: datetime | None = None,
     progress: Callable[[Input], None] | None = None,
 ) -> list[Input]:
@@ -84,19 +86,37 @@ def ingest(
     Files that are still being written are waited for.
 
     Args:
+        new_only: leave out, unread, what was taken in from the same path before and is unchanged; for schedules.
         now: what counts as the present for FUTURE_TIME; the clock where None.
         progress: called after each file.
+
+    Raises:
+        TimeError: a naive time.
     """
+    _now(now)
     ledger = home.ledger()
     tell = progress or (lambda _: None)
-    complete, unfinished = wait_until_complete(expand(paths))
+    found = expand(paths)
+    strangers = {path for path in found if home.sources and not beneath(path, home.sources)}
+    complete, unfinished = wait_until_complete([path for path in found if path not in strangers])
     inputs: list[Input] = []
-    for batch in _batches([Offered(path) for path in complete], BATCH):
+    for batch in _batches(_offers(complete, ledger, new_only=new_only), BATCH):
         inputs += _whole(batch, home, region, ledger, _now(now), tell)
-    for path in unfinished:
-        inputs.append(refuse(ledger, path.name, still_written(path), _now(now)))
+    refused = [(path, still_written(path)) for path in unfinished]
+    refused += [(path, outside(path, home.sources)) for path in found if path in strangers]
+    for path, error in refused:
+        inputs.append(refuse(ledger, path.name, error, _now(now)))
         tell(inputs[-1])
     return inputs
+
+
+def _offers(paths: Sequence[Path], ledger: Ledger, *, new_only: bool) -> list[Offered]:
+    if not new_only:
+        return [Offered(path) for path in paths]
+    arrivals = [(path, arrival_of(path)) for path in paths]
+    keys = {path: arrival.key for path, arrival in arrivals if arrival is not None}
+    known = known_arrivals(ledger, list(keys.values()))
+    return [Offered(path, keys.get(path, "")) for path in paths if keys.get(path) not in known]
 
 
 def _now(now: datetime | None) -> datetime:

@@ -30,6 +30,7 @@ from wxcore.pipeline.catchup import CUT_OFF
 from wxcore.pipeline.cycle import run_cycle
 from wxcore.pipeline.home import Home
 from wxcore.region import Region
+from wxcore.times import iso
 
 SOUND, REBUILT = "sound", "rebuilt"
 LOCK = "recover.lock"
@@ -57,6 +58,18 @@ class Recovered:
     def clean(self) -> bool:
         """Was nothing wrong?"""
         return self.ledger == SOUND and self.archive == "clean" and not self.rerun and not self.failed
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """What was done, English and Chinese, in one line."""
+        lost = ", ".join(iso(time) for time in self.lost) or "-"
+        failed = ", ".join(iso(time) for time, _ in self.failed) or "-"
+        return (
+            f"recovered: ledger {self.ledger}, archive {self.archive}; cycles whose commits were lost: {lost}; "
+            f"{len(self.rerun)} cycles run again; failed: {failed}",
+            f"已恢复：台账 {self.ledger}，归档 {self.archive}；提交丢失的时次：{lost}；"
+            f"已重新运行 {len(self.rerun)} 个时次；失败：{failed}",
+        )
 
 
 def recover_home(

@@ -1,6 +1,7 @@
 """The report: one self-contained page that opens offline, and the drafts as CAP and GeoJSON beside it."""
 
 import base64
+import hashlib
 import math
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ import jinja2
 import pandas as pd
 
 import wxcore
+from wxcore.landing.ledger import Product, record_products
 from wxcore.nowcast.advect import forecast_positions
 from wxcore.pipeline.analyse import REAL
 from wxcore.pipeline.canvas import WIDTH, Canvas
@@ -46,17 +48,30 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def publish(home: Home, region: Region, result: RunResult) -> None:
-    """Write the drafts' files and report.html; each file is whole or not there."""
+    """Write the drafts' files and report.html; each file is whole or not there, and the ledger knows it."""
+    ledger = home.ledger()
     for cycle in result.cycles:
         collection = home.drafts / f"{region.id}-{cycle.time:%Y%m%dT%H%MZ}.geojson"
         for identifier in cycle.withdrawn:
             (home.drafts / f"{identifier}.xml").unlink(missing_ok=True)
             collection.unlink(missing_ok=True)
-        for item in cycle.drafts:
-            write_whole(home.drafts / f"{item.id}.xml", cap_xml(item))
+        files = {home.drafts / f"{item.id}.xml": cap_xml(item) for item in cycle.drafts}
         if cycle.drafts:
-            write_whole(collection, geojson_bytes(cycle.drafts))
-    write_whole(home.report, render(region, result).encode())
+            files[collection] = geojson_bytes(cycle.drafts)
+        if cycle is result.cycles[-1]:
+            files[home.report] = render(region, result).encode()
+        for path, content in files.items():
+            write_whole(path, content)
+        record_products(ledger, region.id, cycle.time, cycle.snapshot, _products(files, home))
+    if not result.cycles:
+        write_whole(home.report, render(region, result).encode())
+
+
+def _products(files: Mapping[Path, bytes], home: Home) -> list[Product]:
+    return [
+        Product(path.relative_to(home.root).as_posix(), hashlib.sha256(content).hexdigest(), len(content))
+        for path, content in files.items()
+    ]
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -147,13 +147,8 @@ def _names(roots: Sequence[Path]) -> str:
 def _recover(home: Home, region: Region, tell: Callable[[Told], None]) -> None:
     found = recover_home(home, region, thorough=True, rerun=False)
     if not found.clean:
-        lost = ", ".join(iso(time) for time in found.lost) or "-"
-        tell(Told(
-            "recovered",
-            f"recovered: ledger {found.ledger}, archive {found.archive}, commits lost and to be made again: {lost}",
-            f"已恢复：台账 {found.ledger}，归档 {found.archive}，需重做的时次：{lost}",
-            {"ledger": found.ledger, "archive": found.archive, "lost": [iso(time) for time in found.lost]},
-        ))  # fmt: skip
+        data = {"ledger": found.ledger, "archive": found.archive, "lost": [iso(time) for time in found.lost]}
+        tell(Told("recovered", *found.words, data))
 
 
 def _watch(
@@ -170,7 +165,7 @@ def _watch(
     while not stop.is_set():
         try:
             if time.monotonic() - loop.looked >= plan.poll_s:
-                loop.busy = _has_room(here, loop) and _take(here, loop, now())
+                loop.busy = _has_room(here, loop) and _look(here, loop, now())
                 loop.looked = time.monotonic()
                 _watch_silence(here, loop, now())
             busy = _run_cycles(here, loop, now()) or loop.busy
@@ -196,16 +191,23 @@ def _trouble(here: _Here, loop: _Loop, error: OSError | WxcoreError) -> None:
 
 
 def _has_room(here: _Here, loop: _Loop) -> bool:
-    """Whether ingest may go on; tells when it pauses and when it resumes."""
+    """Whether ingest may go on; tells when it pauses."""
     room = room_for_ingest(here.home.root, paused=loop.paused)
     if room.ok:
         keep_reserve(here.home.root)
-    if room.ok and loop.paused:
-        here.tell(Told("resumed", "there is room again: ingest goes on", "磁盘空间已恢复：继续导入"))
-    if not room.ok and not loop.paused:
+    elif not loop.paused:
         here.tell(Told("paused", room.message_en, room.message_zh, {"free_bytes": room.free_bytes}))
-    loop.paused = not room.ok
+        loop.paused = True
     return room.ok
+
+
+def _look(here: _Here, loop: _Loop, now: datetime) -> bool:
+    """Take in what came. Only when that went through has a pause ended: a quota is full where the disk seems not."""
+    more = _take(here, loop, now)
+    if loop.paused:
+        here.tell(Told("resumed", "there is room again: ingest goes on", "磁盘空间已恢复：继续导入"))
+    loop.paused, loop.trouble = False, ""
+    return more
 
 
 def _take(here: _Here, loop: _Loop, now: datetime) -> bool:
