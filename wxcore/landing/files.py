@@ -1,4 +1,4 @@
-"""Open a path as a regular file, or say why not; show a hostile name safely."""
+"""Open a path as a regular file, or say why not; show a hostile name safely; make new names durable."""
 
 import errno
 import os
@@ -104,3 +104,12 @@ def _not_regular(name: str, status: os.stat_result) -> ReadError:
         f"{name}: 0 bytes: the transfer was probably cut short; fetch it again",
         f"{name}：文件为空（0 字节），可能传输中断，请重新获取",
     )
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names that were put into this folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from wxcore.errors import LimitError, ReadError, Reason
-from wxcore.landing.files import display_name, open_regular
+from wxcore.landing.files import display_name, open_regular, sync_folder
 from wxcore.landing.unpack import CAP_BYTES
 
 BLOCK = 4 * 2**20
@@ -135,7 +135,7 @@ def _copy_synced(path: Path, landing_root: Path, cap: int, *, follow_links: bool
     with source:
         if not incoming.is_dir():
             incoming.mkdir(parents=True, exist_ok=True)
-            _sync_folder(landing_root.parent)
+            sync_folder(landing_root.parent)
         descriptor, temporary = tempfile.mkstemp(dir=incoming)
         copied, keep = Path(temporary), False
         try:
@@ -232,13 +232,5 @@ def _place(copies: Sequence[_Copied | ReadError], landing_root: Path) -> list[La
             temporary.unlink(missing_ok=True)
         placed.append(replace(landed, new=new))
     for folder in folders:
-        _sync_folder(folder)
+        sync_folder(folder)
     return placed
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -20,6 +20,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table
 
+from wxcore.landing.files import sync_folder
 from wxcore.landing.ledger.tables import UtcTime, utc_text, utc_time
 
 Replayer = Callable[[Connection, Sequence[Mapping[str, Any]]], None]
@@ -81,7 +82,7 @@ def append(folder: Path, batch: str, after: str, events: Sequence[tuple[str, Map
     text = b"".join(_line({"batch": batch, "after": after, "kind": kind, "data": data}) for kind, data in events)
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
     path = folder / f"{datetime.now(UTC):%Y%m%d}.jsonl"
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
@@ -97,7 +98,7 @@ def append(folder: Path, batch: str, after: str, events: Sequence[tuple[str, Map
     finally:
         os.close(descriptor)
     if not size:
-        _sync_folder(folder)
+        sync_folder(folder)
 
 
 def _line(event: Mapping[str, Any]) -> bytes:
@@ -109,14 +110,6 @@ def _write(descriptor: int, text: bytes) -> None:
     left = memoryview(text)
     while left:
         left = left[os.write(descriptor, left) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def day_files(folder: Path) -> list[Path]:
