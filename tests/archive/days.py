@@ -15,13 +15,13 @@ MIDNIGHT = datetime(2020, 6, 12, tzinfo=UTC)
 DAY = MIDNIGHT.date()
 
 
-def commit(root: Path, when: datetime, *, seed: int = 0, version: int = 0, grid: Grid = GRID) -> str:
+def commit(root: Path | str, when: datetime, *, seed: int = 0, version: int = 0, grid: Grid = GRID) -> str:
     """One cycle of random values; the snapshot's id."""
     facts = provenance(when, version)
     return commit_cycle(root, REGION, grid, when, cube(when, seed=seed, grid=grid), storms(when), facts).snapshot_id
 
 
-def fill(root: Path, slots: Iterable[int], midnight: datetime = MIDNIGHT) -> list[datetime]:
+def fill(root: Path | str, slots: Iterable[int], midnight: datetime = MIDNIGHT) -> list[datetime]:
     """Cycles in these slots of a day; seed = slot."""
     times = [midnight + slot * SIX for slot in slots]
     for slot, when in zip(slots, times, strict=True):

@@ -131,5 +131,5 @@ def read_while_writing(root: Path | str, number: int) -> int:
 
 
 def test_readers_see_whole_cycles_only(tmp_path: Path) -> None:
-    assert read_while_writing(tmp_path, 60) > 3
-    assert len(commits(tmp_path, "r")) == 60
+    assert read_while_writing(tmp_path, 28) > 3  # each of seven cycles in four versions
+    assert len(commits(tmp_path, "r")) == 28

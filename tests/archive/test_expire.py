@@ -1,23 +1,27 @@
 """Retention: what is forgotten, what survives, and that an expiry never changes what is read."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import icechunk
 import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.archive.cubes import SIX, cube
+from tests.archive.cubes import GRID, SIX, cube, provenance, storms
 from tests.archive.days import DAY, MIDNIGHT, REGION, commit, fill
 from wxcore.archive.check import check_archive
 from wxcore.archive.compact import compact
-from wxcore.archive.expire import Expired, Retention, expire
+from wxcore.archive.expire import IN_FLIGHT, Expired, Retention, expire
 from wxcore.archive.place import place_of
 from wxcore.archive.read import list_cycles, open_archive
 from wxcore.archive.repository import open_repository
 from wxcore.archive.series import open_day, point_series
+from wxcore.archive.store import commit_cycle
 from wxcore.errors import ArchiveError, TimeError
 
 FOREVER = Retention(None, None, None)
@@ -40,7 +44,7 @@ def test_former_versions_go_tagged_ones_stay(tmp_path: Path) -> None:
     open_repository(place_of(tmp_path, REGION)).create_tag("warning-1", ids[1])
     first, before = _vil_of(tmp_path, "warning-1"), open_archive(tmp_path, region=REGION).load()
     early = open_repository(place_of(tmp_path, REGION)).lookup_snapshot(ids[1]).written_at
-    told = expire(tmp_path, REGION, HISTORY, _now())
+    told = expire(tmp_path, REGION, HISTORY, _now() + 2 * IN_FLIGHT)
     assert (told.snapshots, told.dry_run, told.cube_days) == (4, False, ())
     assert told.bytes_freed > 0
     xr.testing.assert_identical(open_archive(tmp_path, region=REGION).load().drop_attrs(), before.drop_attrs())
@@ -62,8 +66,8 @@ def test_former_versions_go_tagged_ones_stay(tmp_path: Path) -> None:
     assert len(list_cycles(tmp_path, REGION)) == 2
 
 
-@settings(max_examples=5, deadline=None)
-@given(versions=st.lists(st.integers(0, 2), min_size=1, max_size=6), keep=st.integers(0, 5))
+@settings(max_examples=4, deadline=None)
+@given(versions=st.lists(st.integers(0, 2), min_size=1, max_size=5), keep=st.integers(0, 5))
 def test_every_state_that_was_not_forgotten_reads_as_before(
     tmp_path_factory: pytest.TempPathFactory, versions: list[int], keep: int
 ) -> None:
@@ -144,3 +148,70 @@ def test_bad_rules_and_naive_times_are_refused(tmp_path: Path) -> None:
         Retention(history_days=-1)
     with pytest.raises(TimeError):
         expire(tmp_path, REGION, FOREVER, MIDNIGHT.replace(tzinfo=None))
+
+
+WIDE = replace(GRID, n_lon=40, n_lat=30)
+"""Large enough that Icechunk writes chunks as objects of their own (above 512 bytes)."""
+
+
+def test_a_view_that_is_being_built_keeps_what_it_wrote(tmp_path: Path) -> None:
+    """Its objects are older than the newest commit, and nothing refers to them yet."""
+    for slot in (4, 5):
+        commit(tmp_path, MIDNIGHT + slot * SIX, seed=slot, grid=WIDE)
+
+    turns: list[int] = []
+
+    def collect(done: int, total: int) -> None:
+        if done == total - 1 and not turns:
+            turns.append(1)
+            commit(tmp_path, MIDNIGHT + timedelta(days=1), seed=9, grid=WIDE)
+            assert expire(tmp_path, REGION, HISTORY, _now()).snapshots > 0
+
+    assert compact(tmp_path, REGION, DAY, progress=collect).new
+    view = open_day(tmp_path, REGION, DAY).load()
+    assert view.attrs["view"] == 1
+    xr.testing.assert_equal(view["shi"], open_archive(tmp_path, region=REGION)["shi"].sel(time=view["time"]).load())
+    assert check_archive(tmp_path, REGION).faults == ()
+
+
+@pytest.mark.parametrize("another", [False, True])
+def test_a_store_is_expired_beside_a_writer(another: bool, s3_root: str) -> None:
+    """No lock there: between a writer's last object and its commit others commit, delete a day, forget and collect."""
+    for version in range(3):
+        commit(s3_root, MIDNIGHT, seed=version, version=version, grid=WIDE)
+    when = _now().replace(hour=0, minute=0, second=0, microsecond=0)
+    turns: list[int] = []
+
+    def expire_now() -> None:
+        if not turns:
+            turns.append(1)
+            if another:
+                commit(s3_root, when + SIX, seed=8, grid=WIDE)
+            told = expire(s3_root, REGION, Retention(0, 60, 60), _now())
+            assert (told.snapshots > 0, told.cube_days) == (True, ("20200612",))
+
+    made = cube(when, seed=7, grid=WIDE)
+    commit_cycle(s3_root, REGION, WIDE, when, made, storms(when), provenance(when), fence=expire_now)
+    assert list_cycles(s3_root, REGION) == [when, when + SIX][: 1 + another]
+    found = open_archive(s3_root, region=REGION).load()
+    assert (found["shi"].to_numpy()[0] == made["shi"].to_numpy()[0]).sum() > 100
+    assert check_archive(s3_root, REGION).faults == ()
+
+
+def test_a_day_is_deleted_although_another_writer_was_faster(s3_root: str) -> None:
+    fill(s3_root, [4])
+    now = MIDNIGHT + timedelta(days=100)
+    turns: list[int] = []
+    commit_of = icechunk.Session.commit
+
+    def commit_late(self: icechunk.Session, *args: Any, **options: Any) -> str:
+        if not turns:
+            turns.append(1)
+            commit(s3_root, now, seed=1)
+        return commit_of(self, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(icechunk.Session, "commit", commit_late)
+        told = expire(s3_root, REGION, Retention(None, 60, 0), now)
+    assert told.cube_days == ("20200612",)
+    assert list_cycles(s3_root, REGION) == [now]

@@ -98,21 +98,27 @@ class TestBothPlaces:
         assert not commit(root, NOON + SIX, fence=lambda: asked.append(True)).new
         assert asked == [True]
 
-    def test_three_writers_lose_nothing(self, root: Path | str) -> None:
+    def test_two_writers_lose_nothing(self, root: Path | str) -> None:
         writer = (
             "import sys\nfrom tests.archive.cubes import *\nfrom wxcore.archive.store import commit_cycle\n"
             "for step in range(int(sys.argv[2]), int(sys.argv[3])):\n"
             "    when = NOON + step * SIX\n"
-            "    commit_cycle(sys.argv[1], 'r', GRID, when, cube(when), storms(when), provenance(when))\n"
+            "    made = cube(when, seed=step)\n"
+            "    commit_cycle(sys.argv[1], 'r', GRID, when, made, storms(when), provenance(when))\n"
         )
         racing = [
-            subprocess.Popen([sys.executable, "-c", writer, str(root), str(3 * n), str(3 * n + 3)], cwd=ROOT)
-            for n in range(3)
+            subprocess.Popen([sys.executable, "-c", writer, str(root), str(5 * n), str(5 * n + 5)], cwd=ROOT)
+            for n in range(2)
         ]
-        assert [process.wait(timeout=120) for process in racing] == [0, 0, 0]
-        assert list_cycles(root, "r") == [NOON + step * SIX for step in range(9)]
-        assert len(commits(root, "r")) == 9
-        open_archive(root, region="r").load()
+        assert [process.wait(timeout=120) for process in racing] == [0, 0]
+        times = [NOON + step * SIX for step in range(10)]
+        assert list_cycles(root, "r") == times
+        assert len(commits(root, "r")) == 10
+        found = open_archive(root, region="r").load()
+        for step, when in enumerate(times):
+            made = cube(when, seed=step)
+            for name in ("vil", "reflectivity", "shi", "mesh"):
+                np.testing.assert_allclose(found[name].to_numpy()[step], made[name].to_numpy()[0], atol=0.051)
 
 
 def test_a_store_that_ignores_conditional_put_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,8 +139,8 @@ def test_a_store_that_stalls_is_told_in_time(monkeypatch: pytest.MonkeyPatch) ->
                 with pytest.raises(ArchiveError, match=r"object store|cannot be opened"):
                     use()
                 assert time.monotonic() - begin < 60  # ANSWER_S x TRIES, twice, and a busy machine
-            threads.append(len(list(Path("/proc/self/task").iterdir())))
-        assert threading.active_count() < 40
+            stalled = [thread for thread in threading.enumerate() if "process_request" in thread.name]  # the server's
+            threads.append(len(list(Path("/proc/self/task").iterdir())) - len(stalled))
     assert threads[2] <= threads[0] + 2
 
 

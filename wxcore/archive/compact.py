@@ -13,7 +13,7 @@ import zarr
 
 from wxcore.archive import layout
 from wxcore.archive.heads import seal
-from wxcore.archive.place import Root, place_of, writer_lock
+from wxcore.archive.place import Place, Root, make_durable, place_of, writer_lock
 from wxcore.archive.repository import BRANCH, open_repository
 from wxcore.archive.series import PLANES, TEXTS, array_of, day_name, day_slots, grid_of, root_group
 from wxcore.errors import ArchiveError
@@ -21,6 +21,9 @@ from wxcore.schema import LAT, TIME
 
 DIGEST = "made_of"
 """Attribute of a view: digest of the provenance of its cycles."""
+
+TRIES = 3
+"""How often a view is built again because a cycle of its day was committed meanwhile."""
 
 Progress = Callable[[int, int], None]
 """Called with (steps done, steps in all)."""
@@ -35,46 +38,109 @@ class Compacted:
     cycles: int
 
 
+@dataclass(frozen=True)
+class _Built:
+    """A view that is in its session and not committed yet; `digest` is of the cycles that it shows."""
+
+    session: icechunk.Session
+    name: str
+    digest: str
+    cycles: int
+
+
 def compact(root: Root, region: str, day: date, *, progress: Progress | None = None) -> Compacted:
     """Build the view of a UTC day (`views/20200612`) out of its cubes, and return when it is on the disk.
 
-    For a day that is over: a later commit into the day drops the view (`drop_view`). The writer's lock is held.
+    For a day that is over: a later commit into the day drops the view (`drop_view`). The writer's lock is held for the
+    commit only. Where a cycle of the day was committed while its view was built, the view is thrown away and built
+    again, TRIES times.
 
     Args:
         progress: called with (variables done, variables in all).
 
     Raises:
-        ArchiveError: no cycle of this day; another writer; the commit failed.
+        ArchiveError: no cycle of this day; its cycles keep changing; another writer; the commit failed.
         OSError: disk full, or a write error.
     """
     place, name = place_of(root, region), day_name(day)
+    try:
+        for _ in range(TRIES):
+            repository = open_repository(place)
+            done = _compact_once(place, repository, region, name, progress)
+            if done is not None:
+                return done
+    except icechunk.IcechunkError as cause:
+        raise ArchiveError(
+            f"the view of {name} was not committed ({cause}): nothing changed; check free space, then run it again",
+            f"{name} 的逐日视图未能提交（{cause}）：归档未改变，请检查剩余空间后重试",
+        ) from cause
+    raise ArchiveError(
+        f"{region}: the view of {name} was not made: cycles of this day were committed meanwhile, {TRIES} times: "
+        "nothing changed; run it again when the day is over",
+        f"{region}：未能整理 {name}：期间该日时次被提交 {TRIES} 次；归档未改变，请在该日结束后重试",
+    )
+
+
+def _compact_once(
+    place: Place, repository: icechunk.Repository, region: str, name: str, progress: Progress | None
+) -> Compacted | None:
+    """None where the day changed meanwhile."""
+    session = repository.writable_session(BRANCH)
+    root_group(session)
+    group = zarr.open_group(session.store, mode="a")
+    slots, texts = _cycles(group, region, name)
+    built = _Built(session, name, _digest(texts[layout.PROVENANCE_TEXT]), slots.size)
+    if _digest_of(group, name) == built.digest:
+        return Compacted(str(session.snapshot_id), False, slots.size)
+    _build(group, name, slots, texts, region, progress)
+    group[f"{layout.VIEWS}/{name}"].attrs[DIGEST] = built.digest
+    make_durable(place)  # most of the bytes, while cycles may still be committed
     with writer_lock(place):
-        repository = open_repository(place)
-        session = repository.writable_session(BRANCH)
-        root_group(session)
-        group = zarr.open_group(session.store, mode="a")
-        cubes = f"{layout.CUBES}/{name}"
-        slots = day_slots(group, cubes) if cubes in group else np.empty(0, "i8")
-        if not slots.size:
-            raise ArchiveError(
-                f"{region}: no cycle of {name} (UTC) in the archive, so there is nothing to compact",
-                f"{region}：归档中没有 {name}（UTC）的时次，无可整理",
-            )
-        texts = {text: np.asarray(array_of(group, f"{layout.TABLES}/{name}/{text}")[...])[slots] for text in TEXTS}
-        digest = _digest(texts[layout.PROVENANCE_TEXT])
-        if _digest_of(group, name) == digest:
-            return Compacted(str(repository.lookup_branch(BRANCH)), False, slots.size)
+        snapshot_id = _commit(built, region)
+        if snapshot_id is None:
+            return None
         try:
-            _build(group, name, slots, texts, region, progress)
-            group[f"{layout.VIEWS}/{name}"].attrs[DIGEST] = digest
-            snapshot_id = str(session.commit(f"view {name} {region}", metadata={"view": name, "region": region}))
-        except icechunk.IcechunkError as cause:
-            raise ArchiveError(
-                f"the view of {name} was not committed ({cause}): nothing changed; check free space, then run it again",
-                f"{name} 的逐日视图未能提交（{cause}）：归档未改变，请检查剩余空间后重试",
-            ) from cause
-        seal(place, snapshot_id, None)
+            seal(place, snapshot_id, None)
+        except OSError:  # as in store.py: what a failed sync may have lost must not be built upon
+            parent = repository.lookup_snapshot(snapshot_id).parent_id
+            repository.reset_branch(BRANCH, str(parent), from_snapshot_id=snapshot_id)
+            raise
     return Compacted(snapshot_id, True, slots.size)
+
+
+def _commit(built: _Built, region: str) -> str | None:
+    """Commit on top of what others committed meanwhile; None where that changed this day."""
+    session, name = built.session, built.name
+    while True:
+        try:
+            return str(session.commit(f"view {name} {region}", metadata={"view": name, "region": region}))
+        except icechunk.ConflictError:
+            try:
+                session.rebase(icechunk.ConflictDetector())
+            except (icechunk.RebaseFailedError, icechunk.IcechunkError):  # one thing changed twice, or a parent expired
+                return None
+        cubes = zarr.open_group(session.store, mode="r")
+        if f"{layout.CUBES}/{name}" not in cubes:
+            return None
+        _, texts = _cycles(cubes, region, name)
+        if _digest(texts[layout.PROVENANCE_TEXT]) != built.digest:
+            return None
+
+
+def _cycles(group: zarr.Group, region: str, name: str) -> tuple[npt.NDArray[np.int64], dict[str, npt.NDArray[Any]]]:
+    """The slots of a day that hold a cycle, and their texts.
+
+    Raises:
+        ArchiveError: none does.
+    """
+    cubes = f"{layout.CUBES}/{name}"
+    slots = day_slots(group, cubes) if cubes in group else np.empty(0, "i8")
+    if not slots.size:
+        raise ArchiveError(
+            f"{region}: no cycle of {name} (UTC) in the archive, so there is nothing to compact",
+            f"{region}：归档中没有 {name}（UTC）的时次，无可整理",
+        )
+    return slots, {text: np.asarray(array_of(group, f"{layout.TABLES}/{name}/{text}")[...])[slots] for text in TEXTS}
 
 
 def drop_view(group: zarr.Group, day: str) -> bool:

@@ -17,6 +17,13 @@ from wxcore.archive.series import root_group
 from wxcore.errors import ArchiveError
 from wxcore.times import require_utc
 
+IN_FLIGHT = timedelta(hours=1)
+"""What was written this lately is not collected: it may belong to a commit or a view that is being made, and the clock
+of an object store, which dates its objects, may be slow by so much beside ours, which dates the commits."""
+
+CONFLICT_TRIES = 5
+"""How often the deletion is made again because a writer of the same object store was faster."""
+
 STEPS = ("days", "history", "collect", "durable")
 Progress = Callable[[str, int, int], None]
 """Called with (step that begins, steps done, steps in all)."""
@@ -29,9 +36,9 @@ class Retention:
     Attributes:
         history_days: former versions (`as_of`). A month covers the review of a case; what a warning was made of is
             tagged and outlives this.
-        cube_days: the cycles with their cubes and tables, 1.2 GB a day (decision 0009). Two months: the landed files
+        cube_days: the cycles with their cubes and tables, 1.4 GB a day (decision 0009). Two months: the landed files
             bring them back. Only a day whose view is there, or too old itself, is deleted.
-        view_days: the daily views, a sixth of it. Thirteen months: one season beside the former one.
+        view_days: the daily views, a sixth of it at most. Thirteen months: one season beside the former one.
     """
 
     history_days: int | None = 30
@@ -78,10 +85,13 @@ def expire(
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> Expired:
-    """Delete days, then forget history and free its space. Holds the writer's lock, so nobody commits meanwhile.
+    """Delete days, then forget history and free its space.
+
+    On a local disk the writer's lock is held, so that nobody commits meanwhile. In an object store writers go on: a
+    commit that is being made keeps what it wrote (IN_FLIGHT).
 
     A crash in between leaves whole states: days go in one commit; `history_from` is on the disk before anything is
-    forgotten; what was not collected is collected the next time.
+    forgotten; what was not collected is collected the next time that anything is forgotten.
 
     Raises:
         ArchiveError: no archive; another writer; Icechunk refuses.
@@ -99,7 +109,7 @@ def expire(
         freed = 0
         if base is not None and not dry_run:
             _write_history_from(place, base)
-            freed = _forget(repository, base, progress)
+            freed = _forget(repository, base, min(base, now - IN_FLIGHT), progress)
         _tell(progress, 3)
         if not dry_run and (cubes or views or base is not None):
             _seal(place, repository)
@@ -133,15 +143,25 @@ def _keys(group: zarr.Group, kind: str) -> list[str]:
 
 
 def _delete_days(repository: icechunk.Repository, region: str, cubes: tuple[str, ...], views: tuple[str, ...]) -> None:
-    session = repository.writable_session(BRANCH)
-    group = zarr.open_group(session.store, mode="a")
-    for day in cubes:
-        for kind in (layout.CUBES, layout.TABLES):
-            del group[f"{kind}/{day}"]
-    for day in views:
-        drop_view(group, day)
     metadata = {"expired_cubes": list(cubes), "expired_views": list(views), "region": region}
-    session.commit(f"expire {len(cubes)} days of cubes, {len(views)} views {region}", metadata=metadata)
+    for _ in range(CONFLICT_TRIES):
+        session = repository.writable_session(BRANCH)
+        group = zarr.open_group(session.store, mode="a")
+        for path in (f"{kind}/{day}" for day in cubes for kind in (layout.CUBES, layout.TABLES)):
+            if path in group:
+                del group[path]
+        for day in views:
+            drop_view(group, day)
+        try:
+            session.commit(f"expire {len(cubes)} days of cubes, {len(views)} views {region}", metadata=metadata)
+        except icechunk.ConflictError:
+            continue
+        return
+    raise ArchiveError(
+        f"{region}: no day was deleted: other writers committed meanwhile, {CONFLICT_TRIES} times: nothing changed; "
+        "expire again",
+        f"{region}：未删除任何日期：期间其他写入者提交了 {CONFLICT_TRIES} 次；归档未改变，请重新清理",
+    )
 
 
 def _forgettable(repository: icechunk.Repository, retention: Retention, now: datetime) -> tuple[int, datetime | None]:
@@ -154,11 +174,12 @@ def _forgettable(repository: icechunk.Repository, retention: Retention, now: dat
     return (forgotten, old[0].written_at) if forgotten else (0, None)
 
 
-def _forget(repository: icechunk.Repository, base: datetime, progress: Progress | None) -> int:
+def _forget(repository: icechunk.Repository, base: datetime, until: datetime, progress: Progress | None) -> int:
+    """Forget what is older than `base`, and delete what nothing needs and was written before `until`."""
     try:
         repository.expire_snapshots(older_than=base)
         _tell(progress, 2)
-        return int(repository.garbage_collect(base).bytes_deleted)
+        return int(repository.garbage_collect(until).bytes_deleted)
     except icechunk.IcechunkError as cause:
         raise ArchiveError(
             f"expiry stopped ({cause}): the current state is untouched; run `wx archive check`, then expire again",

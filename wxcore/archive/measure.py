@@ -15,6 +15,7 @@ import zarr
 
 from wxcore.archive import layout
 from wxcore.archive.repository import LOG_FILTER
+from wxcore.archive.store import write_slot
 from wxcore.grid import Grid
 
 DAY, REGION = "20200612", "bench"
@@ -68,10 +69,7 @@ def median_seconds(function: Callable[[], Any], repeats: int = 7) -> float:
 def _write(group: zarr.Group, slot: int, packed: Mapping[str, npt.NDArray[Any]]) -> None:
     day = group[f"{layout.CUBES}/{DAY}"]
     assert isinstance(day, zarr.Group)
-    for name, values in packed.items():
-        array = day[name]
-        assert isinstance(array, zarr.Array)
-        array[slot] = values
+    write_slot(day, slot, lambda var: packed[var.name])
 
 
 def _size(folder: Path) -> int:

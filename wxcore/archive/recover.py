@@ -121,7 +121,7 @@ def _ids(history: Iterable[icechunk.SnapshotInfo]) -> list[str]:
 def _readable(place: Place, snapshot_id: str) -> bool:
     """Is it a snapshot that the repository has, on the branch or not?"""
     try:
-        open_storage(place).readonly_session(snapshot_id=snapshot_id)
+        open_storage(place).inspect_snapshot(snapshot_id)
     except UNREADABLE:
         return False
     return True
@@ -154,6 +154,7 @@ def _is_whole(repository: icechunk.Repository, history: Sequence[icechunk.Snapsh
     snapshot_id = str(history[index].id)
     try:
         session = repository.readonly_session(snapshot_id=snapshot_id)
+        repository.inspect_snapshot(snapshot_id)  # Icechunk 2 opens a session without reading it
         if index + 1 == len(history):  # the repository's first, which wrote nothing, or the oldest that an expiry kept
             return True
         changes = repository.diff(from_snapshot_id=str(history[index + 1].id), to_snapshot_id=snapshot_id)

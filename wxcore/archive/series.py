@@ -158,9 +158,7 @@ def array_of(group: zarr.Group, path: str) -> zarr.Array[Any]:
 
 
 def day_slots(group: zarr.Group, path: str) -> npt.NDArray[np.int64]:
-    """Places on the time axis of a day's group (`cubes/20200612`) that hold a cycle."""
-    if path.startswith(layout.VIEWS):
-        return np.arange(array_of(group, f"{path}/{TIME}").shape[0])
+    """Slots of a day's cubes (`cubes/20200612`) that hold a cycle."""
     return np.flatnonzero(np.asarray(array_of(group, f"{path}/{layout.WRITTEN}")[...]))
 
 
@@ -168,29 +166,38 @@ def _day_series(
     group: zarr.Group, day: str, chosen: Iterable[Var], cell: tuple[int, int], start: datetime, end: datetime
 ) -> tuple[npt.NDArray[np.datetime64], dict[str, npt.NDArray[Any]]]:
     view, cubes = f"{layout.VIEWS}/{day}", f"{layout.CUBES}/{day}"
+    has_view = view in group
     series: dict[str, npt.NDArray[Any]] = {}
     times: npt.NDArray[np.datetime64] = np.empty(0, "M8[ns]")
     places: dict[str, tuple[slice, npt.NDArray[np.int64]]] = {}
     for var in chosen:
-        path = view if HEIGHT not in var.dims and view in group else cubes
-        if path not in group:
-            raise ArchiveError(
-                f"{var.name} of {day} was expired, only the daily view is left: ask for {PLANES[2].name} and the like",
-                f"{day} 的 {var.name} 已过期删除，仅剩逐日视图：请改为查询 {PLANES[2].name} 等二维产品",
-            )
+        path = view if has_view and HEIGHT not in var.dims else cubes
         if path not in places:
-            slots = day_slots(group, path)
-            all_times = _times(group, path, day)[slots]
-            slots = slots[(all_times >= to_datetime64(start)) & (all_times <= to_datetime64(end))]
+            if path == cubes and cubes not in group:
+                raise ArchiveError(
+                    f"{var.name} of {day} was expired, only the daily view is left: ask for {PLANES[2].name} and the "
+                    "like",
+                    f"{day} 的 {var.name} 已过期删除，仅剩逐日视图：请改为查询 {PLANES[2].name} 等二维产品",
+                )
+            slots, times = _slots_between(group, path, day, start, end)
             span = slice(int(slots[0]), int(slots[-1]) + 1) if slots.size else slice(0, 0)
             places[path] = (span, slots - span.start)
-            times = _times(group, path, day)[slots]
         span, inside = places[path]
         key = (span, *(cell if LAT in var.dims else ()))
         if HEIGHT in var.dims:
             key = (span, slice(None), *cell)
         series[var.name] = unpack(np.asarray(array_of(group, f"{path}/{var.name}")[key])[inside], var)
     return times, series
+
+
+def _slots_between(
+    group: zarr.Group, path: str, day: str, start: datetime, end: datetime
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.datetime64]]:
+    """Places of the cycles from `start` to `end` on the time axis of a day's group, and their times."""
+    times = _times(group, path, day)
+    slots = np.arange(times.size) if path.startswith(layout.VIEWS) else day_slots(group, path)
+    slots = slots[(times[slots] >= to_datetime64(start)) & (times[slots] <= to_datetime64(end))]
+    return slots, times[slots]
 
 
 def _times(group: zarr.Group, path: str, day: str) -> npt.NDArray[np.datetime64]:

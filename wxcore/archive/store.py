@@ -4,6 +4,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +28,7 @@ from wxcore.archive.repository import BRANCH, open_or_create
 from wxcore.archive.tables import encode_table
 from wxcore.errors import ArchiveError, SchemaError
 from wxcore.grid import Grid
-from wxcore.schema import HEIGHT, LAT, LON, PROBABILITIES, STORMS, TIME, check, check_table
+from wxcore.schema import HEIGHT, LAT, LON, PROBABILITIES, STORMS, TIME, Var, check, check_table
 from wxcore.times import iso, require_utc, to_datetime64
 
 METHOD_ATTRIBUTES = ("method", "mesh_calibration", "hail_range_m", "hail_layer_observed")
@@ -37,6 +38,9 @@ CONFLICT_TRIES = 12
 """How often a cycle is written again because another writer of the same object store was faster."""
 CONFLICT_WAIT_S = 2.0
 """Longest wait between two of these tries [s]; random below it, so that writers fall out of step."""
+
+WRITERS = 4
+"""Variables of a cycle that are packed and written at a time: some wait for Zarr, others compute (decision 0009)."""
 
 FULL_DISK = ("No space left", "File too large", "Disk quota", "os error 28", "os error 27", "os error 122")
 
@@ -249,13 +253,34 @@ def _snapshot_of(repository: icechunk.Repository, when: datetime, fingerprint: s
 def _write_cube(group: zarr.Group, slot: Slot, cube: xr.Dataset) -> None:
     cubes = group[f"{layout.CUBES}/{slot.day}"]
     assert isinstance(cubes, zarr.Group)
-    for var in VARIABLES:
-        values = cube[var.name].to_numpy()[0]
-        if var.name == "nearest_radar":
-            values = _in_archive_order(group, values, _radars(cube))
-        _set(cubes, var.name, slot.index, layout.pack(values, var))
-        _describe(_array(cubes, var.name), cube[var.name].attrs)
+    nearest = _in_archive_order(group, cube["nearest_radar"].to_numpy()[0], _radars(cube))
+
+    def packed(var: Var) -> npt.NDArray[Any]:
+        return nearest if var.name == "nearest_radar" else layout.pack(cube[var.name].to_numpy()[0], var)
+
+    for name, array in write_slot(cubes, slot.index, packed).items():
+        _describe(array, cube[name].attrs)
     _set(cubes, layout.WRITTEN, slot.index, 1)
+
+
+def write_slot(cubes: zarr.Group, index: int, packed: Callable[[Var], npt.NDArray[Any]]) -> dict[str, zarr.Array[Any]]:
+    """Write a slot of every variable of a day's group, WRITERS of them at a time.
+
+    Args:
+        packed: values of a variable as they are kept (`layout.pack`); called in threads.
+
+    Returns:
+        The arrays, by name.
+    """
+
+    def write(var: Var) -> tuple[str, zarr.Array[Any]]:
+        array = _array(cubes, var.name)
+        # A cube is written even where it is all fill: Zarr would compare each cell with the fill value first.
+        array.with_config({"write_empty_chunks": HEIGHT in var.dims})[index] = packed(var)
+        return var.name, array
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        return dict(pool.map(write, VARIABLES))
 
 
 def _describe(array: zarr.Array[Any], attrs: Mapping[Hashable, Any]) -> None:
