@@ -6,26 +6,49 @@ import pkgutil
 import struct
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
+import numpy as np
+import pandas as pd
+import xarray as xr
+from sqlalchemy import Connection
+
 import wxcore
+from tests.faults.grids import field, moc_composite, tenths
 from tests.faults.harness import Outcome, Tally
-from tests.faults.scene import REGION, START, packed, tiny_region, volume_at, write_cycle
+from tests.faults.scene import REGION, START, packed, storm, tiny_region, volume_at, write_cycle
 from tests.faults.state import state
 from tests.faults.zygote import Job, zygote
 from tests.radar import test_moc
-from wxcore.errors import Reason, TimeError, WxcoreError
+from wxcore.archive.expire import Retention
+from wxcore.archive.place import Place, place_of
+from wxcore.environment.levels import Levels, levels_for
+from wxcore.errors import ReadError, Reason, TimeError, WxcoreError
 from wxcore.grid import Grid
-from wxcore.landing.ledger import Ledger
+from wxcore.landing.ledger import Draft, FileRow, Ledger
+from wxcore.landing.ledger import Outcome as Ended
+from wxcore.landing.ledger.engine import Writing
+from wxcore.landing.ledger.leases import Lease, acquire_lease
+from wxcore.landing.ledger.outbox import OutboxRow
+from wxcore.pipeline.catchup import Stale
+from wxcore.pipeline.gather import Chosen, choose
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.ingest import ingest
+from wxcore.pipeline.read import Reading
 from wxcore.pipeline.result import QUARANTINED, STORED
 from wxcore.pipeline.run import run
+from wxcore.radar import cinrad
+from wxcore.radar.moc import read_moc
+from wxcore.radar.volume import Volume
 from wxcore.region import RadarSite, Region
+from wxcore.simulate.scene import Cell
+from wxcore.storms.identify import Cells
 from wxcore.times import CYCLE, parse_time
+from wxcore.warning.model import Warning
 
 ZONES = ("UTC", "Asia/Shanghai", "America/New_York")
 INSTANTS = tuple(
@@ -117,8 +140,18 @@ def odd_times(n: int, seed: int, folder: Path) -> Outcome:
     return tally.outcome("A11 odd times")
 
 
-NO_DOORS = {"wxcore.simulate.demo.file_name", "wxcore.warning.changes.references"}
-"""Steps inside a room that take a time which its door (`scan`, `draft`) has checked."""
+NO_DOORS = {
+    "wxcore.simulate.demo.file_name", "wxcore.warning.changes.references", "wxcore.pipeline.catchup.history_of",
+    "wxcore.pipeline.catchup.next_cycle", "wxcore.pipeline.catchup.ready", "wxcore.pipeline.gather.choose_from",
+    "wxcore.pipeline.checks.accept", "wxcore.pipeline.ingest.decode_and_decide", "wxcore.pipeline.status.silences",
+    "wxcore.pipeline.maintain.finished_days", "wxcore.pipeline.analyse.mosaic_cube",
+}  # fmt: skip
+"""Steps inside a room that take a time which its door has checked: `scan`, `draft`, `stale_cycles`, `take_in`,
+`decide_pending`, `analyse`, `watch`."""
+
+
+BESIDES: dict[str, dict[str, Any]] = {"wxcore.archive.read.open_archive": {"region": REGION}}
+"""Arguments that may be left out, and are needed here."""
 
 
 def doors() -> Iterator[tuple[str, Callable[..., Any], dict[str, Any]]]:
@@ -151,12 +184,19 @@ def arguments(function: Callable[..., Any], hints: dict[str, Any], known: dict[A
         if _is_time(hint):
             given[name] = naive
         elif parameter.default is inspect.Parameter.empty and parameter.kind is not inspect.Parameter.VAR_KEYWORD:
-            options = [hint, typing.get_origin(hint), *typing.get_args(hint)]
-            value = next((known[option] for option in options if option in known), None)
-            if value is None:
+            found = [known[option] for option in _options(name, hint) if option in known]
+            if not found:
                 return None
-            given[name] = value
+            given[name] = found[0]
     return given
+
+
+def _options(name: str, hint: Any) -> Iterator[Any]:
+    """Under what an argument may be known: its name, its type, one of a union, its kind of collection."""
+    yield name
+    for each in (hint, typing.get_origin(hint), *typing.get_args(hint)):
+        if isinstance(each, Hashable):
+            yield each
 
 
 def call(function: Callable[..., Any], given: dict[str, Any]) -> list[str]:
@@ -178,20 +218,38 @@ def call(function: Callable[..., Any], given: dict[str, Any]) -> list[str]:
     return ["took a naive time"]
 
 
+def plain_arguments(region: Region, home: Home, connection: Connection, drafted: Warning) -> dict[Any, Any]:
+    """A good argument of each type (or of a name, where the type says too little) that stands beside a time."""
+    ledger, nothing = home.ledger(), pd.DataFrame()
+    volume, chosen = volume_at(region.radars[0], START), choose(ledger, region, START)
+    grid, hour = read_moc(moc_composite(tenths(field()), START), "composite.bin"), START + timedelta(hours=1)
+    return {
+        Region: region, Home: home, Path: home.archive, Place: place_of(home.archive, REGION), Grid: region.grid,
+        RadarSite: region.radars[0], Ledger: ledger, Writing: Writing(connection), FileRow: chosen.rows[0],
+        Lease: acquire_lease(ledger, REGION, START, holder="the test"), Ended: Ended("", "", False, ()),
+        OutboxRow: OutboxRow("k", "i", "c", "r", "p", "waiting", 0, START, hour, "", None, "", START, None),
+        Levels: levels_for(region, START), Chosen: chosen, Stale: Stale(START, chosen, "", None), Volume: volume,
+        Reading: Reading(cinrad.FORMAT, volume, cinrad.FORMAT.describe(volume)), "native": grid,
+        Retention: Retention(), date: START.date(), Reason: Reason.EMPTY,
+        ReadError: ReadError(Reason.EMPTY, "e", "z"), Random: Random(1), Warning: drafted,
+        pd.DataFrame: nothing, xr.Dataset: xr.Dataset(), Cells: Cells(nothing, np.zeros((1, 1), "i4")),
+        np.ndarray: np.zeros((1, 1)), tuple[Cell, ...]: storm(START), str: REGION, float: 1.0, int: 1, bool: False,
+        list: [], Sequence: (), Mapping: {}, Collection: (), Iterable: (),
+        Iterable[Draft]: [Draft("id", "hail", "blue", {})],
+    }  # fmt: skip
+
+
 def naive(n: int, seed: int, folder: Path) -> Outcome:
-    """A11: naive datetimes at every public function that takes one, with plain arguments for the rest."""
+    """A11: naive datetimes at every public function that takes one, with good arguments for the rest."""
     del n, seed
     region, home, tally = tiny_region(folder / "meta"), Home(folder / "home"), Tally()
-    run(write_cycle(region, folder / "in", START), home, region)
-    known: dict[Any, Any] = {
-        Region: region, Home: home, Path: home.root / "archive" / REGION, str: "", float: 1.0, int: 1,
-        Ledger: home.ledger(), Grid: region.grid, RadarSite: region.radars[0], bool: False,
-        Sequence: (), Mapping: {},
-    }  # fmt: skip
+    result = run(write_cycle(region, folder / "in", START), home, region)
     skipped = 0
-    for name, function, hints in doors():
-        given = arguments(function, hints, known)
-        skipped += given is None
-        if given is not None:
-            tally.add(name, call(function, given))
+    with home.ledger().engine.connect() as connection:
+        known = plain_arguments(region, home, connection, result.cycles[0].drafts[0])
+        for name, function, hints in doors():
+            given = arguments(function, hints, known)
+            skipped += given is None
+            if given is not None:
+                tally.add(name, call(function, given | BESIDES.get(name, {})))
     return tally.outcome("A11 naive times", {"doors not reached by plain arguments": skipped})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.faults.harness import RECOVERY_S, Outcome, Tally, percentile
+from tests.faults.harness import Outcome, Tally, percentile, recovery_limit_s
 from tests.faults.io_faults import COUNT, EIO, ENOSPC, KILL
 from tests.faults.scene import REGION, tiny_region, write_scene
 from tests.faults.state import State, state
@@ -90,8 +90,8 @@ def trial(at: Bench, start: Start, maker: Zygote, *, mode: str, point: int = 0, 
     found = [] if mode in {"", KILL} else _unclean(fault)
     again = maker.run(Job(words, meta))
     if again.code != 0 or again.expired:
-        found.append(f"the run after it ended with {again.code}: {_last(again)}")
-    if again.seconds > RECOVERY_S:
+        found.append(f"the run after it ended with {again.code}: {last_words(again)}")
+    if again.seconds > recovery_limit_s():
         found.append(f"the run after it took {again.seconds:.1f} s")
     try:
         found += state(Home(home), REGION, start.all).differences(start.expected)
@@ -105,11 +105,12 @@ def _unclean(ended: Ended) -> list[str]:
     if ended.expired:
         return ["the run with the fault hangs"]
     if ended.code not in {0, 1} or "Traceback" in ended.err:
-        return [f"the run with the fault ended with {ended.code}: {_last(ended)}"]
+        return [f"the run with the fault ended with {ended.code}: {last_words(ended)}"]
     return []
 
 
-def _last(ended: Ended) -> str:
+def last_words(ended: Ended) -> str:
+    """The line of what it said that tells most."""
     lines = [line for line in (ended.err or ended.out).strip().splitlines() if line.strip()]
     telling = [line for line in lines if "Error" in line and not line.startswith((" ", "During"))] or lines
     return telling[-1][:300] if telling else "nothing said"

@@ -1,5 +1,6 @@
 """What a fault gives back, and how a table of them is shown."""
 
+import os
 import resource
 import time
 from collections.abc import Callable, Sequence
@@ -74,6 +75,11 @@ class Tally:
         note = "\n".join(self.failures[:NOTES_KEPT])
         more = len(self.failures) - NOTES_KEPT
         return Outcome(name, self.tried, self.held, note + (f"\n… and {more} more" if more > 0 else ""), figures or {})
+
+
+def recovery_limit_s() -> float:
+    """RECOVERY_S [s]; where others keep the machine busier than it has cores, longer by as much."""
+    return RECOVERY_S * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def percentile(values: Sequence[float], q: float) -> float:

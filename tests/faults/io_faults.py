@@ -8,6 +8,7 @@ import builtins
 import errno
 import importlib
 import io
+import json
 import os
 import signal
 import sqlite3
@@ -22,7 +23,12 @@ import icechunk
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.exc import OperationalError
 
-COUNT, KILL, EIO, ENOSPC = "count", "kill", "eio", "enospc"
+COUNT, KILL, KILL_BOTH, EIO, ENOSPC = "count", "kill", "kill both", "eio", "enospc"
+"""KILL ends this process, KILL_BOTH its parent and then this one."""
+
+HOOK = "WX_FAULTS"
+"""Environment variable of `install_hook`."""
+
 PATH_CALLS = ("rename", "replace", "link", "symlink", "unlink", "remove", "mkdir", "rmdir", "truncate", "chmod")
 FD_CALLS = ("write", "fsync", "fdatasync", "ftruncate", "posix_fallocate")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -32,11 +38,20 @@ ENOSPC_CALLS = ("os.write", "file.write", "os.mkdir", "open", "os.open", "commit
 
 @dataclass
 class IoFaults:
-    """The counter, and what happens when it reaches `at` (1 is the first point; 0 never)."""
+    """The counter, and what happens when it reaches `at` (1 is the first point; 0 never).
+
+    Attributes:
+        delay_s: a kill comes so much later [s], wherever the process is then.
+        log: where COUNT also writes each point down at once, for a process that will be killed; empty: nowhere.
+        mark: a kill happens only where this file is not there yet, and makes it; empty: every time.
+    """
 
     folder: Path
     mode: str
     at: int
+    delay_s: float = 0.0
+    log: str = ""
+    mark: str = ""
     points: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -44,15 +59,31 @@ class IoFaults:
         """Count a call; where it is the one, end the process or give the error to raise."""
         with self.lock:
             self.points.append(what)
+            if self.log:
+                _note(self.log, what)
             if len(self.points) != self.at:
                 return None
-        if self.mode == KILL:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if self.mode in {KILL, KILL_BOTH}:
+            self.kill()
         if self.mode not in {EIO, ENOSPC}:
             return None
         full = self.mode == ENOSPC and what.startswith(ENOSPC_CALLS)
         code = errno.ENOSPC if full else errno.EIO
         return OSError(code, os.strerror(code), what)
+
+    def kill(self) -> None:
+        """End the process, now or later."""
+        if self.delay_s > 0:
+            threading.Timer(self.delay_s, self._kill).start()
+        else:
+            self._kill()
+
+    def _kill(self) -> None:
+        if self.mark and not _note(self.mark, "killed", os.O_EXCL):
+            return
+        if self.mode == KILL_BOTH:
+            os.kill(os.getppid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def check(self, what: str) -> None:
         """Count a call and raise where it is the one."""
@@ -69,9 +100,29 @@ class IoFaults:
         return Path(os.path.abspath(path)).is_relative_to(self.folder)  # noqa: PTH100 (resolve would follow links)
 
 
-def install(folder: Path, mode: str, at: int) -> IoFaults:
-    """Wrap the calls of this process for good."""
-    faults = IoFaults(folder.resolve(), mode, at)
+_OPEN, _WRITE = os.open, os.write
+
+
+def _note(path: str, what: str, flags: int = os.O_APPEND) -> bool:
+    """Write a line, by the calls as they were before they were wrapped; False where O_EXCL refuses."""
+    try:
+        descriptor = _OPEN(path, os.O_WRONLY | os.O_CREAT | flags)
+    except FileExistsError:
+        return False
+    _WRITE(descriptor, what.encode() + b"\n")
+    os.close(descriptor)
+    return True
+
+
+def install_hook() -> None:
+    """What a Python process that a `wx` starts does first: wrap its calls as the environment says."""
+    words = json.loads(os.environ[HOOK])
+    install(Path(words.pop("folder")), **words)
+
+
+def install(folder: Path, mode: str, at: int, **more: Any) -> IoFaults:
+    """Wrap the calls of this process for good; `more`: attributes of IoFaults."""
+    faults = IoFaults(folder.resolve(), mode, at, **more)
     for name in (*PATH_CALLS, *FD_CALLS):
         _wrap(faults, name)
     _wrap_os_open(faults)

@@ -1,24 +1,58 @@
 """Every fault of this package: its row, its small and its long number."""
 
-from tests.faults import clocks, crashes, mutants, order, sources, values
+from tests.faults import (
+    backlog,
+    clocks,
+    crashes,
+    hostile_files,
+    mutants,
+    order,
+    outages,
+    power,
+    races,
+    sources,
+    values,
+    watch_kills,
+    zombies,
+)
 from tests.faults.harness import Fault
 
 READERS = (
     "cinrad-standard", "cinrad-legacy", "cma-moc", "swan-grid", "cinrad-product", "nexrad-level2", "odim-h5",
 )  # fmt: skip
-"""The readers that decode; what is recognised only to be refused is in `mutants.every_reader`."""
+"""The readers that decode; the other formats are recognised only to be refused."""
 
 FAULTS: tuple[Fault, ...] = (
-    *(Fault("A1", name, 70, 10_000, mutants.reader(name)) for name in READERS),
-    Fault("A1", "every reader", 70, 10_000, mutants.every_reader),
-    Fault("A1", "real files", 0, 500, mutants.reader("real", real=True)),
+    *(Fault("A1", name, 500, 10_000, mutants.reader(name)) for name in READERS),
+    Fault("A1", "other formats", 100, 2_000, mutants.others(READERS)),
+    Fault("A1", "real files", 0, 500, mutants.real_files),
+    Fault("A2", "hanging parsers", 0, 10, hostile_files.hanging),
+    Fault("A3", "crashing readers", 4, 100, hostile_files.crashing),
+    Fault("A4", "bombs", 0, 3, hostile_files.bombs),
+    Fault("A5", "declared sizes and links", 0, 5, hostile_files.declared),
     Fault("A6", "sentinels", 10, 500, values.sentinels),
     Fault("A9", "shuffled and doubled", 2, 50, order.shuffled),
     Fault("A10", "future-dated files", 99, 99, clocks.future),
     Fault("A11", "host time zones", 1, 99, clocks.zones),
     Fault("A11", "odd times", 1, 1, clocks.odd_times),
     Fault("A11", "naive times", 1, 1, clocks.naive),
+    Fault("A12", "names and links", 1, 5, hostile_files.names),
+    Fault("A13", "unfinished files", 10, 300, hostile_files.unfinished),
     Fault("A14", "missing sources", 6, 99, sources.subsets),
-    Fault("B1", "kill -9", 40, 500, crashes.kills),
-    Fault("B2", "fail the N-th call", 12, 10_000, crashes.every_call_fails),
+    Fault("B1", "kill -9", 30, 500, crashes.kills),
+    Fault("B1", "kill -9 of wx watch", 10, 500, watch_kills.watch_kills),
+    Fault("B1", "power cut", 4, 100, power.power_cuts),
+    Fault("B2", "fail the N-th call", 4, 10_000, crashes.every_call_fails),
+    Fault("B2", "fail a call of wx watch", 0, 300, watch_kills.watch_calls_fail),
+    Fault("B13", "conservation", 2, 50, hostile_files.mixed),
+    Fault("B14", "ledger lost", 3, 100, power.ledger_lost),
+    Fault("B3", "disk full", 1, 20, outages.full_disk),
+    Fault("B4", "stalling store", 0, 20, outages.stalling_store),
+    Fault("B5", "races in the ledger", 200, 2_000, races.ledger_races),
+    Fault("B5", "races of whole runs", 4, 200, races.chain_races),
+    Fault("B8", "zombies", 4, 80, zombies.zombies),
+    Fault("B10", "backlog", 1, 6, backlog.backlog),
+    Fault("B11", "storm of files", 0, 6_000, backlog.storm),
+    Fault("B12", "silent source", 1, 10, backlog.silence),
+    Fault("B5", "reading while writing", 60, 1_000, races.readers),
 )

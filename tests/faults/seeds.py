@@ -2,10 +2,12 @@
 
 import bz2
 import gzip
+import io
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from tests.faults import msg31
@@ -19,6 +21,7 @@ from wxcore.radar.volume import Moment, Volume
 from wxcore.region import RadarSite, Region
 
 SITE = SITES[0][0]
+ODIM_NAME = "40_20181220_060600.pvol.h5"
 LEGACY_NAME = f"Z_RADR_I_{SITE}_{START:%Y%m%d%H%M%S}_O_DOR_SA_CAP.bin"
 DATA = Path(os.environ.get("WXCORE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "radar"
 
@@ -107,8 +110,22 @@ def _radar(region: Region) -> list[Seed]:
         Seed("nexrad-level2", "msg1", test_xradar_door.nexrad(), "KTLX19910605_162126"),
         Seed("nexrad-level2", "msg1-blocks", test_xradar_door.nexrad(blocks=True), "KTLX19910605_162126"),
         Seed("nexrad-level2", "msg31", msg31.msg31(), "KTLX20140101_000624_V06", msg31.HOT),
-        Seed("odim-h5", "pvol", test_xradar_door.odim(), "40_20181220_060600.pvol.h5"),
+        Seed("odim-h5", "pvol", test_xradar_door.odim(), ODIM_NAME),
+        Seed("odim-h5", "strings", with_strings(test_xradar_door.odim()), ODIM_NAME),
     ]
+
+
+def with_strings(data: bytes) -> bytes:
+    """The HDF5 file with its text attributes of variable length, as many tools write them: in a heap."""
+    buffer = io.BytesIO(data)
+    with h5py.File(buffer, "r+") as file:
+        groups: list[h5py.Group] = []
+        file.visititems(lambda _, item: groups.append(item))
+        for group in (file, *groups):
+            for key, value in list(group.attrs.items()):
+                if isinstance(value, bytes):
+                    group.attrs[key] = value.decode()
+    return buffer.getvalue()
 
 
 def _plane(size: int = 40) -> np.ndarray:

@@ -1,6 +1,10 @@
 """The harness itself: a fault that is not survived must be found."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.faults import mutants, values
+from tests.faults import io_faults, mutants, power, values
 from tests.faults.harness import Outcome, Tally
 from tests.faults.scene import REGION, START, tiny_region, write_cycle
 from tests.faults.seeds import format_names, small_seeds
@@ -78,6 +82,64 @@ def test_lost_and_changed_files_are_found(tmp_path: Path) -> None:
         path.unlink()
     assert any("cap" in words for words in state(home, REGION, files).differences(before))
     assert landed_path(home.landing, next(iter(before.files))).is_file()
+
+
+def test_a_cycle_made_of_other_files_is_found(tmp_path: Path) -> None:
+    region = tiny_region(tmp_path / "meta")
+    found = []
+    for seed in (1, 2):
+        files, home = write_cycle(region, tmp_path / f"in{seed}", START, seed=seed), Home(tmp_path / f"home{seed}")
+        run(files, home, region)
+        found.append(replace(state(home, REGION, files), files={}))
+    assert found[0].cycles == found[1].cycles
+    assert any(words.startswith("archive") for words in found[0].differences(found[1]))
+
+
+def test_what_a_killed_process_leaves_goes_on_only_where_it_is_told_to(tmp_path: Path) -> None:
+    job = Job([str(tmp_path)], str(tmp_path), call="tests.faults.test_harness:write_from_a_child")
+    for leave in (True, False):
+        with zygote() as maker:
+            assert maker.run(replace(job, leave=leave)).code == -9
+        before = (tmp_path / "beat").stat().st_mtime_ns
+        time.sleep(1.0)
+        assert ((tmp_path / "beat").stat().st_mtime_ns != before) == leave
+
+
+def write_from_a_child(folder: str) -> None:
+    """Start a process in a session of its own that writes for ever, and be killed when it does."""
+    words = "import sys, time, pathlib\nwhile True: pathlib.Path(sys.argv[1]).write_text('x'); time.sleep(0.05)"
+    beat = Path(folder) / "beat"
+    subprocess.Popen([sys.executable, "-S", "-c", words, str(beat)], start_new_session=True)
+    while not beat.exists():
+        time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_the_process_that_a_watch_starts_is_struck_once(tmp_path: Path) -> None:
+    faults = io_faults.IoFaults(tmp_path, io_faults.COUNT, 1, log=str(tmp_path / "log"))
+    faults.point("a")
+    faults.point("b")
+    assert (tmp_path / "log").read_text().split() == ["a", "b"]
+    (tmp_path / "mark").touch()
+    marked = io_faults.IoFaults(tmp_path, io_faults.KILL, 1, mark=str(tmp_path / "mark"))
+    assert marked.point("it would end this process") is None
+
+
+def test_every_power_cut_tears(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    written = [
+        ["tiny/repo/refs/branch.main/ref.json", "tiny/heads/2.json", "tiny/repo/chunks/A"],
+        ["tiny/repo/chunks/B"],
+    ]
+    for scope in power.SCOPES:
+        names = power.torn_files(written, scope, rng)
+        assert names
+        assert set(names) <= {*written[0], *written[1]}
+    for number, tear in enumerate(power.TEARS):
+        path = tmp_path / str(number)
+        path.write_bytes(bytes(range(1, 200)))
+        tear(path, rng)
+        assert not path.exists() or path.read_bytes() != bytes(range(1, 200))
 
 
 def test_faults_strike_where_they_are_told_to(tmp_path: Path) -> None:

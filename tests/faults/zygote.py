@@ -1,10 +1,11 @@
 """A process that has imported wxcore and forks a child for each job: `wx` with arguments, under a fault.
 
 One JSON object a line comes in (Job), one goes out (Ended). Nothing but imports happens before a fork, so no thread
-is lost in it; what a child did is gone with it.
+is lost in it; what a child did is gone with it. The zygote is the reaper of whatever its children started and left.
 """
 
 import atexit
+import ctypes
 import importlib
 import json
 import os
@@ -36,6 +37,9 @@ from wxcore.region import load_region
 TAIL = 4000
 """Characters of a child's words that are kept."""
 
+PR_SET_CHILD_SUBREAPER = 36
+"""linux/prctl.h: orphans of our children become our children, in whichever session they are."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -45,8 +49,9 @@ class Job:
         words: its arguments; meta: the station_meta folder that it finds regions in.
         call: "module:function" to call with `words` instead of `wx`.
         folder, mode, at: see `io_faults.install`; no faults where mode is empty.
-        kill_s: SIGKILL to it and its children after so many seconds; never where negative.
+        kill_s: SIGKILL to it after so many seconds; never where negative.
         limit_s: the same, as a failure to end; zone: the host's TZ.
+        leave: what it started and left when it ended goes on, for as long as the next job does not end without this.
     """
 
     words: list[str]
@@ -58,6 +63,7 @@ class Job:
     kill_s: float = -1.0
     limit_s: float = 60.0
     zone: str = "UTC"
+    leave: bool = False
     env: dict[str, str] = field(default_factory=dict)
 
 
@@ -112,7 +118,25 @@ def _wait(pid: int, job: Job, began: float) -> tuple[int, bool]:
     _, status = os.waitpid(pid, 0)
     with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)  # children that it left
+    _reap(kill=not job.leave)
     return os.waitstatus_to_exitcode(status), not ended and job.kill_s < 0
+
+
+def _reap(*, kill: bool) -> None:
+    """Bury the dead among the orphans; `kill` them all first, and what they leave in turn."""
+    left = _children()
+    while left:
+        for pid in left if kill else ():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in left:
+            os.waitpid(pid, 0 if kill else os.WNOHANG)
+        left = _children() if kill else []
+
+
+def _children() -> list[int]:
+    me = os.getpid()
+    return [int(pid) for pid in Path(f"/proc/{me}/task/{me}/children").read_text().split()]
 
 
 def _run(job: Job, folder: Path) -> Ended:
@@ -147,12 +171,14 @@ def warm(folder: Path) -> None:
 
 def serve() -> None:
     """Answer jobs until the input closes."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     with tempfile.TemporaryDirectory() as folder:
         warm(Path(folder) / "warm")
         for line in sys.stdin:
             ended = _run(Job(**json.loads(line)), Path(folder))
             sys.stdout.write(json.dumps(asdict(ended)) + "\n")
             sys.stdout.flush()
+        _reap(kill=True)
 
 
 class Zygote:

@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 
-def segfault() -> None:
+def segfault(*_: object) -> None:
     """A reader that reads at address 0."""
     ctypes.string_at(0)
 
 
-def eat_memory() -> None:
+def eat_memory(*_: object) -> None:
     """A reader that allocates without end."""
     held = []
     while True:

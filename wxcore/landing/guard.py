@@ -34,9 +34,10 @@ MEMORY_BYTES = 2 * 2**30
 START_S = 60.0
 """Limit for starting a child and importing the function's module [s]."""
 
-SPARE_SHARE = 0.25
-"""A job that has used this share of its limit may well be killed: a spare child starts and does its imports meanwhile,
-so that the next file is decoded within a second of the kill (RELIABILITY.md A1: p99 2 s of 20 s; A2)."""
+SPARE_SHARE = 0.1
+"""A job that has used this share of its limit, 2 of 20 s, may well be killed (RELIABILITY.md A1: p99 2 s): a spare
+child starts and gets ready meanwhile, so that the next file is decoded within a second of the kill (A2). That takes
+2 s on a free machine, and ten on a crowded one."""
 
 EXIT_S = 1.0
 """Time for a child that closed its pipe to be gone [s]."""
@@ -55,15 +56,20 @@ class _Child:
     jobs: Wire
     answers: Wire
     uses: int = 0
+    slow: bool = False
 
 
 @dataclass
 class _Pool:
-    """Children that wait for a job or have one. Belongs to the process `pid`: a forked one must not share the pipes."""
+    """Children that wait for a job or have one. Belongs to the process `pid`: a forked one must not share the pipes.
+
+    `most` is how many had a job at the same time so far.
+    """
 
     pid: int = 0
     idle: list[_Child] = field(default_factory=list)
     busy: list[_Child] = field(default_factory=list)
+    most: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -106,7 +112,7 @@ def run_guarded(
 def close_guard() -> None:
     """End every waiting child, and kill those at work (also done at exit); their jobs end as DECODE_CRASH."""
     with _POOL.lock:
-        children, _POOL.idle = _POOL.idle, []
+        children, _POOL.idle, _POOL.most = _POOL.idle, [], 0
         busy = list(_POOL.busy)
     if _POOL.pid == os.getpid():
         for child in children:
@@ -136,7 +142,7 @@ def _ask(
         limit, end = wall_s, time.monotonic() + wall_s
         child.answers.deadline = end - (1 - SPARE_SHARE) * wall_s
         if not child.answers.ready():
-            _start_spare(function)
+            _start_spare(child, function)
         child.answers.deadline = end
         answer: tuple[str, Any] = child.answers.receive()
     except TimeoutError as cause:
@@ -146,10 +152,12 @@ def _ask(
     return answer
 
 
-def _start_spare(function: Callable[..., Any]) -> None:
-    """A child that has the function's module imported, unless one waits already."""
+def _start_spare(slow: _Child, function: Callable[..., Any]) -> None:
+    """A child that is ready for the function, unless enough would be left without those that are slow."""
     with _POOL.lock:
-        if _POOL.idle:
+        slow.slow = True
+        left = len(_POOL.idle) + sum(not child.slow for child in _POOL.busy)
+        if left >= _POOL.most:
             return
     spare = _start()
     spare.jobs.deadline = time.monotonic() + START_S
@@ -185,7 +193,7 @@ def _borrow() -> _Child:
         if _POOL.pid != os.getpid():
             if not _POOL.pid:
                 atexit.register(close_guard)
-            _POOL.pid, _POOL.idle, _POOL.busy = os.getpid(), [], []
+            _POOL.pid, _POOL.idle, _POOL.busy, _POOL.most = os.getpid(), [], [], 0
         child = None
         while child is None and _POOL.idle:
             child = _POOL.idle.pop()
@@ -195,11 +203,13 @@ def _borrow() -> _Child:
     child = child or _start()
     with _POOL.lock:
         _POOL.busy.append(child)
+        _POOL.most = max(_POOL.most, len(_POOL.busy))
     return child
 
 
 def _give_back(child: _Child, *, healthy: bool) -> None:
     child.uses += 1
+    child.slow = False
     keep = healthy and child.uses < USES
     with _POOL.lock:
         _POOL.busy.remove(child)

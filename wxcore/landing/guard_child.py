@@ -1,7 +1,7 @@
 """The killable child of `guard`: reads jobs from a pipe, runs them within limits, writes what came of them.
 
 A job is two pickles: the limits, then (function, arguments). The answer is two pickles too: STARTED, then what came
-of it. Limits None: the function's module is only imported, and nothing is answered.
+of it. Limits None: the function's module is only imported and made ready, and nothing is answered.
 """
 
 import os
@@ -42,8 +42,20 @@ def main() -> None:
             function, arguments = pickle.load(jobs)  # imports the function's module
         except EOFError:
             return
+        _make_ready()
         if limits is not None:
             _serve(answers, function, arguments, *limits)
+
+
+def _make_ready() -> None:
+    """What xarray, where a reader imports it, puts off until its first use: finding its engines, and dask.
+
+    That takes most of a second, and belongs to the start of a child and not to the time of its first file.
+    """
+    xarray = sys.modules.get("xarray")
+    if xarray is not None:
+        xarray.backends.list_engines()
+        xarray.DataArray([0.0])
 
 
 def _serve(
