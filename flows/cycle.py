@@ -1,7 +1,6 @@
 """Flow `cycle`: products, storms, probabilities and drafts of one six-minute cycle."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
@@ -10,15 +9,14 @@ from wxcore.pipeline.cycle import run_cycle
 from wxcore.pipeline.recover import recover_home
 from wxcore.pipeline.report import publish
 from wxcore.pipeline.result import CycleResult, RunResult
-from wxcore.region import load_region
-from wxcore.settings import DEFAULT_HOME, DEFAULT_REGION, home_at
+from wxcore.settings import home_at, region_at
 from wxcore.times import cycle_of, latest_cycle, parse_time
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def analyse_and_commit(at: datetime, region: str, home: str, h0_m: float | None, hm20_m: float | None) -> CycleResult:
     """The whole chain of one cycle; a repeat of the same inputs commits nothing."""
-    where, here = load_region(region), home_at(Path(home))
+    where, here = region_at(region), home_at(home)
     recover_home(here, where)
     return run_cycle(here, where, at, h0_m=h0_m, hm20_m=hm20_m)
 
@@ -26,14 +24,15 @@ def analyse_and_commit(at: datetime, region: str, home: str, h0_m: float | None,
 @task(cache_policy=NO_CACHE, persist_result=False)
 def write_report(region: str, home: str, result: CycleResult) -> None:
     """Report, CAP and GeoJSON of the cycle's drafts."""
-    publish(home_at(Path(home)), load_region(region), RunResult(region, result.inputs, (result,)))
+    where = region_at(region)
+    publish(home_at(home), where, RunResult(where.id, result.inputs, (result,)))
 
 
 @flow(name="cycle", persist_result=False)
 def cycle(
     at: str = "",
-    region: str = DEFAULT_REGION,
-    home: str = str(DEFAULT_HOME),
+    region: str = "",
+    home: str = "",
     h0_m: float | None = None,
     hm20_m: float | None = None,
 ) -> CycleResult:
@@ -41,8 +40,8 @@ def cycle(
 
     Args:
         at: cycle time in UTC, such as 2020-06-12T05:42Z; empty means now. 时次（UTC），留空为当前
-        region: folder name in station_meta. 区域
-        home: where the archive, the ledger and the landed bytes live. 数据目录
+        region: folder name in station_meta; empty: WXCORE_REGION. 区域
+        home: where archive, ledger and landed bytes live; empty: WXCORE_HOME. 数据目录
         h0_m: height of 0 C by hand, metres above sea level; empty means climatology. 0℃层海拔（米）
         hm20_m: height of -20 C by hand, metres above sea level. -20℃层海拔（米）
     """

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wxcore.pipeline.home import Home
+from wxcore.region import Region, load_region
 
 DEFAULT_REGION = "chongqing"
 DEFAULT_HOME = Path("out")
@@ -47,10 +48,15 @@ def load_settings() -> Settings:
     )
 
 
-def home_at(root: Path | None = None) -> Home:
-    """The home in this folder (`WXCORE_HOME` where None), with ledger, archive and roots that the environment names."""
+def home_at(root: Path | str | None = None) -> Home:
+    """The home in this folder (`WXCORE_HOME` where there is none), with what the environment names."""
     settings = load_settings()
-    return Home(root or settings.home, settings.ledger_url, settings.archive_url, settings.roots)
+    return Home(Path(root or settings.home), settings.ledger_url, settings.archive_url, settings.roots)
+
+
+def region_at(region_id: str = "") -> Region:
+    """The region asked for, else `WXCORE_REGION`."""
+    return load_region(region_id or load_settings().region)
 
 
 def _folders(name: str) -> tuple[Path, ...]:

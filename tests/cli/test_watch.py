@@ -78,7 +78,7 @@ def test_until_idle_tells_one_json_a_line(wx: Wx, folder: Path, home: Path, meta
     (folder / "rubbish.bin").write_bytes(b"rubbish")
     code, out, _ = wx(str(folder), "--json", "--back-h", LONG_AGO_H)
     lines = [json.loads(line) for line in out.splitlines()]
-    assert code == 0
+    assert code == 1, "a file was refused"
     assert [line["event"] for line in lines] == ["start", "file", "file", "file", "cycle", "stop"]
     assert all(line["message"] for line in lines)
     assert sorted(line["status"] for line in lines if line["event"] == "file") == ["quarantined", "stored", "stored"]

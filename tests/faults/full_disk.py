@@ -23,11 +23,12 @@ from tests.faults.watching import Clock, Watched, deliver, quick, watched
 from wxcore.landing import space
 from wxcore.landing.ledger import Draft, Outcome, acquire_lease, publish_cycle, warnings_before
 from wxcore.pipeline import watch as watch_module
+from wxcore.pipeline import watch_cycles
 from wxcore.pipeline.catchup import PATIENCE, RERUN_EVERY
 from wxcore.pipeline.cycle import run_cycle
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.ingest import ingest
-from wxcore.pipeline.watch import ATTEMPTS
+from wxcore.pipeline.watch_cycles import ATTEMPTS
 from wxcore.region import Region, load_region
 from wxcore.times import CYCLE
 
@@ -135,7 +136,8 @@ def trial(stage: Stage, moment: str, patch: pytest.MonkeyPatch) -> dict[str, Any
         here.until(lambda: here.of("cycle"))
         here.until((home.root / space.RESERVE).exists)
         if name:
-            patch.setattr(watch_module, name, filling(stage, getattr(watch_module, name), filled))
+            module = watch_cycles if name == "run_cycle" else watch_module
+            patch.setattr(module, name, filling(stage, getattr(module, name), filled))
         else:
             stage.disk.fill()
             filled.append(time.monotonic())

@@ -26,7 +26,7 @@ from wxcore.archive import place
 from wxcore.archive.read import list_cycles
 from wxcore.pipeline.catchup import PATIENCE, RERUN_EVERY
 from wxcore.pipeline.home import Home
-from wxcore.pipeline.watch import CYCLE_WALL_S
+from wxcore.pipeline.watch_cycles import CYCLE_WALL_S
 from wxcore.times import CYCLE
 
 DISK = "24m"

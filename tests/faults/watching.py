@@ -17,9 +17,10 @@ from wxcore.archive import place
 from wxcore.landing import space
 from wxcore.landing.guard import crash_of
 from wxcore.landing.guard_child import FAILURES
-from wxcore.pipeline import watch as watching_module
+from wxcore.pipeline import watch_cycles
 from wxcore.pipeline.home import Home
-from wxcore.pipeline.watch import Plan, Told, watch
+from wxcore.pipeline.watch import Plan, watch
+from wxcore.pipeline.watch_cycles import Told
 from wxcore.region import Region
 
 POLL_S = 0.05
@@ -123,7 +124,7 @@ def here(function: Callable[..., Any], *args: Any, wall_s: float, memory_bytes: 
 
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cycles run in this process, nobody waits for the disk, and the reserve is small."""
-    monkeypatch.setattr(watching_module, "run_guarded", here)
+    monkeypatch.setattr(watch_cycles, "run_guarded", here)
     monkeypatch.setattr(place, "sync_file_system", lambda descriptor: None)
     monkeypatch.setattr(space, "RESERVE_BYTES", SMALL_RESERVE)
 

@@ -1,10 +1,14 @@
 """Readers that crash, eat memory, or leave children behind; few imports, because a child does them all."""
 
 import ctypes
+import mmap
 import os
 import signal
+import tempfile
 import time
 from pathlib import Path
+
+_KEPT: list[mmap.mmap] = []
 
 
 def segfault(*_: object) -> None:
@@ -35,6 +39,25 @@ def fork_and(what: str, note: str) -> None:
     if what == "die":
         os._exit(3)
     time.sleep(60)
+
+
+def meet(code: int) -> None:
+    """A reader to which the system says no."""
+    raise OSError(code, os.strerror(code))
+
+
+def keep_mapped(size: int) -> int:
+    """A job that leaves address space in use; the child's number."""
+    _KEPT.append(mmap.mmap(-1, size))
+    return os.getpid()
+
+
+def hang_with_a_temporary_file(note: str) -> None:
+    """A reader that needs its bytes in a file, which it writes as `tempfile` says; its name goes to the file `note`."""
+    with tempfile.TemporaryDirectory() as folder:
+        (file := Path(folder) / "volume.h5").write_bytes(bytes(100_000))
+        Path(note).write_text(str(file))
+        time.sleep(60)
 
 
 def is_gone(process: int) -> bool:

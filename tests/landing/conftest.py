@@ -1,6 +1,7 @@
 """Ledgers for the tests: each test that asks for one runs on SQLite and on a real PostgreSQL."""
 
 import os
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,25 +31,39 @@ def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable
     """Path or URL of one more database that does not exist yet, of "sqlite" or "postgresql"."""
     made: list[str] = []
 
-    def sql(statement: str) -> None:
-        url = make_url(request.getfixturevalue("postgres")).set(drivername="postgresql+psycopg")
-        engine = create_engine(url, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.exec_driver_sql(statement)
-        engine.dispose()
-
     def make(kind: str) -> str:
         name = f"wx{uuid4().hex}"
         if kind == "sqlite":
             return str(tmp_path / "databases" / f"{name}.sqlite")
         made.append(name)
-        sql(f"CREATE DATABASE {name}")
+        administer(request.getfixturevalue("postgres"), f"CREATE DATABASE {name}")
         url = make_url(request.getfixturevalue("postgres"))
         return url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
 
     yield make
     for name in made:
-        sql(f"DROP DATABASE {name} WITH (FORCE)")
+        administer(request.getfixturevalue("postgres"), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def administer(server: str, statement: str) -> None:
+    """Run a statement that is about a database as a whole."""
+    engine = create_engine(make_url(server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+def copy_database(ledger: Ledger, target: str) -> None:
+    """Make `target`, a database that `new_url` gave, what this ledger is now."""
+    if ledger.engine.dialect.name == "sqlite":
+        with sqlite3.connect(str(ledger.engine.url.database)) as source, sqlite3.connect(target) as copy:
+            source.backup(copy)
+        return
+    ledger.engine.dispose()  # a database that is copied must not be in use
+    source_url, name = ledger.engine.url, make_url(target).database
+    server = source_url.set(database="postgres").render_as_string(hide_password=False)
+    administer(server, f"DROP DATABASE {name}")
+    administer(server, f"CREATE DATABASE {name} TEMPLATE {source_url.database}")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

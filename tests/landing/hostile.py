@@ -256,6 +256,14 @@ def lying_zip() -> bytes:
     return bytes(data)
 
 
+def zip_of_many(members: int) -> bytes:
+    """A zip with a directory of so many empty members, which says that it has one."""
+    entry = b"PK\1\2" + struct.pack("<4B4HL2L5H2L", 20, 3, 20, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"a"
+    directory = entry * members
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(directory), 30, 0)
+    return b"PK\3\4" + bytes(26) + directory + end
+
+
 BOMBS: dict[str, Callable[[], bytes]] = {
     "bz2 785 bytes to 1 GiB": lambda: BZ2_1_GIB,
     "bz2 2 GiB in two streams": lambda: BZ2_1_GIB * 2,
@@ -265,6 +273,9 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "gzip": lambda: gzip_bomb(300),
     "gzip in many streams": lambda: gzip_bomb(8) * 40,
     "zip": lambda: zip_bomb(300),
+    "zip of a million members": lambda: zip_of_many(1_000_000),
+    "8 MiB of empty bz2 streams": lambda: bz2.compress(b"") * (8 * MIB // 14),
+    "8 MiB of empty gzip streams": lambda: gzip.compress(b"", mtime=0) * (8 * MIB // 20),
     "three layers": lambda: gzip.compress(gzip.compress(BZ2_1_GIB)),
 }
 

@@ -1,9 +1,14 @@
 """Hangs, crashes and greed end in a child."""
 
 import ctypes
+import errno
 import operator
 import os
 import signal
+import subprocess
+import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +20,9 @@ from tests.landing import bad_readers, hostile
 from tests.radar.test_xradar_door import odim
 from wxcore.errors import LimitError, ReadError, Reason, RegionError
 from wxcore.landing import guard
-from wxcore.landing.guard import close_guard, crash_of, run_guarded
+from wxcore.landing.guard import GuardError, close_guard, closings, crash_of, run_guarded
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def raise_read_error(offset: int) -> None:
@@ -225,3 +232,135 @@ def test_a_crash_of_ours_is_told_alike() -> None:
     assert error.reason == Reason.DECODE_CRASH
     assert "x.bin" in error.en
     assert "KeyError: 1" in error.zh
+
+
+def test_closing_says_nothing_about_the_jobs_at_work() -> None:
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(run_guarded, time.sleep, 60) for _ in range(2)]
+        end = time.monotonic() + 30
+        while len(guard._POOL.busy) < 2 and time.monotonic() < end:
+            time.sleep(0.02)
+        before = closings()
+        close_guard()
+        for job in jobs:
+            with pytest.raises(GuardError) as caught:
+                job.result(timeout=20)
+            assert caught.value.errno == errno.ECANCELED
+    assert closings() == before + 1
+    assert (guard._POOL.idle, guard._POOL.busy) == ([], [])
+    assert run_guarded(operator.add, 1, 2) == 3
+
+
+def test_a_job_that_has_no_child_yet_is_closed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    close_guard()
+    starting, go_on, start = threading.Event(), threading.Event(), guard._start
+
+    def slow_start() -> guard._Child:
+        starting.set()
+        go_on.wait(20)
+        return start()
+
+    monkeypatch.setattr(guard, "_start", slow_start)
+    with ThreadPoolExecutor(1) as pool:
+        job = pool.submit(run_guarded, operator.add, 1, 2)
+        starting.wait(20)
+        close_guard()
+        go_on.set()
+        with pytest.raises(GuardError):
+            job.result(timeout=20)
+    assert (guard._POOL.idle, guard._POOL.busy) == ([], [])
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENOSPC, errno.EAGAIN, errno.ENOMEM])
+@pytest.mark.parametrize("what", ["TemporaryFile", "mkdtemp", "Popen"])
+def test_a_child_that_cannot_be_started_is_no_fault_of_the_job(
+    what: str, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    close_guard()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess if what == "Popen" else tempfile, what, refuse)
+        with pytest.raises(GuardError, match=os.strerror(code)):
+            run_guarded(operator.add, 1, 2)
+    assert list(tmp_path.iterdir()) == []
+    assert guard._POOL.busy == []
+
+
+def test_a_new_child_that_ends_before_the_job_begins_is_no_fault_of_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    close_guard()
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", "/bin/false")
+        with pytest.raises(GuardError, match="before it began"):
+            run_guarded(operator.add, 1, 2)
+    assert run_guarded(operator.add, 1, 2) == 3
+
+
+def test_a_used_child_that_ends_before_the_job_begins_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    child = run_guarded(process_id)
+    os.kill(child, signal.SIGKILL)
+    time.sleep(0.1)
+    monkeypatch.setattr(guard, "_alive", lambda _: True)  # as if it died just after it was looked at
+    assert run_guarded(process_id) != child
+
+
+def test_a_spare_that_cannot_be_started_harms_no_job_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise GuardError(errno.EMFILE, "Too many open files")
+
+    close_guard()
+    run_guarded(operator.add, 1, 2)
+    monkeypatch.setattr(guard, "_start", refuse)
+    assert run_guarded(nap, 0.6, wall_s=4)
+
+
+def test_what_the_disk_refuses_to_a_child_is_no_fault_of_the_job() -> None:
+    with pytest.raises(GuardError) as caught:
+        run_guarded(bad_readers.meet, errno.ENOSPC)
+    assert caught.value.errno == errno.ENOSPC
+    for code in (errno.ENOMEM, errno.ENOENT):  # a limit of the job, and a parser's own
+        assert reason_of(bad_readers.meet, code) == Reason.DECODE_CRASH
+
+
+def test_a_child_that_may_have_more_memory_takes_no_job_with_less() -> None:
+    """What a cycle leaves mapped would else be missing to the decoding of a good file."""
+    close_guard()
+    large = run_guarded(bad_readers.keep_mapped, 2**30, memory_bytes=2**32)
+    small = run_guarded(process_id, memory_bytes=2**30)
+    assert small != large
+    assert len(run_guarded(bytes, 2**27, memory_bytes=2**30)) == 2**27
+    assert run_guarded(process_id, memory_bytes=2**32) == large
+    assert run_guarded(process_id, memory_bytes=2**30) == small
+
+
+def test_a_killed_job_leaves_no_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    close_guard()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    note = tmp_path / "note"
+    assert reason_of(bad_readers.hang_with_a_temporary_file, str(note), wall_s=0.5) == Reason.DECODE_TIMEOUT
+    written = Path(note.read_text())
+    assert written.is_relative_to(tmp_path)
+    assert not written.exists()
+    close_guard()
+    assert [path for path in tmp_path.iterdir() if path != note] == []
+
+
+KILLED_PARENT = """
+import operator, os, signal
+from wxcore.landing.guard import run_guarded
+run_guarded(operator.add, 1, 2)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_children_of_a_killed_parent_leave_no_temporary_files(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_PARENT], cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    end = time.monotonic() + 20
+    while any(tmp_path.iterdir()) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert list(tmp_path.iterdir()) == []

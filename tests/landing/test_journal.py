@@ -6,16 +6,19 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.landing.doors import record_cycle
 from tests.landing.test_ledger import ARRIVAL, NOON, ROW
 from wxcore.errors import LedgerError
-from wxcore.landing.ledger import conservation, decide, has_events, receive
-from wxcore.landing.ledger.journal import Damage, append, day_files, journal_folder, replay
+from wxcore.landing.ledger import conservation, decide, has_events, journal, receive
+from wxcore.landing.ledger import replay as replay_module
+from wxcore.landing.ledger.journal import append, day_files, journal_folder
+from wxcore.landing.ledger.replay import Damage, find_batch, last_event, replay
 from wxcore.landing.ledger.tables import Ledger
 from wxcore.landing.space import is_full
 
@@ -98,6 +101,90 @@ class TestLines:
         for batch, after in [("a", "0"), ("b", "a"), ("c", "b"), ("d", "a"), ("e", "d")]:
             append(tmp_path, batch, after, [("kind", {"name": batch})])
         assert names(tmp_path) == ["a", "b", "c", "d", "e"]
+
+    def test_a_clock_put_back_does_not_change_the_order(self, tmp_path: Path) -> None:
+        append(tmp_path, "a", "start", [("kind", {"name": "a"})])
+        (today,) = day_files(tmp_path)
+        tomorrow = f"{datetime.now(UTC) + timedelta(days=1):%Y%m%d}.jsonl"
+        today.rename(tmp_path / tomorrow)
+        append(tmp_path, "b", "a", [("kind", {"name": "b"})])
+        assert names(tmp_path) == ["a", "b"]
+        assert [path.name for path in day_files(tmp_path)] == [tomorrow]
+
+    @pytest.mark.parametrize(
+        ("chain", "kept"),
+        [
+            ("a0 ya xa zy", "ayz"),  # x: a zombie, appended after y was committed
+            ("a0 xa ya zy", "ayz"),  # x: its commit failed
+            ("a0 xa ya", "ay"),
+            ("a0 ya zy xa wz", "ayzw"),  # a zombie that slept longer
+            ("a0 ya zy xa vz wv", "ayzvw"),
+            ("a0 ya pa qa ra zy wz", "ayzw"),
+            ("y0 x0 zy", "yz"),  # from the first batch on
+            ("a0 ba cb da ed", "abcde"),  # an older ledger was put back
+            ("a0 ba cb da", "abcd"),
+            ("a0 ba cb da ed fb gf", "abcdefg"),
+            ("a0 ca dc fe gf", "acdfg"),  # b and e are broken
+            ("b0 dc fe hg", "bdfh"),
+        ],
+    )
+    def test_of_rivals_the_one_that_is_named_was_committed(self, chain: str, kept: str, tmp_path: Path) -> None:
+        for step in chain.split():
+            append(tmp_path, step[0], step[1], [("kind", {"name": step[0]})] * 2)
+        damage = Damage()
+        assert "".join(names(tmp_path, damage)[::2]) == kept
+        assert damage.abandoned.total() == 2 * (len(chain.split()) - len(kept))
+
+    def test_a_disk_that_was_full_for_days_is_not_held_in_memory(self, tmp_path: Path) -> None:
+        append(tmp_path, "a", "0", [("kind", {"name": "a"})])
+        for number in range(200):
+            append(tmp_path, f"x{number}", "a", [("kind", {"name": f"x{number}"})])
+        append(tmp_path, "b", "x199", [("kind", {"name": "b"})])
+        damage = Damage()
+        assert names(tmp_path, damage) == ["a", "x199", "b"]
+        assert damage.abandoned.total() == 199
+
+
+class TestFromTheEnd:
+    @settings(max_examples=60, deadline=None)
+    @given(seed=st.integers(0, 10_000), block=st.integers(1, 400))
+    def test_finds_what_reading_forward_finds(
+        self, seed: int, block: int, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        random, folder = Random(seed), tmp_path_factory.mktemp("journal")
+        whole: list[tuple[str, str, Path, int]] = []
+        after = "start"
+        for day in ("20200101", "20200102", "20200103"):
+            content = b""
+            for _ in range(random.randrange(4)):
+                name = "".join(random.choices("abcdef", k=8))
+                for _ in range(random.randrange(1, 4)):
+                    if random.random() < 0.3:
+                        content += random.choice([b"\n", b"torn\n", f'torn "{name}"\n'.encode()])
+                    event = {"batch": name, "after": after, "kind": "k", "data": {"n": "x" * random.randrange(90)}}
+                    whole.append((name, after, folder / f"{day}.jsonl", len(content)))
+                    content += journal._line(event)
+                after = name
+            (folder / f"{day}.jsonl").write_bytes(content + random.choice([b"", b"torn", b"\n"]))
+        with mock.patch.object(replay_module, "BLOCK", block):
+            last, _ = last_event(folder)
+            assert (last and last.batch) == (whole[-1][0] if whole else None)
+            for name in {name for name, *_ in whole}:
+                assert find_batch(folder, name) == next((path, at) for found, _, path, at in whole if found == name)
+            first = next(((path, at) for _, before, path, at in whole if before == "start"), None)
+            assert find_batch(folder, "start") == first
+            assert find_batch(folder, "never") is None
+
+    def test_reads_no_more_than_it_needs(self, tmp_path: Path) -> None:
+        write(tmp_path, [f"{number:04d}" for number in range(300)])
+        with mock.patch.object(replay_module, "parse", wraps=journal.parse) as parsing:
+            last, is_broken = last_event(tmp_path)
+        assert last is not None
+        assert (last.batch, is_broken) == ("0299", False)
+        assert parsing.call_count <= 2
+        with day_files(tmp_path)[0].open("ab") as file:
+            file.write(b"torn")
+        assert last_event(tmp_path)[1]
 
 
 class TestTransaction:

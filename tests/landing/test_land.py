@@ -1,5 +1,6 @@
 """Bytes under their hash, whatever they are called."""
 
+import errno
 import hashlib
 import io
 import os
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 
 from wxcore.errors import LimitError, ReadError, Reason
 from wxcore.landing import land as landing
-from wxcore.landing.files import MAX_NAME_SHOWN, display_name
+from wxcore.landing.arrivals import arrival_of
+from wxcore.landing.files import MAX_NAME_SHOWN, MAX_TEXT_SHOWN, display_name, display_text
 from wxcore.landing.land import INCOMING, Landed, clean_incoming, land, land_batch, landed_path
 
 
@@ -70,6 +72,97 @@ def test_a_damaged_copy_is_replaced(tmp_path: Path) -> None:
     assert landed.path.read_bytes() == b"whole"
 
 
+def test_a_copy_that_the_disk_has_changed_is_replaced(tmp_path: Path) -> None:
+    """`wx archive check --deep` says so: ingest it again where you have it."""
+    source, root = tmp_path / "a", tmp_path / "landing"
+    source.write_bytes(b"whole")
+    landed = land(source, root)
+    landed.path.chmod(0o644)
+    landed.path.write_bytes(b"whale")
+    assert land(source, root).new
+    assert landed.path.read_bytes() == b"whole"
+    assert not land(source, root).new
+
+
+def test_a_copy_that_the_disk_does_not_give_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, root = tmp_path / "a", tmp_path / "landing"
+    source.write_bytes(b"whole")
+    landed, real_open = land(source, root), Path.open
+
+    def bad_open(path: Path, *args: str) -> object:
+        if path == landed.path:
+            raise OSError(errno.EIO, "Input/output error")
+        return real_open(path, *args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", bad_open)
+        assert land(source, root).new
+    assert landed.path.read_bytes() == b"whole"
+
+
+def test_what_is_copied_is_what_was_looked_at(tmp_path: Path) -> None:
+    folder, root = tmp_path / "in", tmp_path / "landing"
+    folder.mkdir()
+    (path := folder / "a").write_bytes(b"first")
+    seen = arrival_of(path)
+    assert seen is not None
+    (folder / "new").write_bytes(b"other")
+    os.utime(folder / "new", ns=(seen.mtime_ns, seen.mtime_ns))
+    (folder / "new").replace(path)  # the same size and time
+    (found,) = land_batch([path], root, seen=[seen])
+    assert isinstance(found, ReadError)
+    assert found.reason == Reason.STILL_WRITTEN
+    assert files_below(tmp_path / "landing") == []
+    (found,) = land_batch([path], root, seen=[arrival_of(path)])
+    assert isinstance(found, Landed)
+
+
+@pytest.mark.parametrize("proc", [True, False])
+def test_what_is_opened_lies_in_the_roots(tmp_path: Path, proc: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    (tmp_path / "out").mkdir()
+    for folder in ("in/deep", "out"):
+        (tmp_path / folder / "a").write_bytes(folder.encode())
+    (tmp_path / "in" / "way").symlink_to(tmp_path / "out")
+    (tmp_path / "in" / "inner").symlink_to("deep")
+    if not proc:
+        monkeypatch.setattr(Path, "readlink", lambda path: (_ for _ in ()).throw(FileNotFoundError(path)))
+    paths = [tmp_path / "in" / name / "a" for name in ("deep", "way", "inner", "../out")]
+    found = land_batch(paths, tmp_path / "landing", roots=[tmp_path / "in"])
+    assert [item.reason if isinstance(item, ReadError) else "" for item in found] == [
+        "", Reason.OUTSIDE_ROOT, "", Reason.OUTSIDE_ROOT,
+    ]  # fmt: skip
+    assert [path.read_bytes() for path in files_below(tmp_path / "landing")] == [b"in/deep"]
+
+
+@pytest.mark.parametrize(("code", "stops"), [(errno.EMFILE, True), (errno.ENOMEM, True), (errno.EIO, False)])
+def test_a_source_that_cannot_be_opened_now(
+    tmp_path: Path, code: int, stops: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "good").write_bytes(b"good")
+    (tmp_path / "bad").write_bytes(b"bad")
+    real_open = os.open
+
+    def no(path: Path, *args: int, **words: int) -> int:
+        if os.fspath(path) == os.fspath(tmp_path / "bad"):
+            raise OSError(code, os.strerror(code))
+        return real_open(path, *args, **words)
+
+    paths = [tmp_path / "good", tmp_path / "bad"]
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", no)
+        if stops:
+            with pytest.raises(OSError, match=os.strerror(code)):
+                land_batch(paths, tmp_path / "landing")
+            assert files_below(tmp_path / "landing") == []
+        else:
+            good, bad = land_batch(paths, tmp_path / "landing")
+            assert isinstance(good, Landed)
+            assert isinstance(bad, ReadError)
+            assert bad.reason == Reason.NOT_FOUND
+    assert all(isinstance(item, Landed) for item in land_batch(paths, tmp_path / "landing"))
+
+
 def test_synced_before_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
     fsync, replace = os.fsync, Path.replace
@@ -112,6 +205,20 @@ def test_a_name_shown_is_one_safe_line(name: str) -> None:
     assert "/" not in shown
     assert len(shown) <= MAX_NAME_SHOWN
     shown.encode("utf-8")
+
+
+@given(st.text(st.characters(categories=("L", "Cc", "Cs", "Cf", "P")), max_size=MAX_TEXT_SHOWN * 2))
+def test_a_text_shown_is_one_safe_line(text: str) -> None:
+    shown = display_text(text)
+    assert shown.isprintable()
+    assert len(shown) <= MAX_TEXT_SHOWN
+    shown.encode("utf-8")
+
+
+def test_a_text_keeps_what_a_name_loses() -> None:
+    text = "雷达 a/b\\c " * 50
+    assert display_text(text) == text
+    assert display_text("A\0B\ud800\n") == r"A\x00B\ud800\x0a"
 
 
 def test_names_that_were_clean_stay() -> None:
@@ -205,7 +312,7 @@ def test_a_source_that_cannot_be_read_is_its_own_fault(tmp_path: Path, monkeypat
     monkeypatch.setattr(landing, "open_regular", open_bad)
     bad, good = land_batch([tmp_path / "bad", tmp_path / "good"], tmp_path / "landing")
     assert isinstance(bad, ReadError)
-    assert bad.reason == Reason.NOT_A_FILE
+    assert bad.reason == Reason.NOT_FOUND
     assert isinstance(good, Landed)
     assert files_below(tmp_path / "landing") == [good.path]
 

@@ -1,17 +1,29 @@
 """Opening a ledger: created, upgraded without losing a row, refused where it is newer, damaged or forgotten."""
 
+import gc
+import multiprocessing
 import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import weakref
 from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
+from unittest import mock
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import String, create_engine, text
+from sqlalchemy import String, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import PoolProxiedConnection
 
+from tests.landing.conftest import administer
 from tests.landing.doors import record_file
 from tests.landing.test_ledger import ARRIVAL, NOON, ROW, numbered
 from wxcore.errors import LedgerError
@@ -19,14 +31,23 @@ from wxcore.landing.ledger import (
     Arrival,
     FileRow,
     Ledger,
+    catch_up,
     conservation,
     find_cycle,
     find_file,
+    has_events,
+    is_empty,
     is_sound,
+    mark_stale,
     open_ledger,
+    rebuild,
     receive,
+    state_hash,
     warnings_before,
 )
+from wxcore.landing.ledger.connect import connect
+from wxcore.landing.ledger.engine import writing
+from wxcore.landing.ledger.files import enter_arrivals
 from wxcore.landing.ledger.migrate import config
 from wxcore.landing.ledger.tables import HEAD, METADATA, UtcTime
 from wxcore.landing.space import is_full
@@ -113,6 +134,46 @@ def test_an_old_ledger_keeps_every_row(kind: str, ledger_url: str) -> None:
     ledger.engine.dispose()
 
 
+REFUSED = """INSERT INTO receipts (sha256, name, received_at, outcome, reason, message_en, message_zh)
+VALUES (NULL, 'd', '2020-06-12T05:44:00.000000Z', 'quarantined', 'IS_DIRECTORY', 'e', 'z')"""
+
+VERSIONS = """INSERT INTO cycle_versions (region, time, snapshot_id, fingerprint, degraded, missing, committed_at)
+SELECT region, time, snapshot_id, fingerprint, degraded, missing, committed_at FROM cycles"""
+
+
+@pytest.mark.parametrize("power_lost", [False, True])
+def test_an_upgrade_tells_the_journals_what_was_there(
+    power_lost: bool, kind: str, ledger_url: str, new_url: Callable[[str], str], folders: tuple[Path, Path]
+) -> None:
+    write_old(kind, ledger_url)
+    engine = connect(ledger_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(REFUSED)
+        connection.exec_driver_sql(VERSIONS)
+    real = engine.dialect.do_commit
+
+    def commit(connection: PoolProxiedConnection) -> None:
+        if power_lost and has_events(*folders):
+            raise KeyboardInterrupt
+        real(connection)
+
+    if power_lost:
+        with mock.patch.object(engine.dialect, "do_commit", commit), pytest.raises(KeyboardInterrupt):
+            open_ledger(ledger_url, landing=folders[0], warnings=folders[1])
+        assert has_events(*folders)
+    ledger = open_ledger(ledger_url, landing=folders[0], warnings=folders[1])
+    assert catch_up(ledger) == 0
+    rebuilt = open_ledger(new_url(kind))
+    rebuild(rebuilt, *folders)
+    assert state_hash(rebuilt) == state_hash(ledger)
+    assert conservation(rebuilt) == conservation(ledger)
+    assert (conservation(rebuilt).received, conservation(rebuilt).quarantined) == (3, 1)
+    assert [row.id for row in warnings_before(rebuilt, "r", ARRIVAL.received_at)] == ["w"]
+    assert find_cycle(rebuilt, "r", NOON) == find_cycle(ledger, "r", NOON)
+    for opened in (ledger, rebuilt):
+        opened.engine.dispose()
+
+
 def test_a_failed_upgrade_changes_nothing(kind: str, ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     write_old(kind, ledger_url)
 
@@ -147,6 +208,145 @@ def test_a_forgotten_ledger_is_not_started_anew(
         with pytest.raises(LedgerError, match="wx archive recover"):
             open_ledger(empty, landing=folders[0], warnings=folders[1])
     assert conservation(open_ledger(empty)).received == 0  # as whoever rebuilds it opens it
+
+
+class TestHalfARecovery:
+    """Killed between the new tables and their content."""
+
+    def test_it_is_not_taken_for_a_new_ledger(
+        self, journaled: Ledger, kind: str, new_url: Callable[[str], str], folders: tuple[Path, Path]
+    ) -> None:
+        receive(journaled, [ARRIVAL])
+        url = new_url(kind)
+        open_ledger(url).engine.dispose()
+        with pytest.raises(LedgerError, match="wx archive recover") as caught:
+            open_ledger(url, landing=folders[0], warnings=folders[1])
+        assert "重建" in caught.value.zh
+        assert is_empty(open_ledger(url))
+        rebuild(open_ledger(url), *folders)
+        ledger = open_ledger(url, landing=folders[0], warnings=folders[1])
+        assert conservation(ledger).received == 1
+        ledger.engine.dispose()
+
+    def test_a_ledger_that_is_rightly_empty_opens(
+        self, journaled: Ledger, ledger_url: str, kind: str, new_url: Callable[[str], str], folders: tuple[Path, Path]
+    ) -> None:
+        mark_stale(journaled, "r", [NOON])  # told, though there is no such cycle
+        url = new_url(kind)
+        rebuild(open_ledger(url), *folders)
+        for opened in (ledger_url, url):
+            assert is_empty(open_ledger(opened, landing=folders[0], warnings=folders[1]))
+
+
+class TestMoved:
+    """SQLite: the file is moved away while a process has it open."""
+
+    @pytest.fixture
+    def opened(self, new_url: Callable[[str], str], folders: tuple[Path, Path]) -> tuple[Ledger, Path]:
+        path = Path(new_url("sqlite"))
+        ledger = open_ledger(path, landing=folders[0], warnings=folders[1])
+        receive(ledger, [ARRIVAL])
+        with ledger.reader.begin(), ledger.reader.begin():
+            pass  # two connections in the pool
+        return ledger, path
+
+    def move(self, path: Path) -> Path:
+        for found in list(path.parent.glob(f"{path.name}*")):
+            found.rename(found.with_name(f"torn-{found.name}"))
+        return path.with_name(f"torn-{path.name}")
+
+    def rows(self, path: Path) -> int:
+        """Asked by another process: a connection of ours must not hide what is on the disk."""
+        script = (
+            "import sqlite3, sys\n"
+            "print(*sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM receipts').fetchone())"
+        )
+        return int(subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, check=True).stdout)
+
+    def test_the_file_that_is_there_now_is_written(
+        self, opened: tuple[Ledger, Path], folders: tuple[Path, Path]
+    ) -> None:
+        ledger, path = opened
+        old = self.move(path)
+        child = multiprocessing.get_context("spawn").Process(target=_rebuild, args=(path, *folders))
+        child.start()
+        child.join()
+        with ledger.reader.begin(), ledger.engine.begin():
+            pass  # both stale connections are closed: neither may take the new file's -wal with it
+        for number in range(3):
+            assert receive(ledger, [replace(ARRIVAL, sha256=numbered(number))]) == ["pending"]
+            assert self.rows(path) == 2 + number
+        assert self.rows(old) == 1
+        ledger.engine.dispose()
+        assert conservation(open_ledger(path, landing=folders[0], warnings=folders[1])).received == 4
+
+    def test_nothing_is_started_anew(self, opened: tuple[Ledger, Path]) -> None:
+        ledger, path = opened
+        self.move(path)
+        for _ in range(2):
+            with pytest.raises(LedgerError, match="gone"):
+                receive(ledger, [ARRIVAL])
+            assert not path.exists()
+
+
+def _rebuild(path: Path, landing: Path, warnings: Path) -> None:
+    rebuild(open_ledger(path), landing, warnings)
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+class TestEngines:
+    def test_one_for_each_database(self, ledger: Ledger, ledger_url: str, kind: str) -> None:
+        first = descriptors()
+        for _ in range(30):
+            again = open_ledger(ledger_url)
+            assert again.engine is ledger.engine
+            assert conservation(again).received == 0
+        assert descriptors() <= first + 1
+
+    def test_none_outlives_its_ledgers(self, new_url: Callable[[str], str]) -> None:
+        kept = weakref.ref(open_ledger(new_url("sqlite")).engine)
+        gc.collect()
+        assert kept() is None
+
+    def test_a_fork_uses_its_own(self, ledger: Ledger, ledger_url: str) -> None:
+        receive(ledger, [ARRIVAL])
+        context = multiprocessing.get_context("fork")
+        ours, theirs = context.Pipe()
+        child = context.Process(target=_forked, args=(ledger, ledger_url, theirs))
+        child.start()
+        assert ours.recv() == (False, 1)
+        child.join()
+        assert receive(ledger, [ARRIVAL]) == ["pending"]
+
+
+def _forked(ledger: Ledger, url: str, pipe: Connection) -> None:
+    own = open_ledger(url)
+    pipe.send((own.engine is ledger.engine, conservation(own).received))
+
+
+def test_a_servers_own_settings_do_not_count(new_url: Callable[[str], str]) -> None:
+    url = new_url("postgresql")
+    database = make_url(url).database
+    for setting in ("default_transaction_isolation = 'repeatable read'", "synchronous_commit = off"):
+        administer(url, f"ALTER DATABASE {database} SET {setting}")
+    ledger = open_ledger(url)
+    with writing(ledger) as transaction:
+        shown = [
+            transaction.connection.exec_driver_sql(f"SHOW {name}").scalar()
+            for name in ("transaction_isolation", "synchronous_commit")
+        ]
+    assert shown == ["read committed", "on"]
+    second = threading.Thread(target=receive, args=(ledger, [ARRIVAL]))
+    with writing(ledger) as transaction:
+        second.start()
+        enter_arrivals(transaction.connection, [ARRIVAL])
+        time.sleep(0.2)  # the second writer waits for the lock by now, and must see what we enter
+    second.join()
+    assert conservation(ledger).received == 2
+    ledger.engine.dispose()
 
 
 def test_what_is_no_ledger(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ import pytest
 from wxcore.errors import TimeError
 from wxcore.landing.ledger import Ledger, open_ledger
 from wxcore.landing.ledger.engine import writing
-from wxcore.landing.ledger.journal import replay
 from wxcore.landing.ledger.outbox import (
     BACKOFF_S,
     CLAIM_S,
@@ -28,6 +27,7 @@ from wxcore.landing.ledger.outbox import (
     mark_failed,
     mark_sent,
 )
+from wxcore.landing.ledger.replay import replay
 
 NOON = datetime(2020, 6, 12, 5, 42, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

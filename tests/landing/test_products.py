@@ -9,8 +9,8 @@ import pytest
 from wxcore.errors import LedgerError, TimeError
 from wxcore.landing.ledger import Ledger, open_ledger
 from wxcore.landing.ledger.engine import writing
-from wxcore.landing.ledger.journal import replay
 from wxcore.landing.ledger.products import REPLAY, Product, list_products, record_products
+from wxcore.landing.ledger.replay import replay
 from wxcore.times import BEIJING
 
 NOON = datetime(2020, 6, 12, 5, 42, tzinfo=UTC)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from tests.landing.doors import record_cycle, record_file, record_warnings, withdraw_drafts
 from tests.landing.test_ledger import ARRIVAL, BAD, MINUTE, NOON, ROW, numbered, refuse
@@ -34,7 +35,9 @@ from wxcore.landing.ledger import (
     receive,
     state_hash,
 )
+from wxcore.landing.ledger.engine import reading
 from wxcore.landing.ledger.journal import append, day_files, journal_folder
+from wxcore.landing.ledger.tables import TALLIES
 
 Folders = tuple[Path, Path]
 CYCLE = {
@@ -66,9 +69,17 @@ def again(url: str, folders: Folders) -> Ledger:
     return ledger
 
 
+def tallies(ledger: Ledger) -> dict[str, int]:
+    with reading(ledger) as connection:
+        return {row.outcome: row[1] for row in connection.execute(select(TALLIES))}
+
+
 def everything(ledger: Ledger) -> tuple[object, ...]:
     keys = [*(f"k{n}" for n in range(6)), "folder"]
-    return state_hash(ledger), conservation(ledger), known_arrivals(ledger, keys), cycle_versions(ledger, "r", NOON)
+    return (
+        state_hash(ledger), conservation(ledger), tallies(ledger), known_arrivals(ledger, keys),
+        cycle_versions(ledger, "r", NOON),
+    )  # fmt: skip
 
 
 def test_a_lost_ledger_comes_back(
@@ -206,7 +217,7 @@ def test_what_newer_programs_told_is_counted(ledger: Ledger, folders: Folders) -
 class TestPrune:
     def aged(self, folders: Folders, day: str) -> Path:
         """Pretend that today's journal was written on another day."""
-        (path,) = [path for path in day_files(journal_folder(folders[0])) if path.stem > "20210101"]
+        path = day_files(journal_folder(folders[0]))[-1]
         return path.rename(path.with_name(f"{day}.jsonl"))
 
     def test_a_pruned_journal_still_rebuilds_the_same(
@@ -224,6 +235,38 @@ class TestPrune:
         rebuilt = again(new_url(kind), folders)
         assert everything(rebuilt) == everything(journaled)
         assert conservation(rebuilt).holds
+        rebuilt.engine.dispose()
+
+    def test_tallies_outlive_the_days_that_told_them(
+        self, journaled: Ledger, kind: str, new_url: Callable[[str], str], folders: Folders
+    ) -> None:
+        record_file(journaled, ROW)
+        refuse(journaled)
+        assert expire_files(journaled, NOON + timedelta(days=1)) == [ROW.sha256]
+        self.aged(folders, "20200614")
+        refuse(journaled, NOON + timedelta(days=1))
+        self.aged(folders, "20200615")
+        cut = NOON + timedelta(days=9)  # nothing is left to expire but a refusal, and nobody expires it first
+        assert len(prune_journal(journaled, cut)) == 2
+        assert tallies(journaled) == {"stored": 1, "quarantined": 2}
+        assert prune_journal(journaled, cut) == []
+        rebuilt = again(new_url(kind), folders)
+        assert everything(rebuilt) == everything(journaled)
+        assert conservation(rebuilt).received == 3
+        rebuilt.engine.dispose()
+
+    def test_no_day_goes_before_an_older_one(
+        self, journaled: Ledger, kind: str, new_url: Callable[[str], str], folders: Folders
+    ) -> None:
+        record_file(journaled, ROW)
+        refuse(journaled, NOON + timedelta(days=3650))  # a clock that was ahead
+        self.aged(folders, "20200612")
+        expire_files(journaled, NOON + timedelta(days=1))  # is told in the next day's file
+        self.aged(folders, "20200614")
+        assert prune_journal(journaled, NOON + timedelta(days=9)) == []
+        rebuilt = again(new_url(kind), folders)
+        assert find_file(rebuilt, ROW.sha256) is None
+        assert everything(rebuilt) == everything(journaled)
         rebuilt.engine.dispose()
 
     def test_a_late_refusal_keeps_its_day(self, journaled: Ledger, folders: Folders) -> None:

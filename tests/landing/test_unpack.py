@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import os
+import struct
 import subprocess
 import sys
 import zipfile
@@ -15,15 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wxcore.errors import LimitError, ReadError, Reason
+from wxcore.landing import unpack as unpacking
 from wxcore.landing.unpack import unpack, unpack_bytes
 
 ROOT = Path(__file__).parent.parent.parent
 RANDOM = bytes(range(256)) * 40 + os.urandom(300_000)
 
 
-def zipped(*members: bytes) -> bytes:
+def zipped(*members: bytes, method: int = zipfile.ZIP_DEFLATED, comment: bytes = b"") -> bytes:
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(out, "w", method) as archive:
+        archive.comment = comment
         for number, data in enumerate(members):
             archive.writestr(f"{number}.bin", data)
     return out.getvalue()
@@ -94,6 +97,14 @@ def test_a_truncated_stream_keeps_its_good_beginning(compress: object, name: str
     assert found.compression == name
     assert 900_000 < len(found.data) < len(many)
     assert many.startswith(found.data)
+
+
+@pytest.mark.parametrize("split", range(1, 12))
+def test_streams_in_reads_of_any_length(split: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpacking, "BLOCK_IN", split)
+    for codec in (bz2, gzip):
+        found = unpack_bytes(b"".join(codec.compress(part) for part in (b"one", b"two", b"three")), "x")
+        assert (found.data, found.complete) == (b"onetwothree", True)
 
 
 def test_damage_behind_a_stream_is_not_complete() -> None:
@@ -186,6 +197,62 @@ def test_peak_memory_stays_under_the_cap_and_64_mib(megabytes: int, refused: boo
     said, peak = done.stdout.split()
     assert said == ("TOO_LARGE" if refused else str(megabytes * 2**20))
     assert int(peak) <= cap + 64 * 2**20
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_zips_whose_method_has_no_bounded_read_are_refused(method: int) -> None:
+    data = zipped(bytes(64 * 2**20), method=method)
+    with pytest.raises(ReadError) as caught:
+        unpack_bytes(data, "x")
+    assert caught.value.reason == Reason.UNSUPPORTED
+    assert reason_of(data[:60] + b"\xff" * 20 + data[80:]) in {Reason.UNSUPPORTED, Reason.BAD_COMPRESSION}
+
+
+@pytest.mark.parametrize("comment", [b"", b"made by hand", b"c" * 65_535])
+def test_zips_that_are_stored_or_have_a_comment(comment: bytes) -> None:
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        assert unpack_bytes(zipped(RANDOM, method=method, comment=comment), "x").data == RANDOM
+    many = zipped(*[b"x"] * 101, comment=comment)
+    assert reason_of(many) == Reason.TOO_LARGE
+    assert reason_of(zipped(*[b"x"] * 100, comment=comment)) == Reason.UNSUPPORTED
+
+
+def test_a_zip_that_says_more_in_its_zip64_than_in_its_end() -> None:
+    data = zipped(RANDOM)
+    end = data[-22:]
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, 0, 1)
+    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 10**6, 10**6, 47 * 10**6, 30)
+    assert reason_of(data[:-22] + record + locator + end) == Reason.TOO_LARGE
+
+
+def test_a_zip_whose_member_lies_beyond_its_end() -> None:
+    data = bytearray(zipped(RANDOM))
+    struct.pack_into("<L", data, data.rindex(b"PK\1\2") + 42, len(data) - 10)
+    assert reason_of(bytes(data)) == Reason.BAD_COMPRESSION
+
+
+@pytest.mark.parametrize("codec", [bz2, gzip])
+def test_streams_are_counted(codec: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpacking, "MAX_STREAMS", 20)
+    one = codec.compress(b"1")  # type: ignore[attr-defined]
+    assert unpack_bytes(one * 20, "x").data == b"1" * 20
+    assert reason_of(one * 21) == Reason.TOO_LARGE
+
+
+@pytest.mark.parametrize("data", [RANDOM, bz2.compress(RANDOM), gzip.compress(RANDOM), zipped(RANDOM)])
+def test_a_disk_that_fails_says_nothing_about_the_bytes(
+    data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class BadSector(io.FileIO):
+        def read(self, size: int = -1) -> bytes:
+            if self.tell() > 0:
+                raise OSError(5, "Input/output error")
+            return super().read(size if size > 0 else 16)
+
+    (path := tmp_path / "x").write_bytes(data)
+    monkeypatch.setattr(unpacking, "open_regular", lambda _: (BadSector(path), len(data)))
+    with pytest.raises(OSError, match="Input/output"):
+        unpack(path)
 
 
 def test_a_real_volume(radar_data: Path) -> None:

@@ -82,7 +82,6 @@ class TestCheck:
         assert "is not the ledger's" in fault.en
         assert "不一致" in fault.zh
 
-    @pytest.mark.xfail(strict=True, reason="maintain._check_cycles: raises what a damaged archive raises")
     def test_a_damaged_archive(self, home: Home, built: Built) -> None:
         for name in built.touched:
             if "/chunks/" in name:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.tiny import NOW, Built
-from wxcore.landing.ledger import Source
+from wxcore.landing.ledger import Conservation, Source, conservation
 from wxcore.pipeline.catchup import BACK
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.ingest import Offered, take_in
@@ -35,10 +35,14 @@ def test_silent_after_two_intervals_past_a_scan() -> None:
     assert (found.source, found.newest, found.age_min) == ("volume b", past.newest, 18)
 
 
+def counted(home: Home) -> Conservation:
+    return conservation(home.ledger())
+
+
 def test_what_it_says(home: Home, built: Built) -> None:
     (extra := home.root.parent / "extra.bin").write_bytes(b"new")
     take_in([Offered(built.files[0]), Offered(extra)], home, built.region, home.ledger(), NOW)
-    found = write_status(home, home.ledger(), NOW, paused=True, running=built.times[-1])
+    found = write_status(home, home.ledger(), NOW, counts=counted(home), paused=True, running=built.times[-1])
     told = json.loads(home.status.read_text())
     assert [item.name for item in found] == [f"volume {radar.id}" for radar in built.region.radars]
     assert (told["time"], told["running"], told["paused"]) == (iso(NOW), iso(built.times[-1]), True)
@@ -54,17 +58,19 @@ def test_what_it_says(home: Home, built: Built) -> None:
 def test_who_is_silent_and_who_is_forgotten(home: Home, built: Built) -> None:
     ledger = home.ledger()
     newest = built.times[-1] - CYCLE + 20 * SECOND
-    write_status(home, ledger, newest + SILENT_AFTER + SECOND, paused=False, running=None)
+    write_status(home, ledger, newest + SILENT_AFTER + SECOND, counts=counted(home), paused=False, running=None)
     told = json.loads(home.status.read_text())
     assert told["silent"] == [{"source": f"volume {built.region.radars[0].id}", "age_min": 18}]
     assert told["running"] is None
-    assert write_status(home, ledger, newest + BACK + 60 * SECOND, paused=False, running=None) == []
+    assert (
+        write_status(home, ledger, newest + BACK + 60 * SECOND, counts=counted(home), paused=False, running=None) == []
+    )
     assert json.loads(home.status.read_text())["silent"] == []
 
 
 def test_it_is_replaced_whole(home: Home, built: Built) -> None:
-    write_status(home, home.ledger(), NOW, paused=False, running=None)
+    write_status(home, home.ledger(), NOW, counts=counted(home), paused=False, running=None)
     inode = home.status.stat().st_ino
-    write_status(home, home.ledger(), NOW + SECOND, paused=False, running=None)
+    write_status(home, home.ledger(), NOW + SECOND, counts=counted(home), paused=False, running=None)
     assert home.status.stat().st_ino != inode, "written beside it and renamed"
     assert [path.name for path in home.root.glob("*status*")] == ["status.json"]

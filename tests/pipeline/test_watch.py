@@ -17,13 +17,14 @@ from wxcore.errors import WxcoreError
 from wxcore.landing.arrivals import poll
 from wxcore.landing.ledger import conservation, cycle_versions, find_cycle, find_file, pending_count, warnings_before
 from wxcore.landing.space import RESERVE, Room
-from wxcore.pipeline import cycle
+from wxcore.pipeline import cycle, watch_cycles
 from wxcore.pipeline import watch as watch_module
 from wxcore.pipeline.catchup import BACK, CUT_OFF, PATIENCE, RERUN_EVERY, stale_cycles
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.ingest import Offered, take_in
 from wxcore.pipeline.status import SILENT_AFTER
-from wxcore.pipeline.watch import ATTEMPTS, Plan, Told, watch
+from wxcore.pipeline.watch import Plan, watch
+from wxcore.pipeline.watch_cycles import ATTEMPTS, Told
 from wxcore.region import Region
 from wxcore.times import CYCLE, iso
 
@@ -211,7 +212,7 @@ def test_a_cycle_that_fails_is_tried_so_often_and_not_for_ever(
 ) -> None:
     calls: list[datetime] = []
     broken = WxcoreError("the sky has fallen", "天塌了")
-    monkeypatch.setattr(watch_module, "run_cycle", failing(broken, calls))
+    monkeypatch.setattr(watch_cycles, "run_cycle", failing(broken, calls))
     clock = Clock(START + PATIENCE)
     with watched(folder, home, region, clock) as here:
         deliver(scene[0][:1], folder)
@@ -236,7 +237,7 @@ def test_one_failing_cycle_does_not_stop_the_others(
             raise WxcoreError("no", "否")
         return cycle.run_cycle(home, region, when, **words)
 
-    monkeypatch.setattr(watch_module, "run_cycle", run_cycle)
+    monkeypatch.setattr(watch_cycles, "run_cycle", run_cycle)
     deliver([path for paths in scene for path in paths], folder)
     told = watch_once(folder, home, region, START + 2 * CYCLE)
     assert set(cycles(told)) == {START, START + 2 * CYCLE}

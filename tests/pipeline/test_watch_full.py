@@ -14,12 +14,12 @@ from wxcore.archive.read import list_cycles
 from wxcore.errors import ArchiveError, LedgerError
 from wxcore.landing.ledger import pending_count
 from wxcore.landing.space import RESERVE, free_reserve
-from wxcore.pipeline import cycle
+from wxcore.pipeline import cycle, watch_cycles
 from wxcore.pipeline import watch as watch_module
 from wxcore.pipeline.catchup import PATIENCE, RERUN_EVERY
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.ingest import take_in
-from wxcore.pipeline.watch import ATTEMPTS
+from wxcore.pipeline.watch_cycles import ATTEMPTS
 from wxcore.region import Region
 from wxcore.times import iso
 
@@ -93,7 +93,6 @@ class TestDiskFull:
             here.until(lambda: self.calls > 5)
         assert (len(here.of("paused")), len(here.of("resumed"))) == (1, 0)
 
-    @pytest.mark.xfail(strict=True, reason="watch._watch: an error in a look ends it before status.json is written")
     def test_its_heart_goes_on(self, home: Home, folder: Path, region: Region, scene: Scene) -> None:
         clock = Clock(START + PATIENCE)
         with watched(folder, home, region, clock) as here:
@@ -117,7 +116,6 @@ class TestDiskFull:
                 here.until(lambda files=files: len(here.of("file")) == files)  # type: ignore[misc]
         assert len(here.of("paused")) == 2
 
-    @pytest.mark.xfail(strict=True, reason="watch._finished: a full disk counts as the cycle's own failure")
     def test_cycles_that_found_no_room_are_run_when_there_is(
         self, home: Home, folder: Path, region: Region, scene: Scene, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -130,7 +128,7 @@ class TestDiskFull:
                 raise ArchiveError("tiny: the archive cannot be written (No space left on device)", "tiny：磁盘已满")
             return cycle.run_cycle(home, region, when, **words)
 
-        monkeypatch.setattr(watch_module, "run_cycle", run_cycle)
+        monkeypatch.setattr(watch_cycles, "run_cycle", run_cycle)
         clock = Clock(START + PATIENCE)
         with watched(folder, home, region, clock) as here:
             deliver(scene[0], folder)

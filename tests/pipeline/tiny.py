@@ -14,6 +14,8 @@ from wxcore.archive import place
 from wxcore.pipeline.cycle import run_cycle
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.ingest import ingest
+from wxcore.pipeline.report import publish
+from wxcore.pipeline.result import RunResult
 from wxcore.region import Region
 from wxcore.times import CYCLE
 
@@ -67,7 +69,8 @@ def build(folder: Path) -> Built:
         for when in times:
             if when == times[-1]:
                 shutil.copytree(home.root, folder / "before")
-            run_cycle(home, region, when)
+            cycle = run_cycle(home, region, when)
+            publish(home, region, RunResult(region.id, cycle.inputs, (cycle,)), report=False)
     old, new = files_of(folder / "before" / "archive"), files_of(home.root / "archive")
     touched = tuple(sorted(name for name, content in new.items() if old.get(name) != content))
     expected = state(home, region.id, files)

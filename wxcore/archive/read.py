@@ -1,7 +1,7 @@
 """Open the archive: now, or as it was known at a time (no look-ahead)."""
 
 import json
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import icechunk
@@ -106,6 +106,18 @@ def list_fingerprints(root: Root, region: str) -> dict[datetime, str]:
         for when in _written(group, day):
             found[when] = str(json.loads(str(texts[layout.slot_of(when).index]))[FINGERPRINT])
     return found
+
+
+def list_views(root: Root, region: str) -> set[date]:
+    """UTC days that have their view (compact.py), whether or not their cubes are still there."""
+    if not has_archive(place_of(root, region)):
+        return set()
+    group = _root_group(open_session(root, region, None))
+    if group is None or layout.VIEWS not in group:
+        return set()
+    views = group[layout.VIEWS]
+    assert isinstance(views, zarr.Group)
+    return {datetime.strptime(f"{name}+0000", "%Y%m%d%z").date() for name in views.group_keys()}
 
 
 def read_text(root: Root, region: str, when: datetime, name: str, *, as_of: datetime | None = None) -> str | None:

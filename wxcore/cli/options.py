@@ -8,8 +8,8 @@ import typer
 from wxcore.cli.show import SCREEN, say
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.recover import recover_home
-from wxcore.region import Region, load_region
-from wxcore.settings import home_at, load_settings
+from wxcore.region import Region
+from wxcore.settings import home_at, region_at
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable report on stdout. 输出 JSON")]
 Lang = Annotated[str, typer.Option("--lang", help="zh or en; WXCORE_LANG, else the locale. 语言")]
@@ -19,7 +19,7 @@ Out = Annotated[Path | None, typer.Option("--out", help="Where archive, ledger a
 
 def region_of(region_id: str) -> Region:
     """The region asked for, else the settings'."""
-    return load_region(region_id or load_settings().region)
+    return region_at(region_id)
 
 
 def whole_home(out: Path | None, region: Region, lang: str) -> Home:

@@ -3,6 +3,7 @@
 import json
 import signal
 import threading
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,8 @@ from wxcore.cli.options import Json, Lang, Out, RegionId, home_of, region_of
 from wxcore.cli.show import SCREEN, say
 from wxcore.landing.arrivals import beneath
 from wxcore.pipeline.catchup import BACK
-from wxcore.pipeline.watch import POLL_S, Plan, Told, watch
+from wxcore.pipeline.watch import POLL_S, Plan, watch
+from wxcore.pipeline.watch_cycles import Told
 from wxcore.settings import language, load_settings
 
 STYLES = {"failed": "bold red", "paused": "bold red", "silent": "bold yellow", "cycle": "bold", "recovered": "yellow"}
@@ -54,11 +56,13 @@ def watch_command(
         signal.signal(number, lambda *_: stop.set())
 
     def tell(told: Told) -> None:
-        if as_json:
-            line = {"event": told.kind, "message": say(lang, told.en, told.zh), **told.data}
-            typer.echo(json.dumps(line, ensure_ascii=False))
-        else:
-            SCREEN.print(say(lang, told.en, told.zh), style=STYLES.get(told.kind), markup=False)
+        with suppress(OSError):  # a screen or a log that takes no more does not end the watch
+            if as_json:
+                line = {"event": told.kind, "message": say(lang, told.en, told.zh), **told.data}
+                typer.echo(json.dumps(line, ensure_ascii=False))
+            else:
+                SCREEN.print(say(lang, told.en, told.zh), style=STYLES.get(told.kind), markup=False)
 
     plan = Plan(folders, poll_s, timedelta(hours=back_h), until_idle)
-    watch(plan, home, region_of(region), tell=tell, stop=stop)
+    if not watch(plan, home, region_of(region), tell=tell, stop=stop):
+        raise typer.Exit(1)

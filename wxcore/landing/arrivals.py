@@ -180,6 +180,11 @@ def outside(path: Path, roots: Sequence[Path]) -> ReadError:
     )
 
 
+def refusal_key(path: Path, reason: Reason) -> str:
+    """What the ledger remembers the refusal of a path by that holds no file, so that it is entered once (hex)."""
+    return hashlib.sha256(b"refused\0" + os.fsencode(path) + b"\0" + str(reason).encode()).hexdigest()
+
+
 def arrival_of(path: Path) -> Arrived | None:
     """The file as `poll` would hand it out, complete or not; None where it is no regular file."""
     real = os.path.realpath(path)

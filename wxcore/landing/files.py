@@ -11,6 +11,14 @@ from wxcore.errors import ReadError, Reason
 MAX_NAME_SHOWN = 255
 """Characters of a name that messages and the ledger keep (NAME_MAX of Linux file systems)."""
 
+MAX_TEXT_SHOWN = 4000
+"""Characters of a message that are kept: a header may hold megabytes where it should hold five letters."""
+
+OUR_TROUBLE = frozenset({
+    errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EAGAIN, errno.ENOSPC, errno.EDQUOT,
+})  # fmt: skip
+"""What the system refuses for want of means or because a disk fails: it says nothing about a file's bytes."""
+
 
 def display_name(name: str) -> str:
     """A file's base name as data that is safe to store and show.
@@ -18,9 +26,23 @@ def display_name(name: str) -> str:
     Undecodable bytes, control characters, line breaks and bidirectional overrides come out escaped (`\\xff`,
     `\\x0a`, `\\u202e`); the folder part is dropped; very long names are cut. Never use the result as a path.
     """
-    base = name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    shown = "".join(character if character.isprintable() else _escape(character) for character in base)
-    return shown if len(shown) <= MAX_NAME_SHOWN else shown[: MAX_NAME_SHOWN - 1] + "…"
+    return _shown(name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1], MAX_NAME_SHOWN)
+
+
+def display_text(text: str) -> str:
+    """Text that may hold what came out of a file, as one line that is safe to store and show; escaped as names are."""
+    return _shown(text, MAX_TEXT_SHOWN)
+
+
+def _shown(text: str, limit: int) -> str:
+    cut = text[: limit + 1]
+    shown = "".join(character if character.isprintable() else _escape(character) for character in cut)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def is_our_trouble(error: BaseException) -> bool:
+    """Is it an error of the system (OUR_TROUBLE), after which the same file may well be readable?"""
+    return isinstance(error, OSError) and error.errno in OUR_TROUBLE
 
 
 def _escape(character: str) -> str:
@@ -41,6 +63,7 @@ def open_regular(path: Path, *, follow_links: bool = True) -> tuple[BinaryIO, in
     Raises:
         ReadError: NOT_FOUND, IS_DIRECTORY, NOT_A_FILE (device, pipe, socket, or no permission), EMPTY, or
             OUTSIDE_ROOT (a link that must not be followed).
+        OSError: OUR_TROUBLE.
     """
     name = display_name(os.fspath(path))
     # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
@@ -48,6 +71,8 @@ def open_regular(path: Path, *, follow_links: bool = True) -> tuple[BinaryIO, in
     try:
         descriptor = os.open(path, flags)
     except (OSError, ValueError) as cause:
+        if is_our_trouble(cause):
+            raise
         if not follow_links and isinstance(cause, OSError) and cause.errno == errno.ELOOP:
             raise link_refused(name) from cause
         raise _refusal(path, name, cause) from cause

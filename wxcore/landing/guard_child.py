@@ -4,9 +4,11 @@ A job is two pickles: the limits, then (function, arguments). The answer is two 
 of it. Limits None: the function's module is only imported and made ready, and nothing is answered.
 """
 
+import errno
 import os
 import pickle
 import resource
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -15,9 +17,13 @@ from typing import Any, BinaryIO
 from wxcore.errors import WxcoreError
 
 STARTED = "started"
-DONE, RAISED, FAILED, EXHAUSTED = "done", "raised", "failed", "exhausted"
-"""Tags of an answer: a result; a WxcoreError; any other exception, as text; out of memory, after which the child is
-not used again."""
+DONE, RAISED, FAILED, EXHAUSTED, TROUBLE = "done", "raised", "failed", "exhausted", "trouble"
+"""Tags of an answer: a result; a WxcoreError; any other exception, as text; out of memory; and (errno, text) of what
+the system refused, which is no fault of the job. After the last two the child is not used again."""
+
+REFUSED = frozenset({errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOSPC, errno.EDQUOT})
+"""Errors of the system that no bytes can provoke. ENOMEM and EAGAIN are not among them: the limits of a job make
+those, where it asks for too much."""
 
 GRACE_S = 5.0
 """The child ends itself this long after its limit: where the parent was killed, nobody else would."""
@@ -29,8 +35,18 @@ FAILURES = (
 """What a parser raises on hostile bytes. Anything else ends the child, and the parent tells a crash."""
 
 
-def main() -> None:
-    """Serve jobs until the pipe closes. Standard output becomes standard error, so a chatty parser harms nobody."""
+def main(folder: str) -> None:
+    """Serve jobs until the pipe closes, then delete `folder`, which is this child's for temporary files.
+
+    Standard output becomes standard error, so a chatty parser harms nobody.
+    """
+    try:
+        _serve_all()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # where the parent was killed, nobody else would
+
+
+def _serve_all() -> None:
     jobs = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -64,13 +80,16 @@ def _serve(
     pickle.dump(STARTED, answers)
     answers.flush()
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, hard))
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes if hard < 0 else min(memory_bytes, hard), hard))
     signal.setitimer(signal.ITIMER_REAL, wall_s + GRACE_S)
     answer: tuple[str, Any]
     try:
         answer = (DONE, function(*arguments))
     except WxcoreError as error:
         answer = (RAISED, error)
+    except OSError as error:
+        text = f"{type(error).__name__}: {error}"
+        answer = (TROUBLE, (error.errno, text)) if error.errno in REFUSED else (FAILED, text)
     except FAILURES as error:
         answer = (FAILED, f"{type(error).__name__}: {error}")
     except MemoryError:
@@ -78,8 +97,3 @@ def _serve(
     pickle.dump(answer, answers, protocol=pickle.HIGHEST_PROTOCOL)
     answers.flush()
     signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-if __name__ == "__main__":
-    main()
-    sys.exit(0)

@@ -3,6 +3,7 @@
 A batch shares its folder syncs: every file is synced, then all are renamed, then each touched folder is synced once.
 """
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from wxcore.errors import LimitError, ReadError, Reason
+from wxcore.landing.arrivals import Arrived, beneath, outside
 from wxcore.landing.files import display_name, open_regular, sync_folder
 from wxcore.landing.unpack import CAP_BYTES
 
@@ -22,6 +24,9 @@ INCOMING = "incoming"
 """Folder of files that are being copied; what a crash leaves there was never landed and may be deleted."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+WITHOUT_MEANS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""Why no file at all can be opened; other trouble is that of one source's disk or share."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,15 @@ class Landed:
 
 
 @dataclass(frozen=True)
+class _Source:
+    """How sources are opened: see `land_batch`."""
+
+    cap_bytes: int
+    follow_links: bool
+    roots: Sequence[Path]
+
+
+@dataclass(frozen=True)
 class _Copied:
     """A synced copy that is not in its place yet; `temporary` is None where the bytes are there already."""
 
@@ -62,10 +76,10 @@ def land(path: Path, landing_root: Path, *, cap_bytes: int = CAP_BYTES, follow_l
         follow_links: False where a symbolic link is refused (watched folders, where others put the names).
 
     Raises:
-        ReadError: NOT_FOUND, IS_DIRECTORY, NOT_A_FILE, EMPTY, OUTSIDE_ROOT, or STILL_WRITTEN where the file changed
-            while it was copied; nothing is kept of it.
+        ReadError: NOT_FOUND (absent, or its disk does not give it now), IS_DIRECTORY, NOT_A_FILE, EMPTY,
+            OUTSIDE_ROOT, or STILL_WRITTEN where the file changed while it was copied; nothing is kept of it.
         LimitError: TOO_LARGE, more than `cap_bytes`; nothing is kept of it.
-        OSError: we cannot write (disk full); nothing is kept of it.
+        OSError: we cannot write (disk full), or open no file (too many are open); nothing is kept of it.
     """
     (landed,) = land_batch([path], landing_root, cap_bytes=cap_bytes, follow_links=follow_links)
     if isinstance(landed, ReadError):
@@ -74,21 +88,35 @@ def land(path: Path, landing_root: Path, *, cap_bytes: int = CAP_BYTES, follow_l
 
 
 def land_batch(
-    paths: Sequence[Path], landing_root: Path, *, cap_bytes: int = CAP_BYTES, follow_links: bool = True
+    paths: Sequence[Path],
+    landing_root: Path,
+    *,
+    seen: Sequence[Arrived | None] = (),
+    cap_bytes: int = CAP_BYTES,
+    follow_links: bool = True,
+    roots: Sequence[Path] = (),
 ) -> list[Landed | ReadError]:
     """Land many files as `land` does; all are durable when this returns.
+
+    Args:
+        seen: for each path the state in which it was found complete: in any other it is STILL_WRITTEN. None, or no
+            sequence at all: as it is.
+        roots: folders that the opened files must lie in, links followed (OUTSIDE_ROOT otherwise); empty: anywhere.
 
     Returns:
         for each path what was landed, or why it was not: one bad file never stops the others.
 
     Raises:
-        OSError: we cannot write (disk full). No temporary file is left; what is in its place already stays there, and
-            the whole batch can be offered again.
+        OSError: we cannot write (disk full), or open no file (too many are open). No temporary file is left; what is in
+            its place already stays there, and the whole batch can be offered again.
     """
     copies: list[_Copied | ReadError] = []
+    source, states = _Source(cap_bytes, follow_links, roots), seen or [None] * len(paths)
     try:
         # extend keeps what was copied before one fails
-        copies.extend(_copy_synced(path, landing_root, cap_bytes, follow_links=follow_links) for path in paths)
+        copies.extend(
+            _copy_synced(path, state, landing_root, source) for path, state in zip(paths, states, strict=True)
+        )
         return _place(copies, landing_root)
     except BaseException:
         for copied in copies:
@@ -120,15 +148,15 @@ def clean_incoming(landing_root: Path, older_than_s: float) -> int:
     return count
 
 
-def _copy_synced(path: Path, landing_root: Path, cap: int, *, follow_links: bool) -> _Copied | ReadError:
+def _copy_synced(path: Path, seen: Arrived | None, landing_root: Path, how: _Source) -> _Copied | ReadError:
     """The bytes in `incoming/`, synced, unless they are in the tree already.
 
     Raises:
-        OSError: we cannot write.
+        OSError: we cannot write, or open no file.
     """
     name = display_name(os.fspath(path))
     try:
-        source, _ = open_regular(path, follow_links=follow_links)
+        source = _open(path, seen, name, how)
     except ReadError as error:
         return error
     incoming = landing_root / INCOMING
@@ -141,7 +169,7 @@ def _copy_synced(path: Path, landing_root: Path, cap: int, *, follow_links: bool
         try:
             with os.fdopen(descriptor, "wb") as target:
                 before = os.fstat(source.fileno())
-                sha256, size = _copy(source, target, cap, name)
+                sha256, size = _copy(source, target, how.cap_bytes, name)
                 _check_unchanged(before, os.fstat(source.fileno()), size, name)
                 final = landed_path(landing_root, sha256)
                 keep = not _is_here(final, size)
@@ -161,8 +189,55 @@ def _copy_synced(path: Path, landing_root: Path, cap: int, *, follow_links: bool
     return _Copied(Landed(sha256, size, name, final, keep, _published(before)), copied if keep else None)
 
 
+def _open(path: Path, seen: Arrived | None, name: str, how: _Source) -> BinaryIO:
+    """The source, which is what was looked at: the names on the way to it may have been changed since.
+
+    Raises:
+        ReadError: it is not, or cannot be opened.
+        OSError: WITHOUT_MEANS.
+    """
+    try:
+        source, _ = open_regular(path, follow_links=how.follow_links)
+    except OSError as cause:
+        if cause.errno in WITHOUT_MEANS:
+            raise
+        raise _unreadable(name, cause) from cause
+    try:
+        if how.roots and not beneath(_opened_path(source, path), how.roots):
+            raise outside(path, how.roots)
+        if seen is not None:
+            now = os.fstat(source.fileno())
+            if (seen.size, seen.mtime_ns, seen.inode) != (now.st_size, now.st_mtime_ns, now.st_ino):
+                raise _changed(name, seen.size, now.st_size)
+    except BaseException:
+        source.close()
+        raise
+    return source
+
+
+def _opened_path(source: BinaryIO, path: Path) -> Path:
+    """Where the opened file lies; where the system does not say (no /proc), where its path leads to now."""
+    try:
+        return Path(f"/proc/self/fd/{source.fileno()}").readlink()
+    except OSError:
+        return path
+
+
 def _is_here(final: Path, size: int) -> bool:
-    return final.is_file() and final.stat().st_size == size
+    """Are these bytes in their place, whole? What the disk has spoilt or does not give is not.
+
+    That takes a read of what is offered twice; only so can a damaged file be mended by offering it again.
+    """
+    try:
+        with final.open("rb") as file:
+            whole = os.fstat(file.fileno()).st_size == size
+            return whole and hashlib.file_digest(file, "sha256").hexdigest() == final.name
+    except FileNotFoundError:
+        return False
+    except OSError as cause:
+        if cause.errno in WITHOUT_MEANS:
+            raise
+        return False
 
 
 def _copy(source: BinaryIO, target: BinaryIO, cap: int, name: str) -> tuple[str, int]:
@@ -184,21 +259,28 @@ def _read(source: BinaryIO, name: str) -> bytes:
     try:
         return source.read(BLOCK)
     except OSError as cause:  # of the source alone: a full disk of ours is another matter
-        raise ReadError(
-            Reason.NOT_A_FILE,
-            f"{name}: cannot be read ({cause}): check the disk or share that it is on",
-            f"{name}：无法读取（{cause}），请检查其所在磁盘或共享目录",
-        ) from cause
+        raise _unreadable(name, cause) from cause
+
+
+def _unreadable(name: str, cause: OSError) -> ReadError:
+    return ReadError(
+        Reason.NOT_FOUND,
+        f"{name}: cannot be read now ({cause}): check the disk or share that it is on, and offer it again",
+        f"{name}：暂时无法读取（{cause}），请检查其所在磁盘或共享目录，然后重新导入",
+    )
 
 
 def _check_unchanged(before: os.stat_result, after: os.stat_result, size: int, name: str) -> None:
-    if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns) and size == after.st_size:
-        return
-    raise ReadError(
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or size != after.st_size:
+        raise _changed(name, before.st_size, after.st_size)
+
+
+def _changed(name: str, before: int, after: int) -> ReadError:
+    return ReadError(
         Reason.STILL_WRITTEN,
-        f"{name}: changed while it was copied ({before.st_size} bytes before, {after.st_size} after): "
+        f"{name}: changed since it was looked at ({before} bytes before, {after} after): "
         "it is still being written, and is taken when it is complete",
-        f"{name}：复制过程中发生变化（之前 {before.st_size} 字节，之后 {after.st_size} 字节），仍在写入，完整后再接收",
+        f"{name}：接收过程中发生变化（之前 {before} 字节，之后 {after} 字节），仍在写入，完整后再接收",
     )
 
 

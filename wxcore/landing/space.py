@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from wxcore.landing.guard import GuardError
+
 RESERVE = "reserve"
 """Name of the file, in the home."""
 
@@ -124,7 +126,10 @@ def _too_little(root: Path, free: str, needed: str, unit: str) -> tuple[str, str
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether an error, or one that caused it, says that there is no space (disk, quota, or limit of file size)."""
+    """Whether an error, or one that caused it, says that there is no space (disk, quota, or limit of file size).
+
+    What caused a GuardError does not count: that is the disk of temporary files.
+    """
     return any(_says_full(one) for one in _chain(error))
 
 
@@ -145,5 +150,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         if isinstance(one, BaseException) and id(one) not in seen:
             seen.add(id(one))
             yield one
+            if isinstance(one, GuardError):
+                continue
             members = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
             waiting += [getattr(one, "orig", None), one.__cause__, one.__context__, *members]

@@ -2,6 +2,7 @@
 
 import bz2
 import io
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from wxcore.errors import LimitError, ReadError, Reason
-from wxcore.landing.files import display_name, open_regular
+from wxcore.landing.files import display_name, is_our_trouble, open_regular
 
 CAP_BYTES = 256 * 2**20
 """Most bytes that a file may hold after decompression (RELIABILITY.md A4, radar)."""
@@ -19,7 +20,18 @@ RATIO_CAP = 1000
 """Most bytes out per byte in, once RATIO_FREE_BYTES are out (RELIABILITY.md A4)."""
 
 RATIO_FREE_BYTES = 2**20
-BLOCK_IN, BLOCK_OUT = 2**20, 4 * 2**20
+BLOCK_IN, BLOCK_OUT = 2**16, 4 * 2**20
+"""Bytes that are read, and that are decompressed, at a time. What is read beyond the end of a stream is copied."""
+
+MAX_STREAMS = 10_000
+"""Most streams of bz2 or gzip in a row: bgzip, which makes the smallest, needs 4,096 for CAP_BYTES."""
+
+MAX_MEMBERS, MAX_DIRECTORY_BYTES = 100, 2**16
+"""Most entries of a zip, folders among them, and most bytes of its directory: it should hold one file."""
+
+ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""The methods that are read in pieces; bz2 and LZMA would put out a whole member at a time."""
+
 NESTED_LAYERS = 2
 """Compression inside compression: one more layer, such as bz2 inside gzip; a third is refused."""
 
@@ -52,6 +64,7 @@ def unpack(path: Path, *, name: str = "", cap_bytes: int = CAP_BYTES, ratio_cap:
         ReadError: NOT_FOUND, IS_DIRECTORY, NOT_A_FILE, EMPTY, BAD_COMPRESSION, UNSUPPORTED (zip with several
             members or a password), TRUNCATED where nothing at all could be decompressed.
         LimitError: TOO_LARGE.
+        OSError: the system cannot read the file now (`files.OUR_TROUBLE`).
     """
     source, size = open_regular(path)
     with source:
@@ -180,15 +193,23 @@ def _streams(source: BinaryIO, budget: _Budget, stream: _Stream, magic: bytes) -
     blocks = iter(lambda: source.read(BLOCK_IN), b"")
     rest = next(blocks, b"")
     complete = True
-    while True:
+    for _ in range(MAX_STREAMS):
         end = _drain(stream(blocks, rest), out, budget)
         if end is None:
             complete = False
             break
-        rest = end.rest or next(blocks, b"")
+        rest = end.rest
+        while len(rest) < len(magic) and (more := next(blocks, b"")):
+            rest += more
         if not rest.startswith(magic):  # zeros are padding; anything else is damage
             complete = not rest[:TRAILING_LIMIT].strip(b"\0")
             break
+    else:
+        raise LimitError(
+            Reason.TOO_LARGE,
+            f"{budget.name}: more than {MAX_STREAMS} streams of {budget.kind} in a row: not a weather file",
+            f"{budget.name}：连续的 {budget.kind} 压缩流超过 {MAX_STREAMS} 个，不是气象文件",
+        )
     if not complete and out.tell() == 0:
         raise _truncated(budget)
     return out.getvalue(), complete
@@ -202,6 +223,8 @@ def _drain(pieces: Iterator["bytes | _End"], out: io.BytesIO, budget: _Budget) -
             out.write(piece)
             budget.check(out.tell())
     except (OSError, zlib.error, EOFError) as cause:
+        if is_our_trouble(cause):
+            raise
         raise _bad(budget, cause) from cause
     return None
 
@@ -231,24 +254,67 @@ def _gzip_stream(blocks: Iterator[bytes], rest: bytes) -> Iterator["bytes | _End
             return
 
 
+_END = struct.Struct("<4s4H2LH")
+_END_MAGIC, _ZIP64_MAGIC = b"PK\5\6", b"PK\6\7"
+_ZIP64_BYTES, _COMMENT_BYTES = 20, 2**16
+"""End of a zip's directory, the locator that precedes it in a zip64, and how far from the end zipfile looks for it: the
+longest comment, and one more (PKWARE APPNOTE 6.3.9, 4.3.15 and 4.3.16)."""
+
+
 def _zip(source: BinaryIO, budget: _Budget) -> tuple[bytes, bool]:
     out = io.BytesIO()
     try:
+        _check_directory(source, budget)
         with zipfile.ZipFile(source) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]
-            if len(members) != 1 or members[0].flag_bits & 1:
+            if len(members) != 1 or members[0].flag_bits & 1 or members[0].compress_type not in ZIP_METHODS:
                 raise ReadError(
                     Reason.UNSUPPORTED,
-                    f"{budget.name}: zip with {len(members)} files or a password, expected one open file: unzip it",
-                    f"{budget.name}：zip 含 {len(members)} 个文件或有密码，应只含一个文件，请先解压",
+                    f"{budget.name}: zip with {len(members)} files, a password or a rare method, expected one open "
+                    "file, deflated or stored: unzip it",
+                    f"{budget.name}：zip 含 {len(members)} 个文件、有密码或压缩方法少见，"
+                    "应只含一个 deflate 或未压缩的文件，请先解压",
                 )
             with archive.open(members[0]) as member:
                 while block := member.read(BLOCK_OUT):
                     out.write(block)
                     budget.check(out.tell())
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError) as cause:
+    except (
+        zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, NotImplementedError, ValueError,
+    ) as cause:  # fmt: skip
+        if is_our_trouble(cause):
+            raise
         raise _bad(budget, cause) from cause
     return out.getvalue(), True
+
+
+def _check_directory(source: BinaryIO, budget: _Budget) -> None:
+    """Look at what the end of the directory declares, before zipfile reads all of it into memory.
+
+    Raises:
+        LimitError: TOO_LARGE.
+        BadZipFile: there is no end.
+    """
+    size = source.seek(0, io.SEEK_END)
+    source.seek(max(0, size - _END.size - _COMMENT_BYTES - _ZIP64_BYTES))
+    tail = source.read()
+    source.seek(0)
+    # zipfile prefers an end without a comment, so must we
+    bare = len(tail) - _END.size
+    at = bare if tail[max(0, bare) :].startswith(_END_MAGIC) and tail.endswith(b"\0\0") else tail.rfind(_END_MAGIC)
+    if at < 0 or len(tail) - at < _END.size:
+        raise zipfile.BadZipFile("its end is missing")
+    _, _, _, _, members, directory_bytes, _, _ = _END.unpack_from(tail, at)
+    zip64 = tail[max(0, at - _ZIP64_BYTES) : at].startswith(_ZIP64_MAGIC)
+    if zip64 or members > MAX_MEMBERS or directory_bytes > MAX_DIRECTORY_BYTES:
+        found = "zip64" if zip64 else f"{members} entries, {directory_bytes} bytes of directory"
+        raise LimitError(
+            Reason.TOO_LARGE,
+            f"{budget.name}: zip with {found}, expected one file ({MAX_MEMBERS} entries and {MAX_DIRECTORY_BYTES} "
+            "bytes at most): unzip it",
+            f"{budget.name}：zip 目录过大（{found}），应只含一个文件"
+            f"（最多 {MAX_MEMBERS} 项、{MAX_DIRECTORY_BYTES} 字节），请先解压",
+        )
 
 
 _DECODERS: dict[str, Callable[[BinaryIO, _Budget], tuple[bytes, bool]]] = {"bz2": _bz2, "gzip": _gzip, "zip": _zip}

@@ -102,7 +102,7 @@ def next_cycle(ready: Sequence[Stale], now: datetime) -> Stale | None:
         return None
     newest = ready[-1]
     is_present = newest.time >= latest_cycle(now) - CUT_OFF
-    if is_present and newest.row is None:
+    if newest.time >= latest_cycle(now) and newest.row is None:
         return newest
     if is_present:
         return next(item for item in ready if item.time >= newest.time - HISTORY)
@@ -112,6 +112,17 @@ def next_cycle(ready: Sequence[Stale], now: datetime) -> Stale | None:
             break
         gap.append(item)
     return gap[-1]
+
+
+def is_newest(ledger: Ledger, region: Region, when: datetime) -> bool:
+    """Is no later cycle on record?"""
+    return not cycles_between(ledger, region.id, when + CYCLE)
+
+
+def may_issue(ledger: Ledger, region: Region, when: datetime, now: datetime) -> bool:
+    """May a run of this cycle draft warnings now? Not past the cut-off, and not once a later cycle has drafted:
+    a late file then changes the archive, and warnings by way of the newest cycle only."""
+    return now - when <= CUT_OFF and is_newest(ledger, region, when)
 
 
 def ready(item: Stale, recent_sites: Collection[str], last_run: Mapping[datetime, datetime], now: datetime) -> bool:
@@ -124,7 +135,7 @@ def ready(item: Stale, recent_sites: Collection[str], last_run: Mapping[datetime
     """
     if item.row is not None or item.time in last_run:
         ran = last_run.get(item.time)
-        return ran is None or now - ran >= RERUN_EVERY
+        return ran is None or abs(now - ran) >= RERUN_EVERY  # the clock may have been set back
     if now >= item.time + PATIENCE:
         return True
     own = {row.site for row in item.chosen.volumes if row.obs_time is not None and row.obs_time > item.time - CYCLE}

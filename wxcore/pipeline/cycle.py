@@ -20,7 +20,18 @@ from wxcore.archive.storms import recent_storms
 from wxcore.environment.levels import Levels, levels_for
 from wxcore.errors import WxcoreError
 from wxcore.hazard.rules import probabilities
-from wxcore.landing.ledger import Draft, Lease, Ledger, Outcome, fence, held, process_holder, publish_cycle
+from wxcore.landing.ledger import (
+    WITHDRAWN,
+    Draft,
+    Lease,
+    Ledger,
+    Outcome,
+    fence,
+    held,
+    process_holder,
+    publish_cycle,
+    warnings_before,
+)
 from wxcore.pipeline.analyse import REAL, Analysis, analyse
 from wxcore.pipeline.catchup import WARNING_MEMORY, basis_now
 from wxcore.pipeline.gather import Chosen, choose
@@ -30,7 +41,7 @@ from wxcore.pipeline.result import STORED, CycleResult, Input, Picture, first_ho
 from wxcore.region import Region
 from wxcore.storms.identify import identify
 from wxcore.storms.track import track
-from wxcore.times import iso, require_utc
+from wxcore.times import CYCLE, iso, require_utc
 from wxcore.warning.draft import draft, is_new
 from wxcore.warning.model import Warning, from_dict, to_dict
 
@@ -77,11 +88,13 @@ def _run(
     storms = _storms(home, region, when, analysis.cube)
     chances = probabilities(storms, levels_quality=levels.quality)
     analysis = _telling_unjudged_hail(analysis, chances)
+    previous = _previous(home, region, ledger, when)
     live = draft(
-        storms, chances, region,
-        when=when, previous=_previous(home, region, when), data_kind=analysis.kind,
+        storms, chances, region, when=when, previous=previous, data_kind=analysis.kind,
         degraded=tuple(zip(analysis.notes_en, analysis.notes_zh, strict=True)), truth=analysis.truth,
     )  # fmt: skip
+    if not issue:
+        live = _as_issued(region, ledger, when, previous, live)
     provenance = _provenance(region, chosen, analysis, levels, live)
     provenance["fingerprint"] = _fingerprint(provenance, storms, chances)
     commit = commit_cycle(
@@ -128,13 +141,31 @@ def _storms(home: Home, region: Region, when: datetime, cube: xr.Dataset) -> pd.
     return track(cells, history, when=when, grid=region.grid)
 
 
-def _previous(home: Home, region: Region, when: datetime) -> list[Warning]:
-    """What was live after the newest cycle before this one, within the longest validity."""
+def _previous(home: Home, region: Region, ledger: Ledger, when: datetime) -> list[Warning]:
+    """What was live after the newest cycle before this one, within the longest validity, and is on record: what an
+    archive says of drafts that never reached the ledger, or were withdrawn since, stands for nothing."""
     earlier = [time for time in list_cycles(home.archive, region.id) if when - WARNING_MEMORY <= time < when]
     if not earlier:
         return []
     provenance = read_provenance(home.archive, region.id, earlier[-1]) or {}
-    return [from_dict(row) for row in provenance.get("warnings", [])]
+    rows = warnings_before(ledger, region.id, when, since=when - WARNING_MEMORY)
+    standing = {row.id for row in rows if row.state != WITHDRAWN}
+    return [item for item in map(from_dict, provenance.get("warnings", [])) if item.id in standing]
+
+
+def _as_issued(
+    region: Region, ledger: Ledger, when: datetime, previous: Sequence[Warning], live: Sequence[Warning]
+) -> list[Warning]:
+    """What stands after a re-analysis, which changes no warning: of what it would draft only what the ledger knows, in
+    the ledger's words; what this cycle drafted when it was the present; and what only a new message would replace."""
+    rows = warnings_before(ledger, region.id, when + CYCLE, since=when - WARNING_MEMORY)
+    rows = [row for row in rows if row.state != WITHDRAWN and row.cycle_time <= when]
+    known = {row.id for row in rows}
+    own = {row.id: from_dict(json.loads(row.json)) for row in rows if row.cycle_time == when}
+    stands = [own.pop(item.id, item) for item in live if item.id in known] + list(own.values())
+    unsaid = {reference.identifier for item in live if item.id not in known for reference in item.references}
+    unsaid -= {reference.identifier for item in stands for reference in item.references}
+    return stands + [item for item in previous if item.id in unsaid and item.expires > when]
 
 
 def _provenance(

@@ -9,17 +9,18 @@ from pathlib import Path
 from wxcore.archive.check import Checked, Fault, check_archive
 from wxcore.archive.compact import compact
 from wxcore.archive.expire import Expired, Retention, expire
-from wxcore.archive.read import list_cycles, list_fingerprints
+from wxcore.archive.read import list_cycles
+from wxcore.archive.recover import UNREADABLE
 from wxcore.landing.land import landed_path
 from wxcore.landing.ledger import (
     Ledger,
     conservation,
-    cycles_between,
     expire_files,
     files_between,
     is_sound,
     prune_journal,
 )
+from wxcore.pipeline.agree import disagreeing, unheard
 from wxcore.pipeline.home import Home
 from wxcore.region import Region
 from wxcore.times import YEARS, iso
@@ -91,17 +92,17 @@ def _check_ledger(ledger: Ledger) -> list[Fault]:
 
 
 def _check_cycles(home: Home, region: Region, ledger: Ledger) -> list[Fault]:
-    """Days of which the archive holds nothing have expired."""
-    archived = list_fingerprints(home.archive, region.id)
-    kept = {time.date() for time in archived}
+    try:
+        differing = set(disagreeing(home, region, ledger)) - unheard(home, region, ledger)
+    except UNREADABLE:  # check_archive has told it
+        return []
     return [
         Fault(
-            f"cycle {iso(row.time)}: the archive's version is not the ledger's: `wx archive recover` runs it again",
-            f"{iso(row.time)}：归档版本与台账不一致：请运行 `wx archive recover` 重新运行该时次",
-            time=row.time,
+            f"cycle {iso(time)}: the archive's version is not the ledger's: `wx archive recover` runs it again",
+            f"{iso(time)}：归档版本与台账不一致：请运行 `wx archive recover` 重新运行该时次",
+            time=time,
         )
-        for row in cycles_between(ledger, region.id)
-        if row.time.date() in kept and archived.get(row.time) != row.fingerprint
+        for time in sorted(differing)
     ]
 
 

@@ -10,25 +10,27 @@ from datetime import UTC, datetime
 
 from filelock import FileLock
 
-from wxcore.archive.read import list_fingerprints
 from wxcore.archive.recover import recover
 from wxcore.errors import LedgerError, WxcoreError
 from wxcore.landing.land import clean_incoming
 from wxcore.landing.ledger import (
     Ledger,
-    cycles_between,
     has_events,
     is_damaged,
     is_empty,
     is_sound,
     last_snapshot,
     mark_stale,
+    marked_stale,
     open_ledger,
     rebuild,
 )
-from wxcore.pipeline.catchup import CUT_OFF
+from wxcore.pipeline.agree import disagreeing
+from wxcore.pipeline.catchup import may_issue
 from wxcore.pipeline.cycle import run_cycle
 from wxcore.pipeline.home import Home
+from wxcore.pipeline.report import project_drafts, publish
+from wxcore.pipeline.result import RunResult
 from wxcore.region import Region
 from wxcore.times import iso
 
@@ -95,9 +97,12 @@ def recover_home(
         ledger, rebuilt = _whole_ledger(home, thorough=thorough)
         clean_incoming(home.landing, LEFTOVER_S)
         archive = recover(home.archive, region.id, last_snapshot(ledger, region.id))
-        torn = _disagreeing(home, region, ledger) if rebuilt or archive.action != "clean" else []
+        compared = thorough or rebuilt or archive.action != "clean"
+        torn = disagreeing(home, region, ledger) if compared else marked_stale(ledger, region.id)
+        torn = sorted({*torn, *archive.lost})
         mark_stale(ledger, region.id, torn)
-    done, failed = _run_again(home, region, torn, progress) if rerun else ([], [])
+        project_drafts(home, region, ledger, datetime.now(UTC))
+    done, failed = _run_again(home, region, ledger, torn, progress) if rerun else ([], [])
     return Recovered(REBUILT if rebuilt else SOUND, archive.action, archive.lost, tuple(done), tuple(failed))
 
 
@@ -132,16 +137,10 @@ def _move_aside(home: Home) -> None:
         path.rename(path.with_name(f"torn-{stamp}-{path.name}"))
 
 
-def _disagreeing(home: Home, region: Region, ledger: Ledger) -> list[datetime]:
-    """Cycles whose newest version in the archive is not the one in the ledger, ascending."""
-    archived = list_fingerprints(home.archive, region.id)
-    told = {row.time: row.fingerprint for row in cycles_between(ledger, region.id)}
-    return sorted(time for time in archived.keys() | told.keys() if archived.get(time) != told.get(time))
-
-
 def _run_again(
     home: Home,
     region: Region,
+    ledger: Ledger,
     torn: list[datetime],
     progress: Callable[[datetime], None] | None,
 ) -> tuple[list[datetime], list[tuple[datetime, WxcoreError]]]:
@@ -151,7 +150,8 @@ def _run_again(
         if progress is not None:
             progress(when)
         try:
-            run_cycle(home, region, when, issue=datetime.now(UTC) - when <= CUT_OFF)
+            cycle = run_cycle(home, region, when, issue=may_issue(ledger, region, when, datetime.now(UTC)))
+            publish(home, region, RunResult(region.id, cycle.inputs, (cycle,)), report=False)
         except WxcoreError as error:
             failed.append((when, error))
         else:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import math
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -13,17 +14,29 @@ import jinja2
 import pandas as pd
 
 import wxcore
-from wxcore.landing.ledger import Product, record_products
+from wxcore.errors import WxcoreError
+from wxcore.landing.ledger import (
+    DRAFT,
+    WITHDRAWN,
+    Ledger,
+    Product,
+    WarningRow,
+    cycles_between,
+    record_products,
+    warnings_before,
+)
 from wxcore.nowcast.advect import forecast_positions
 from wxcore.pipeline.analyse import REAL
 from wxcore.pipeline.canvas import WIDTH, Canvas
+from wxcore.pipeline.catchup import WARNING_MEMORY
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.result import CycleResult, Picture, RunResult, first_hour, speed_m_s
 from wxcore.region import Region
 from wxcore.schema import HAZARDS
-from wxcore.times import beijing, require_utc
+from wxcore.times import CYCLE, beijing, require_utc
 from wxcore.warning.cap import cap_xml
 from wxcore.warning.geojson import geojson_bytes
+from wxcore.warning.model import Warning, from_dict
 
 LEADS_MIN = (30, 60)
 """Leads whose forecast position is drawn, with a circle of one standard error."""
@@ -47,24 +60,71 @@ READABLE = 0o644
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def publish(home: Home, region: Region, result: RunResult) -> None:
-    """Write the drafts' files and report.html; each file is whole or not there, and the ledger knows it."""
+def publish(home: Home, region: Region, result: RunResult, *, report: bool = True) -> None:
+    """Write the drafts' files and report.html; each file is whole or not there, and the ledger knows it.
+
+    Args:
+        report: False where the page shows something newer already.
+    """
     ledger = home.ledger()
     for cycle in result.cycles:
-        collection = home.drafts / f"{region.id}-{cycle.time:%Y%m%dT%H%MZ}.geojson"
-        for identifier in cycle.withdrawn:
-            (home.drafts / f"{identifier}.xml").unlink(missing_ok=True)
-            collection.unlink(missing_ok=True)
-        files = {home.drafts / f"{item.id}.xml": cap_xml(item) for item in cycle.drafts}
-        if cycle.drafts:
-            files[collection] = geojson_bytes(cycle.drafts)
-        if cycle is result.cycles[-1]:
-            files[home.report] = render(region, result).encode()
-        for path, content in files.items():
+        project_drafts(home, region, ledger, cycle.time, since=cycle.time)
+    if report:
+        content = render(region, result).encode()
+        write_whole(home.report, content)
+        for cycle in result.cycles[-1:]:
+            product = _products({home.report: content}, home)
+            record_products(ledger, region.id, cycle.time, cycle.snapshot, product)
+
+
+def project_drafts(
+    home: Home, region: Region, ledger: Ledger, until: datetime, *, since: datetime | None = None
+) -> None:
+    """Make the files of drafts what the ledger says: also where a crash or a full disk came between the two.
+
+    Args:
+        until, since: cycles from `since` to `until`, both inside; the day before `until` where None.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    start = until - WARNING_MEMORY if since is None else since
+    by_cycle: dict[datetime, list[WarningRow]] = {}
+    for row in warnings_before(ledger, region.id, until + CYCLE, since=start):
+        by_cycle.setdefault(row.cycle_time, []).append(row)
+    for cycle in cycles_between(ledger, region.id, start, until):
+        rows = by_cycle.get(cycle.time, [])
+        files = _draft_files(home, region, cycle.time, rows)
+        changed = {path: content for path, content in files.items() if not _holds(path, content)}
+        for path, content in changed.items():
             write_whole(path, content)
-        record_products(ledger, region.id, cycle.time, cycle.snapshot, _products(files, home))
-    if not result.cycles:
-        write_whole(home.report, render(region, result).encode())
+        if changed:
+            record_products(ledger, region.id, cycle.time, cycle.snapshot_id, _products(changed, home))
+
+
+def _draft_files(home: Home, region: Region, when: datetime, rows: Sequence[WarningRow]) -> dict[Path, bytes]:
+    """The files of a cycle's drafts; those of withdrawn ones are deleted."""
+    for row in rows:
+        if row.state == WITHDRAWN:
+            (home.drafts / f"{row.id}.xml").unlink(missing_ok=True)
+    drafts = [item for row in rows if row.state == DRAFT and (item := _warning(row)) is not None]
+    collection = home.drafts / f"{region.id}-{when:%Y%m%dT%H%MZ}.geojson"
+    if not drafts:
+        collection.unlink(missing_ok=True)
+        return {}
+    return {**{home.drafts / f"{item.id}.xml": cap_xml(item) for item in drafts}, collection: geojson_bytes(drafts)}
+
+
+def _warning(row: WarningRow) -> Warning | None:
+    """None for what another version of wxcore wrote and this one cannot read: its files stay as they are."""
+    try:
+        return from_dict(json.loads(row.json))
+    except (KeyError, TypeError, ValueError, WxcoreError):
+        return None
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content
 
 
 def _products(files: Mapping[Path, bytes], home: Home) -> list[Product]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from wxcore.landing.ledger import Ledger, Source, conservation, pending_count, sources
+from wxcore.landing.ledger import Conservation, Ledger, Source, pending_count, sources
 from wxcore.landing.space import free_bytes
 from wxcore.pipeline.catchup import BACK
 from wxcore.pipeline.home import Home
@@ -35,14 +35,19 @@ def silences(found: list[Source], now: datetime) -> tuple[Silence, ...]:
     )
 
 
-def write_status(home: Home, ledger: Ledger, now: datetime, *, paused: bool, running: datetime | None) -> list[Source]:
+def write_status(
+    home: Home, ledger: Ledger, now: datetime, *, counts: Conservation, paused: bool, running: datetime | None
+) -> list[Source]:
     """Write status.json, whole or not at all; its `time` is the watch's heartbeat.
+
+    Args:
+        counts: of all files; may be a minute old, for counting takes a while.
+        running: the cycle at work.
 
     Returns:
         the sources of the last day.
     """
     found = list(sources(ledger, now - BACK))
-    counts = conservation(ledger)
     content: dict[str, Any] = {
         "time": iso(now),
         "paused": paused,

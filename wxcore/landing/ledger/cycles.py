@@ -87,6 +87,13 @@ def mark_stale(ledger: Ledger, region: str, times: Sequence[datetime]) -> None:
         _replay_stale(transaction.connection, [event])
 
 
+def marked_stale(ledger: Ledger, region: str) -> list[datetime]:
+    """The cycles that `mark_stale` marked and that were not run since, ascending."""
+    wanted = select(CYCLES.c.time).where(CYCLES.c.region == region, CYCLES.c.basis == "").order_by(CYCLES.c.time)
+    with reading(ledger) as connection:
+        return list(connection.execute(wanted).scalars())
+
+
 def _enter(connection: Connection, values: Mapping[str, Any]) -> str:
     """VERSION or BASIS where that changed, else ""."""
     here = (CYCLES.c.region == values["region"]) & (CYCLES.c.time == values["time"])

@@ -13,25 +13,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, select, text, update
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy import Connection, Engine, Table, inspect, select, text, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from wxcore.errors import LedgerError
+from wxcore.landing.ledger.connect import READ_ONLY, connect, name_of
 from wxcore.landing.ledger.journal import FILES_JOURNAL, WARNINGS_JOURNAL, append, has_events, journal_folder
-from wxcore.landing.ledger.tables import HEAD, JOURNAL_HEADS, Ledger
+from wxcore.landing.ledger.replay import last_event
+from wxcore.landing.ledger.tables import (
+    CYCLE_VERSIONS,
+    CYCLES,
+    FILES,
+    HEAD,
+    JOURNAL_HEADS,
+    RECEIPTS,
+    TALLIES,
+    WARNINGS,
+    Ledger,
+)
+from wxcore.landing.ledger.work_tables import OUTBOX, PRODUCTS
 
-BUSY_MS = 30_000
-"""How long a writer waits for another one [ms]."""
-
-STALLED_MS = 60_000
-"""How long a writer of PostgreSQL may do nothing inside its transaction before the server ends it [ms]."""
-
-READ_ONLY = "wxcore_read_only"
-"""Execution option: this transaction only reads, so it need not wait for a writer."""
-
-WRITER_LOCK = 0x7778636F7265
-"""Key of the advisory lock that writers of PostgreSQL hold ("wxcore" in ASCII)."""
+CONTENT = (RECEIPTS, FILES, CYCLES, CYCLE_VERSIONS, WARNINGS, OUTBOX, PRODUCTS, TALLIES)
+"""Tables of what the journals tell."""
 
 
 @dataclass(frozen=True)
@@ -105,20 +109,7 @@ def open_ledger(path_or_url: Path | str, *, landing: Path | None = None, warning
         LedgerError: it cannot be opened, is damaged, was made by a newer wxcore, or is new although these journals
             say that there was one.
     """
-    url = _url(path_or_url)
-    try:
-        engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
-    except (ModuleNotFoundError, NoSuchModuleError) as cause:
-        raise LedgerError(
-            f"{url!r}: no driver for it ({cause}): give a path (SQLite), or postgresql:// with wxcore[postgres]",
-            f"{url!r}：没有对应的数据库驱动（{cause}）：请使用文件路径（SQLite），"
-            "或 postgresql:// 并安装 wxcore[postgres]",
-        ) from cause
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _configure_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    else:
-        event.listen(engine, "begin", _begin_postgresql)
+    engine = connect(path_or_url)
     ledger = Ledger(engine, engine.execution_options(**{READ_ONLY: True}), landing, warnings)
     try:
         _bring_to_head(ledger)
@@ -128,36 +119,42 @@ def open_ledger(path_or_url: Path | str, *, landing: Path | None = None, warning
     return ledger
 
 
-def _url(path_or_url: Path | str) -> URL:
-    given = str(path_or_url)
-    if "://" not in given:
-        path = Path(given).absolute()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return URL.create("sqlite", database=str(path))
-    try:
-        url = make_url(given)
-    except ArgumentError as cause:
-        raise LedgerError(
-            "the ledger's URL cannot be read: write postgresql://user@host/database, or the path of a file",
-            "台账地址无法解析：请写成 postgresql://用户@主机/数据库，或文件路径",
-        ) from cause
-    return url.set(drivername="postgresql+psycopg") if url.drivername in {"postgresql", "postgres"} else url
-
-
 def _bring_to_head(ledger: Ledger) -> None:
     with reading(ledger) as connection:
-        found = _revision(connection)
-    if found == HEAD:
-        return
-    with writing(ledger) as transaction:
-        found = _revision(transaction.connection)  # another process may have been faster
-        if found == HEAD:
+        if _revision(connection) == HEAD and not _is_forgotten(ledger, connection):
             return
+    with writing(ledger) as transaction:  # another process may have been faster, or was about to commit
+        found = _revision(transaction.connection)
         _refuse_newer(ledger, found)
-        if not found:
+        if (not found and has_events(ledger.landing, ledger.warnings)) or (
+            found == HEAD and _is_forgotten(ledger, transaction.connection)
+        ):
             _refuse_forgotten(ledger)
-        # alembic takes a fifth of a second to import, and is needed once in the life of a ledger.
-        importlib.import_module("wxcore.landing.ledger.migrate").upgrade(transaction.connection, found)
+        if found != HEAD:
+            # alembic takes a fifth of a second to import, and is needed once in the life of a ledger.
+            importlib.import_module("wxcore.landing.ledger.migrate").upgrade(transaction, found)
+
+
+def _is_forgotten(ledger: Ledger, connection: Connection) -> bool:
+    """Is this database empty, although its journals tell of more than what it knows?"""
+    return filled(connection) is None and bool(lagging(ledger, connection))
+
+
+def filled(connection: Connection) -> Table | None:
+    """A table of CONTENT that has rows; None where all are empty."""
+    full = (table for table in CONTENT if connection.execute(select(table).limit(1)).first() is not None)
+    return next(full, None)
+
+
+def lagging(ledger: Ledger, connection: Connection) -> list[tuple[str, Path, str]]:
+    """The journals whose last batch is not the last that was committed here: name, folder, and that one."""
+    heads = {row.journal: str(row.batch) for row in connection.execute(select(JOURNAL_HEADS))}
+    found = []
+    for journal, folder in journals(ledger).items():
+        last = None if folder is None else last_event(folder)[0]
+        if folder is not None and last is not None and last.batch != heads[journal]:
+            found.append((journal, folder, heads[journal]))
+    return found
 
 
 def _revision(connection: Connection) -> str:
@@ -178,14 +175,12 @@ def _refuse_newer(ledger: Ledger, found: str) -> None:
 
 
 def _refuse_forgotten(ledger: Ledger) -> None:
-    if has_events(ledger.landing, ledger.warnings):
-        name = name_of(ledger.engine)
-        raise LedgerError(
-            f"{name}: this ledger is empty, but its journals in {ledger.landing} and {ledger.warnings} are not: "
-            "`wx archive recover` rebuilds it",
-            f"{name}：台账为空，但 {ledger.landing} 和 {ledger.warnings} 中存在日志："
-            "请运行 `wx archive recover` 重建台账",
-        )
+    name = name_of(ledger.engine)
+    raise LedgerError(
+        f"{name}: this ledger is empty, but its journals in {ledger.landing} and {ledger.warnings} are not: "
+        "`wx archive recover` rebuilds it",
+        f"{name}：台账为空，但 {ledger.landing} 和 {ledger.warnings} 中存在日志：请运行 `wx archive recover` 重建台账",
+    )
 
 
 def is_sound(ledger: Ledger) -> bool:
@@ -209,11 +204,6 @@ def is_damaged(error: BaseException | None) -> bool:
     return False
 
 
-def name_of(engine: Engine) -> str:
-    """The database as messages name it: without its password."""
-    return engine.url.render_as_string(hide_password=True)
-
-
 @contextmanager
 def _translated(engine: Engine) -> Iterator[None]:
     try:
@@ -231,26 +221,3 @@ def _translated(engine: Engine) -> Iterator[None]:
             f"{name}: the ledger cannot be used ({detail}): check that the server runs, the address and the rights",
             f"{name}：台账无法使用（{detail}）：请检查数据库服务是否运行、地址和权限",
         ) from cause
-
-
-def _configure_sqlite(connection: sqlite3.Connection, record: object) -> None:  # noqa: ARG001
-    connection.isolation_level = None  # we send BEGIN ourselves
-    cursor = connection.cursor()
-    for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # IMMEDIATE: a transaction that reads, then writes, would otherwise fail when another one wrote in between.
-    read_only = connection.get_execution_options().get(READ_ONLY, False)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
-
-
-def _begin_postgresql(connection: Connection) -> None:
-    if connection.get_execution_options().get(READ_ONLY, False):
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        return
-    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {BUSY_MS}")
-    connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {STALLED_MS}")
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")

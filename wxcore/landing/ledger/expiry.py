@@ -3,15 +3,16 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
 
-from wxcore.landing.ledger.engine import journals, reading, writing
+from wxcore.landing.ledger.engine import Writing, journals, reading, writing
 from wxcore.landing.ledger.files import PENDING, slices
-from wxcore.landing.ledger.journal import FILES_JOURNAL, Replayer, day_files, events_of, plain, row_of
+from wxcore.landing.ledger.journal import FILES_JOURNAL, Replayer, day_files, plain, row_of
+from wxcore.landing.ledger.replay import events_of
 from wxcore.landing.ledger.tables import FILES, RECEIPTS, TALLIES, Ledger, utc_text, utc_time
 from wxcore.times import require_utc
 
@@ -24,7 +25,8 @@ _NO_BYTES = RECEIPTS.c.sha256.is_(None)
 def expire_files(ledger: Ledger, before: datetime, *, limit: int = AT_ONCE) -> list[str]:
     """Forget files that last came before `before`, with all their receipts; what waits for its decision stays.
 
-    Call it until nothing is returned. Delete bytes only after the call: what a crash leaves behind, a rebuild finds.
+    Call it until nothing is returned. Then `discard` the bytes: rows without bytes would be a lie, bytes without rows
+    are litter at worst (see `discard_litter`).
 
     Args:
         limit: at most that many files.
@@ -44,17 +46,27 @@ def expire_files(ledger: Ledger, before: datetime, *, limit: int = AT_ONCE) -> l
     with writing(ledger) as transaction:
         connection = transaction.connection
         gone = list(connection.execute(wanted).scalars())
-        counts = _count(connection, _NO_BYTES & (RECEIPTS.c.received_at < before))
+        counts = _refusals(connection, before)
         for part in slices(gone):
             counts += _count(connection, RECEIPTS.c.sha256.in_(part))
             _forget(connection, part)
             transaction.tell(FILES_JOURNAL, "forget", {"sha256": part})
         if counts:
-            tallies = _tallies(connection) + counts
-            event = {"before": utc_text(before), "tallies": dict(tallies)}
-            _replay_tally(connection, [event])
-            transaction.tell(FILES_JOURNAL, "tally", event)
+            _tally(transaction, before, counts)
     return gone
+
+
+def _tally(transaction: Writing, before: datetime, counts: Counter[str]) -> None:
+    """Add `counts`, those of the refusals before `before` among them, to the tallies, and tell these as they are."""
+    tallies = _tallies(transaction.connection) + counts
+    if tallies:
+        event = {"before": utc_text(before), "tallies": dict(tallies)}
+        _replay_tally(transaction.connection, [event])
+        transaction.tell(FILES_JOURNAL, "tally", event)
+
+
+def _refusals(connection: Connection, before: datetime) -> Counter[str]:
+    return _count(connection, _NO_BYTES & (RECEIPTS.c.received_at < before))
 
 
 def _count(connection: Connection, which: ColumnElement[bool]) -> Counter[str]:
@@ -86,8 +98,9 @@ def _replay_tally(connection: Connection, events: Sequence[Mapping[str, Any]]) -
 def prune_journal(ledger: Ledger, before: datetime) -> list[Path]:
     """Delete the day files of the files' journal that are wholly older than `before`; call it after `expire_files`.
 
-    Files that such a day speaks of and the ledger still knows are told again to today's journal first. A day with a
-    refusal that was received later than `before` (a clock that was ahead) stays. The journal of warnings is never cut.
+    What the ledger still knows of the files that such a day speaks of, and its tallies, are told again to today's
+    journal first. A day with a refusal that was received later than `before` (a clock that was ahead) stays, and so do
+    the days after it: they tell what became of its files. The journal of warnings is never cut.
 
     Returns:
         the deleted files.
@@ -98,14 +111,15 @@ def prune_journal(ledger: Ledger, before: datetime) -> list[Path]:
     """
     before = require_utc(before)
     folder = journals(ledger)[FILES_JOURNAL]
-    gone = [] if folder is None else [path for path in day_files(folder) if _is_over(path, before)]
-    gone = [path for path in gone if not any(_later_refusal(kind, data, before) for kind, data in events_of(path))]
+    days = [] if folder is None else day_files(folder)
+    gone = list(takewhile(lambda path: _is_over(path, before) and not _has_later_refusal(path, before), days))
     for path in gone:
         kept = _still_known(ledger, _hashes(path))
         with writing(ledger) as transaction:
             for part in slices(kept):
-                for event in _retell(transaction.connection, part):
+                for event in retell(transaction.connection, part):
                     transaction.tell(FILES_JOURNAL, "keep", event)
+            _tally(transaction, before, _refusals(transaction.connection, before))
         path.unlink()
     return gone
 
@@ -115,8 +129,8 @@ def _is_over(path: Path, before: datetime) -> bool:
     return end <= min(before, datetime.now(UTC))
 
 
-def _later_refusal(kind: str, data: Mapping[str, Any], before: datetime) -> bool:
-    return kind == "refuse" and utc_time(data["received_at"]) >= before
+def _has_later_refusal(path: Path, before: datetime) -> bool:
+    return any(kind == "refuse" and utc_time(data["received_at"]) >= before for kind, data in events_of(path))
 
 
 def _hashes(path: Path) -> Iterator[str]:
@@ -136,7 +150,8 @@ def _still_known(ledger: Ledger, hashes: Iterator[str]) -> set[str]:
     return known
 
 
-def _retell(connection: Connection, hashes: Sequence[str]) -> Iterator[dict[str, Any]]:
+def retell(connection: Connection, hashes: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """For each of these files the event "keep": its row and all its receipts."""
     wanted = select(RECEIPTS).where(RECEIPTS.c.sha256.in_(hashes)).order_by(RECEIPTS.c.id)
     receipts: dict[str, list[dict[str, Any]]] = {}
     for row in connection.execute(wanted).mappings():

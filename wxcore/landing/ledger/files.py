@@ -6,17 +6,22 @@ Conservation holds at all times: received = stored + duplicate + quarantined + p
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from wxcore.errors import LedgerError, Reason
+from wxcore.landing.land import landed_path
 from wxcore.landing.ledger.engine import writing
 from wxcore.landing.ledger.journal import FILES_JOURNAL, Replayer, plain, row_of
 from wxcore.landing.ledger.tables import FILES, RECEIPTS, Ledger
 from wxcore.times import require_utc
 
 STORED, DUPLICATE, QUARANTINED, PENDING = "stored", "duplicate", "quarantined", "pending"
+
+GONE = "gone"
+"""What `receive` says of bytes that expired between their landing and their entry."""
 
 AT_ARRIVAL = datetime.max.replace(tzinfo=UTC)
 """`published_at` of a file whose source tells no time: it counts as published when it came."""
@@ -77,19 +82,32 @@ class FileRow:
             object.__setattr__(self, "published_at", self.received_at)
 
 
-def receive(ledger: Ledger, arrivals: Sequence[Arrival]) -> list[str]:
+def receive(ledger: Ledger, arrivals: Sequence[Arrival], *, look: bool = False) -> list[str]:
     """Enter that these bytes are in the landing tree, before anybody decodes them, all or none.
 
+    Args:
+        look: see first whether they are there, as nobody can expire them meanwhile; those that are not are left out.
+
     Returns:
-        for each "duplicate" (stored already) or "pending" (new, waiting, or refused by an earlier reader).
+        for each "duplicate" (stored already), "pending" (new, waiting, or refused by an earlier reader), or "gone"
+        (not entered: land it again).
 
     Raises:
         LedgerError: the database or the journal fails; nothing is entered then.
     """
     with writing(ledger) as transaction:
-        for arrival in arrivals:
+        landing = ledger.landing if look else None
+        is_here = [landing is None or _is_here(landing, arrival) for arrival in arrivals]
+        here = [arrival for arrival, found in zip(arrivals, is_here, strict=True) if found]
+        for arrival in here:
             transaction.tell(FILES_JOURNAL, "receive", plain(vars(arrival)))
-        return enter_arrivals(transaction.connection, arrivals)
+        outcomes = iter(enter_arrivals(transaction.connection, here))
+        return [next(outcomes) if found else GONE for found in is_here]
+
+
+def _is_here(landing: Path, arrival: Arrival) -> bool:
+    path = landed_path(landing, arrival.sha256)
+    return path.is_file() and path.stat().st_size == arrival.size
 
 
 def decide(ledger: Ledger, rows: Sequence[FileRow]) -> list[str]:

@@ -9,10 +9,10 @@ that was committed before it (`after`), so one whose commit failed is recognised
 
 import json
 import os
+import re
 import zlib
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,7 @@ Replayer = Callable[[Connection, Sequence[Mapping[str, Any]]], None]
 """Does again what consecutive events of one kind say; the same twice changes nothing, unknown rows raise nothing."""
 
 FILES_JOURNAL, WARNINGS_JOURNAL = "files", "warnings"
+_DAY_FILE = re.compile(r"[0-9]{8}\.jsonl")
 _START, _MIDDLE, _END = b'{"crc32":"', b'","event":', b"}"
 
 
@@ -38,14 +39,6 @@ class Event:
     after: str
     kind: str
     data: Mapping[str, Any]
-
-
-@dataclass
-class Damage:
-    """Lines that were not used, counted by day file: broken ones, and those of transactions that never committed."""
-
-    broken: Counter[str] = field(default_factory=Counter)
-    abandoned: Counter[str] = field(default_factory=Counter)
 
 
 def journal_folder(landing: Path) -> Path:
@@ -76,6 +69,8 @@ def _columns(table: Table) -> Mapping[str, bool]:
 def append(folder: Path, batch: str, after: str, events: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
     """Append one batch to today's file (UTC) and make it durable.
 
+    Where a clock was put back, the newest file there is takes it: the order of the lines is the order of the commits.
+
     Raises:
         OSError: disk full, no permission; nothing of the batch stays then.
     """
@@ -83,7 +78,7 @@ def append(folder: Path, batch: str, after: str, events: Sequence[tuple[str, Map
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         sync_folder(folder.parent)
-    path = folder / f"{datetime.now(UTC):%Y%m%d}.jsonl"
+    path = folder / max([f"{datetime.now(UTC):%Y%m%d}.jsonl", *_day_names(folder)])
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         size = os.fstat(descriptor).st_size
@@ -114,7 +109,14 @@ def _write(descriptor: int, text: bytes) -> None:
 
 def day_files(folder: Path) -> list[Path]:
     """The journal's files, oldest day first; none where there is no such folder."""
-    return sorted(folder.glob("[0-9]" * 8 + ".jsonl"))
+    return [folder / name for name in sorted(_day_names(folder))]
+
+
+def _day_names(folder: Path) -> list[str]:
+    try:
+        return [name for name in os.listdir(folder) if _DAY_FILE.fullmatch(name)]  # noqa: PTH208 (years of days)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def has_events(landing: Path | None, warnings: Path | None) -> bool:
@@ -123,48 +125,8 @@ def has_events(landing: Path | None, warnings: Path | None) -> bool:
     return any(path.stat().st_size for folder in folders if folder is not None for path in day_files(folder))
 
 
-def replay(folder: Path, damage: Damage | None = None) -> Iterator[Event]:
-    """The events of committed transactions, in the order of their commits.
-
-    The very last batch is given even where a crash came between its line and its commit: what it says did happen.
-
-    Args:
-        damage: counts the lines that were left out; nothing damaged is ever raised.
-    """
-    damage = Damage() if damage is None else damage
-    held: list[tuple[str, Event]] = []
-    for name, event in _events(folder, damage):
-        if held and event.batch != held[0][1].batch:
-            if event.after == held[0][1].after:
-                damage.abandoned.update(day for day, _ in held)
-            else:
-                yield from (old for _, old in held)
-            held = []
-        held.append((name, event))
-    yield from (old for _, old in held)
-
-
-def _events(folder: Path, damage: Damage) -> Iterator[tuple[str, Event]]:
-    for path in day_files(folder):
-        with path.open("rb") as lines:
-            for line in lines:
-                event = _parse(line.rstrip(b"\n"))
-                if event is not None:
-                    yield path.name, event
-                elif line.strip():
-                    damage.broken[path.name] += 1
-
-
-def events_of(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Kind and data of every whole line of one day file, of abandoned transactions too."""
-    with path.open("rb") as lines:
-        for line in lines:
-            event = _parse(line.rstrip(b"\n"))
-            if event is not None:
-                yield event.kind, event.data
-
-
-def _parse(line: bytes) -> Event | None:
+def parse(line: bytes) -> Event | None:
+    """The event of a line without its end; None where the line is broken."""
     head = len(_START) + 8
     body = line[head + len(_MIDDLE) : -1]
     frame = (line[: len(_START)], line[head : head + len(_MIDDLE)], line[-1:])

@@ -2,59 +2,50 @@
 
 import hashlib
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, case, select
+from sqlalchemy import ColumnElement, Connection, Table, case, select, update
 
 from wxcore.errors import LedgerError
+from wxcore.landing.land import landed_path
+from wxcore.landing.ledger.connect import name_of
 from wxcore.landing.ledger.cycles import REPLAY as CYCLE_EVENTS
-from wxcore.landing.ledger.engine import name_of, reading, writing
+from wxcore.landing.ledger.engine import CONTENT, filled, lagging, reading, writing
 from wxcore.landing.ledger.expiry import REPLAY as EXPIRY_EVENTS
 from wxcore.landing.ledger.files import REPLAY as FILE_EVENTS
 from wxcore.landing.ledger.files import SLICE, Arrival, enter_arrivals, slices
 from wxcore.landing.ledger.journal import (
     FILES_JOURNAL,
     WARNINGS_JOURNAL,
-    Damage,
     Event,
     Replayer,
     journal_folder,
     plain,
-    replay,
 )
+from wxcore.landing.ledger.litter import unknown
 from wxcore.landing.ledger.outbox import REPLAY as OUTBOX_EVENTS
 from wxcore.landing.ledger.outbox import SENDING, WAITING
 from wxcore.landing.ledger.products import REPLAY as PRODUCT_EVENTS
-from wxcore.landing.ledger.tables import (
-    CYCLE_VERSIONS,
-    CYCLES,
-    FILES,
-    RECEIPTS,
-    TALLIES,
-    WARNINGS,
-    Ledger,
-)
+from wxcore.landing.ledger.replay import Damage, find_batch, last_event, replay
+from wxcore.landing.ledger.tables import JOURNAL_HEADS, RECEIPTS, Ledger
 from wxcore.landing.ledger.warnings import REPLAY as WARNING_EVENTS
-from wxcore.landing.ledger.work_tables import OUTBOX, PRODUCTS
+from wxcore.landing.ledger.work_tables import OUTBOX
 
 REPLAY: Mapping[str, Replayer] = {
     **FILE_EVENTS, **EXPIRY_EVENTS, **CYCLE_EVENTS, **WARNING_EVENTS, **OUTBOX_EVENTS, **PRODUCT_EVENTS
 }  # fmt: skip
 """What does again the events of each kind."""
 
-STATE: tuple[Table, ...] = (FILES, CYCLES, CYCLE_VERSIONS, WARNINGS, OUTBOX, PRODUCTS)
+STATE = tuple(table for table in CONTENT if table is not RECEIPTS)
 """Tables that a rebuilt ledger has as the lost one had them."""
 
 _UNDER_WAY = {"attempts", "next_at", "claimed_by", "claimed_until", "last_error"}
 """Columns of the outbox about attempts to send, which no journal tells."""
-
-_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -100,31 +91,55 @@ def rebuild(ledger: Ledger, landing: Path, warnings: Path) -> Rebuilt:
     return Rebuilt(events, adopted, dict(damage.broken), dict(damage.abandoned))
 
 
-def _replay(connection: Connection, journal: str, events: Iterable[Event], damage: Damage) -> int:
+def catch_up(ledger: Ledger) -> int | None:
+    """Do again what the journals tell of after the last batch that this database knows; all or nothing.
+
+    For a database that lost its newest commits: its -wal is gone, an older copy was put back. Where nothing is lost it
+    takes a millisecond, whatever the length of the journals.
+
+    Returns:
+        how many events were done again; None where that batch is in no journal any more: rebuild the ledger.
+
+    Raises:
+        LedgerError: the database fails.
+    """
     count = 0
+    with writing(ledger) as transaction:  # nobody writes meanwhile: a journal's last batch was committed, or never
+        starts = []
+        for journal, folder, head in lagging(ledger, transaction.connection):
+            place = find_batch(folder, head)
+            if place is not None:
+                starts.append((journal, replay(folder, start=place, committed=head)))
+            elif not last_event(folder)[1]:  # else that batch is the broken one at the journal's end
+                return None
+        for journal, events in starts:
+            count += _replay(transaction.connection, journal, events, Damage())
+    return count
+
+
+def _replay(connection: Connection, journal: str, events: Iterable[Event], damage: Damage) -> int:
+    count, last = 0, ""
     for kind, run in groupby(events, key=lambda event: event.kind):
-        while part := [event.data for event in islice(run, SLICE)]:
+        while part := list(islice(run, SLICE)):
+            last = part[-1].batch
             if kind in REPLAY:
-                REPLAY[kind](connection, part)
+                REPLAY[kind](connection, [event.data for event in part])
                 count += len(part)
             else:  # told by a newer wxcore
                 damage.broken[f"{journal}: {kind}"] += len(part)
+    if last:
+        connection.execute(update(JOURNAL_HEADS).where(JOURNAL_HEADS.c.journal == journal).values(batch=last))
     return count
 
 
 def is_empty(ledger: Ledger) -> bool:
     """Whether nothing was ever entered."""
     with reading(ledger) as connection:
-        return _filled(connection) is None
-
-
-def _filled(connection: Connection) -> Table | None:
-    full = (table for table in (RECEIPTS, TALLIES, *STATE) if connection.execute(select(table).limit(1)).first())
-    return next(full, None)
+        return filled(connection) is None
 
 
 def _refuse_filled(ledger: Ledger, connection: Connection) -> None:
-    table = _filled(connection)
+    table = filled(connection)
     if table is not None:
         name = name_of(ledger.engine)
         raise LedgerError(
@@ -133,17 +148,8 @@ def _refuse_filled(ledger: Ledger, connection: Connection) -> None:
         )
 
 
-def unknown(connection: Connection, landing: Path) -> Iterator[str]:
-    """Hashes of the landed files that the ledger does not know, ascending."""
-    for folder in sorted(landing.glob("[0-9a-f]" * 2)):
-        names = sorted(path.name for path in folder.iterdir() if _HASH.fullmatch(path.name) and path.is_file())
-        for part in slices(names):
-            known = set(connection.execute(select(FILES.c.sha256).where(FILES.c.sha256.in_(part))).scalars())
-            yield from (name for name in part if name not in known)
-
-
 def _found(landing: Path, sha256: str) -> Arrival:
-    status = (landing / sha256[:2] / sha256).stat()
+    status = landed_path(landing, sha256).stat()
     landed_at = datetime.fromtimestamp(status.st_mtime, UTC)
     return Arrival(sha256, sha256, status.st_size, landed_at)
 
