@@ -136,6 +136,7 @@ def silence(n: int, seed: int, folder: Path) -> Outcome:
     tally = Tally()
     region = tiny_region(folder / "meta")
     home, arriving = Home(folder / "home"), folder / "arriving"
+    arriving.mkdir()
     stopped, goes_on = region.radars
     clock = Clock(START)
     told, alarm, files = list[str](), datetime.max.replace(tzinfo=UTC), 0

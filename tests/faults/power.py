@@ -4,7 +4,7 @@ import functools
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -104,10 +104,14 @@ def wreck(folder: Path) -> Wreck:
     killed_after_commit(unsealed, batches[-1], folder / "meta")
     newest = changed(before, contents(unsealed / "archive"))
     expected = state(home, REGION, files)
+    calm = Home(shutil.copytree(unsealed, folder / "calm"))
+    recover_home(calm, region)
+    undrafted = state(calm, REGION, files)
+    assert (undrafted.drafts, undrafted.files) == (earlier.drafts, expected.files)
     return Wreck(
         region, folder / "meta", incoming, files, {"whole": whole, "unsealed": unsealed},
         {"whole": written, "unsealed": [newest, *written[1:]]},
-        {"whole": expected, "unsealed": replace(expected, drafts=earlier.drafts, cap=earlier.cap)},
+        {"whole": expected, "unsealed": undrafted},
     )  # fmt: skip
 
 

@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 
 from wxcore.errors import Reason
 from wxcore.landing import arrivals
-from wxcore.landing.arrivals import EMPTY_POLLS, Arrived, Poll, Seen, beneath, poll, take, wait_until_complete, waiting
+from wxcore.landing.arrivals import (
+    EMPTY_POLLS,
+    Arrived,
+    Poll,
+    Seen,
+    arrival_of,
+    beneath,
+    poll,
+    refusal_key,
+    take,
+    wait_until_complete,
+    waiting,
+)  # fmt: skip
 from wxcore.landing.land import land_batch
 
 
@@ -243,3 +255,18 @@ def test_beneath(tmp_path: Path, path: str, inside: bool) -> None:
     (tmp_path / "in" / "out-link").symlink_to(tmp_path / "out")
     (tmp_path / "out" / "in-link").symlink_to(tmp_path / "in")
     assert beneath(tmp_path / path, [tmp_path / "in"]) is inside
+
+
+def test_a_refusal_is_known_by_path_and_reason_and_is_no_arrival(tmp_path: Path) -> None:
+    (file := tmp_path / "a").write_bytes(b"x")
+    arrival = arrival_of(file)
+    assert arrival is not None
+    strange = Path(os.fsdecode(b"\xff\0"))
+    keys = [
+        refusal_key(path, reason)
+        for path in (file, tmp_path / "b", strange)
+        for reason in (Reason.NOT_FOUND, Reason.OUTSIDE_ROOT)
+    ]
+    assert len({*keys, arrival.key}) == 7
+    assert {len(key) for key in keys} == {64}  # what the ledger's column holds
+    assert keys[0] == refusal_key(file, Reason.NOT_FOUND)

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from wxcore.errors import LedgerError
 from wxcore.landing import space
+from wxcore.landing.guard import GuardError
 from wxcore.landing.space import free_bytes, free_reserve, is_full, keep_reserve, room_for_ingest
 
 MIB = 2**20
@@ -238,6 +239,10 @@ class TestIsFull:
         with pytest.raises(LedgerError) as caught:
             fails()
         assert is_full(caught.value)
+        own = GuardError(errno.ECHILD, "no child process can be started")
+        own.__cause__ = caught.value  # of the folder of temporary files, which may be on another disk
+        assert not is_full(own)
+        assert is_full(GuardError(errno.ENOSPC, "what a child writes has no room"))
         assert is_full(ExceptionGroup("two", [ValueError("other"), caught.value]))
 
     def test_what_libraries_say(self) -> None:

@@ -65,8 +65,8 @@ def test_history_is_what_tracking_reads_else_the_newest_before() -> None:
 
 def order(times: list[datetime], now: datetime) -> list[datetime]:
     """The order in which cycles run that change nothing after them."""
-    left, ran = [stale(time) for time in times], []
-    while (item := next_cycle(left, now)) is not None:
+    left, ran = [stale(time) for time in times], list[datetime]()
+    while (item := next_cycle(left, now, max(ran, default=None))) is not None:
         ran.append(item.time)
         left.remove(item)
     return ran
@@ -99,7 +99,7 @@ def test_every_cycle_is_run_once_and_a_new_present_always_first(steps: set[int])
 
 def test_a_late_file_in_the_last_half_hour_does_not_wait_for_older_ones() -> None:
     left = [stale(NOON - 40 * CYCLE), stale(NOON - 2 * CYCLE, run_before=True), stale(NOON, run_before=True)]
-    chosen = next_cycle(left, NOON)
+    chosen = next_cycle(left, NOON, NOON)
     assert chosen is not None
     assert chosen.time == NOON - 2 * CYCLE >= NOON - HISTORY
 

@@ -91,7 +91,7 @@ def stale_cycles(ledger: Ledger, region: Region, start: datetime, end: datetime)
     return found
 
 
-def next_cycle(ready: Sequence[Stale], now: datetime) -> Stale | None:
+def next_cycle(ready: Sequence[Stale], now: datetime, recorded: datetime | None) -> Stale | None:
     """The cycle to run next among those that are ready (ascending), or None.
 
     The newest first. Then its last half hour in the order of time, because the motion of storms is fitted to it; then
@@ -102,7 +102,7 @@ def next_cycle(ready: Sequence[Stale], now: datetime) -> Stale | None:
         return None
     newest = ready[-1]
     is_present = newest.time >= latest_cycle(now) - CUT_OFF
-    if newest.time >= latest_cycle(now) and newest.row is None:
+    if is_present and newest.row is None and (recorded is None or newest.time > recorded):
         return newest
     if is_present:
         return next(item for item in ready if item.time >= newest.time - HISTORY)
@@ -117,12 +117,6 @@ def next_cycle(ready: Sequence[Stale], now: datetime) -> Stale | None:
 def is_newest(ledger: Ledger, region: Region, when: datetime) -> bool:
     """Is no later cycle on record?"""
     return not cycles_between(ledger, region.id, when + CYCLE)
-
-
-def may_issue(ledger: Ledger, region: Region, when: datetime, now: datetime) -> bool:
-    """May a run of this cycle draft warnings now? Not past the cut-off, and not once a later cycle has drafted:
-    a late file then changes the archive, and warnings by way of the newest cycle only."""
-    return now - when <= CUT_OFF and is_newest(ledger, region, when)
 
 
 def ready(item: Stale, recent_sites: Collection[str], last_run: Mapping[datetime, datetime], now: datetime) -> bool:

@@ -281,9 +281,7 @@ def decode_and_decide(
         for batch in _batches(judged, DECIDE_BATCH):
             if closings() != since:
                 raise closed()
-            good = [row for row in batch if isinstance(row, FileRow)]
-            for row, outcome in zip(good, _enter(ledger, good), strict=True):
-                yield _input(row, outcome)
+            yield from _enter(ledger, [row for row in batch if isinstance(row, FileRow)])
             for trouble in batch:
                 if isinstance(trouble, OSError):
                     raise trouble
@@ -295,24 +293,27 @@ def _judge_unless_closed(row: FileRow, home: Home, region: Region, now: datetime
     return _judge(row, home, region, now) if closings() == since else closed()
 
 
-def _enter(ledger: Ledger, rows: Sequence[FileRow]) -> list[str]:
+def _enter(ledger: Ledger, rows: Sequence[FileRow]) -> list[Input]:
     """Decide all in one transaction, or, where one row makes that impossible, each in its own: that one is refused."""
     try:
-        return decide(ledger, rows) if rows else []
+        outcomes = decide(ledger, rows) if rows else []
     except LedgerError:
         raise
     except Exception:  # noqa: BLE001 (what a database or JSON cannot hold; told again below)
         return [_enter_one(ledger, row) for row in rows]
+    return [_input(row, outcome) for row, outcome in zip(rows, outcomes, strict=True)]
 
 
-def _enter_one(ledger: Ledger, row: FileRow) -> str:
+def _enter_one(ledger: Ledger, row: FileRow) -> Input:
     try:
-        return decide(ledger, [row])[0]
+        outcome = decide(ledger, [row])[0]
     except LedgerError:
         raise
     except Exception as cause:  # noqa: BLE001
         error = crash_of(row.name, f"it cannot be entered: {type(cause).__name__}", f"无法登记：{type(cause).__name__}")
-        return decide(ledger, [_quarantined(row, error)])[0]
+        row = _quarantined(row, error)
+        outcome = decide(ledger, [row])[0]
+    return _input(row, outcome)
 
 
 def _judge(row: FileRow, home: Home, region: Region, now: datetime) -> FileRow | OSError:
@@ -345,8 +346,8 @@ def _unexpected(row: FileRow, cause: Exception) -> ReadError:
 
 def _quarantined(row: FileRow, error: ReadError) -> FileRow:
     return replace(
-        row, status=QUARANTINED, reason=str(error.reason), message_en=display_text(error.en),
-        message_zh=display_text(error.zh), offset=error.offset,
+        row, status=QUARANTINED, format="", kind="", site="", obs_time=None, reason=str(error.reason),
+        message_en=display_text(error.en), message_zh=display_text(error.zh), offset=error.offset,
     )  # fmt: skip
 
 

@@ -15,6 +15,8 @@ from wxcore.landing.land import landed_path
 from wxcore.landing.ledger import (
     Ledger,
     conservation,
+    discard,
+    discard_litter,
     expire_files,
     files_between,
     is_sound,
@@ -155,8 +157,8 @@ def expire_home(
         return HomeExpired(done, sum(row.received_at < before for row in rows))
     ledger, gone = home.ledger(), 0
     while names := expire_files(ledger, before):
-        for sha256 in names:
-            landed_path(home.landing, sha256).unlink(missing_ok=True)
+        discard(ledger, home.landing, names)
         gone += len(names)
+    discard_litter(ledger, home.landing, before)
     prune_journal(ledger, before)
     return HomeExpired(done, gone)

@@ -15,6 +15,7 @@ from wxcore.errors import LedgerError, WxcoreError
 from wxcore.landing.land import clean_incoming
 from wxcore.landing.ledger import (
     Ledger,
+    catch_up,
     has_events,
     is_damaged,
     is_empty,
@@ -26,7 +27,7 @@ from wxcore.landing.ledger import (
     rebuild,
 )
 from wxcore.pipeline.agree import disagreeing
-from wxcore.pipeline.catchup import may_issue
+from wxcore.pipeline.catchup import CUT_OFF
 from wxcore.pipeline.cycle import run_cycle
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.report import project_drafts, publish
@@ -102,7 +103,7 @@ def recover_home(
         torn = sorted({*torn, *archive.lost})
         mark_stale(ledger, region.id, torn)
         project_drafts(home, region, ledger, datetime.now(UTC))
-    done, failed = _run_again(home, region, ledger, torn, progress) if rerun else ([], [])
+    done, failed = _run_again(home, region, torn, progress) if rerun else ([], [])
     return Recovered(REBUILT if rebuilt else SOUND, archive.action, archive.lost, tuple(done), tuple(failed))
 
 
@@ -110,8 +111,8 @@ def _whole_ledger(home: Home, *, thorough: bool) -> tuple[Ledger, bool]:
     """The ledger, and whether it had to be rebuilt."""
     try:
         ledger = home.ledger()
-        if not thorough or is_sound(ledger):
-            return ledger, False
+        if (not thorough or is_sound(ledger)) and (done := catch_up(ledger)) is not None:
+            return ledger, done > 0
     except LedgerError as error:
         damaged = home.ledger_file is not None and is_damaged(error)
         if not damaged and not _forgotten(home):
@@ -131,7 +132,11 @@ def _forgotten(home: Home) -> bool:
 
 def _move_aside(home: Home) -> None:
     """A damaged SQLite file is kept for whoever wants to look; its -wal and -shm go with it."""
-    assert home.ledger_file is not None
+    if home.ledger_file is None:
+        raise LedgerError(
+            "the ledger's database is older than its journals: empty it, then run `wx archive recover`, which fills it",
+            "台账数据库落后于日志：请清空该数据库，再运行 `wx archive recover` 重建",
+        )
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
     for path in home.root.glob(f"{home.ledger_file.name}*"):
         path.rename(path.with_name(f"torn-{stamp}-{path.name}"))
@@ -140,7 +145,6 @@ def _move_aside(home: Home) -> None:
 def _run_again(
     home: Home,
     region: Region,
-    ledger: Ledger,
     torn: list[datetime],
     progress: Callable[[datetime], None] | None,
 ) -> tuple[list[datetime], list[tuple[datetime, WxcoreError]]]:
@@ -150,7 +154,7 @@ def _run_again(
         if progress is not None:
             progress(when)
         try:
-            cycle = run_cycle(home, region, when, issue=may_issue(ledger, region, when, datetime.now(UTC)))
+            cycle = run_cycle(home, region, when, issue=datetime.now(UTC) - when <= CUT_OFF)
             publish(home, region, RunResult(region.id, cycle.inputs, (cycle,)), report=False)
         except WxcoreError as error:
             failed.append((when, error))

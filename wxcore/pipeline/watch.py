@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from wxcore.errors import LedgerError, WxcoreError
-from wxcore.landing.arrivals import Arrived, Seen, poll, take, waiting
+from wxcore.landing.arrivals import Arrived, Seen, poll, refusal_key, take, waiting
 from wxcore.landing.guard import close_guard
 from wxcore.landing.ledger import PENDING, Conservation, conservation, known_arrivals
 from wxcore.landing.space import free_reserve, is_full, keep_reserve, room_for_ingest
@@ -138,7 +138,7 @@ def _watch(
         if time.monotonic() - loop.looked >= plan.poll_s:
             loop.looked = time.monotonic()
             _look(plan, office, loop, now())
-        with _trouble(office, loop, "decode"):
+        with _trouble(office, loop, "decode", over=False):
             _decode(office, loop, now())
         running = True
         with _trouble(office, loop, "cycles"):
@@ -151,10 +151,13 @@ def _watch(
 
 
 @contextmanager
-def _trouble(office: Office, loop: _Loop, part: str) -> Iterator[None]:
+def _trouble(office: Office, loop: _Loop, part: str, *, over: bool = True) -> Iterator[None]:
     """Nothing that disk or database refuse ends the watch: what could not be done is done at a later turn.
 
-    The trouble of each part is told once, and again where it is another one.
+    The trouble of each part is told once, and again where it is another one, or was over.
+
+    Args:
+        over: whether it is over where nothing is raised here.
     """
     try:
         yield
@@ -169,7 +172,8 @@ def _trouble(office: Office, loop: _Loop, part: str) -> Iterator[None]:
             office.tell(Told(kind, f"{words.en}; trying again", f"{words.zh}；稍后重试"))
         loop.troubles[part] = str(error)
     else:
-        loop.troubles.pop(part, None)
+        if over:
+            loop.troubles.pop(part, None)
 
 
 def _look(plan: Plan, office: Office, loop: _Loop, now: datetime) -> None:
@@ -211,7 +215,7 @@ def _take(plan: Plan, office: Office, loop: _Loop, now: datetime) -> None:
     loop.seen = looked.seen
     known = known_arrivals(office.ledger, [item.key for item in looked.ready])
     fresh, old = _by_age([item for item in looked.ready if item.key not in known], now)
-    offered = [Offered(item.path, item.key) for item in fresh]
+    offered = [Offered(item.path, item.key, item) for item in fresh]
     received = take_in(offered, office.home, office.region, office.ledger, now, follow_links=False)
     again = {item.key for item, result in zip(fresh, received, strict=True) if result is None}
     loop.seen = take(looked.seen, [item for item in looked.ready if item.key not in again])
@@ -219,7 +223,8 @@ def _take(plan: Plan, office: Office, loop: _Loop, now: datetime) -> None:
         if item is not None and item.status != PENDING:
             _tell_file(office, loop, item)
     for refusal in looked.refused:
-        _tell_file(office, loop, refuse(office.ledger, refusal.path.name, refusal.error, now))
+        key = refusal_key(refusal.path, refusal.error.reason)
+        _tell_file(office, loop, refuse(office.ledger, refusal.path.name, refusal.error, now, key))
     if old:
         office.tell(Told(
             "left", f"{len(old)} files were last written more than {RAW_DAYS} days ago: `wx ingest` takes them",
@@ -241,6 +246,7 @@ def _decode(office: Office, loop: _Loop, now: datetime) -> None:
     if loop.decoding is not None and loop.decoding.done():
         job, loop.decoding, loop.pending = loop.decoding, None, False  # where it failed, the next look tries again
         loop.pending = job.result() > 0
+        loop.troubles.pop("decode", None)
         loop.turns.changed |= loop.pending
     if loop.decoding is None and loop.pending:
         loop.decoding = office.pool.submit(_decide, office, loop.decided, now)

@@ -1,7 +1,7 @@
 """The cycles of a watch: which is next, the process that runs it, and what follows when it fails."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -9,10 +9,11 @@ from typing import Any
 
 from wxcore.errors import ArchiveError, LedgerError, WxcoreError
 from wxcore.landing.guard import run_guarded
-from wxcore.landing.ledger import Ledger, files_between
+from wxcore.landing.ledger import FileRow, Ledger, cycles_between, files_between, pending_files
 from wxcore.landing.space import free_reserve, is_full
-from wxcore.pipeline.catchup import HISTORY, Stale, is_newest, may_issue, next_cycle, ready, stale_cycles
+from wxcore.pipeline.catchup import CUT_OFF, HISTORY, PATIENCE, Stale, is_newest, next_cycle, ready, stale_cycles
 from wxcore.pipeline.cycle import run_cycle
+from wxcore.pipeline.gather import VOLUME_TOLERANCE
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.report import publish
 from wxcore.pipeline.result import RunResult
@@ -51,7 +52,9 @@ class Turns:
         changed: a file was decided or a cycle ended since the stale ones were listed.
         undrawn: files of drafts may not be what the ledger says: at the start, and when a cycle has failed.
         running: the cycle at work and its job.
-        stale, recent, listed: the stale cycles, the radars that delivered lately, and when that was looked up.
+        stale, recent, recorded, listed: the stale cycles, the radars that delivered lately, the newest cycle on
+            record, and when that was looked up.
+        met: since when a cycle waits for files that wait to be decoded.
         ran: when each cycle was last run. failures: how often it failed by itself.
         bad: cycles that failed and have not been run since.
     """
@@ -61,7 +64,9 @@ class Turns:
     running: tuple[Stale, Future[dict[str, Any]]] | None = None
     stale: list[Stale] = field(default_factory=list)
     recent: set[str] = field(default_factory=set)
+    recorded: datetime | None = None
     listed: tuple[datetime, float] | None = None
+    met: dict[datetime, float] = field(default_factory=dict)
     ran: dict[datetime, datetime] = field(default_factory=dict)
     failures: dict[tuple[datetime, str], int] = field(default_factory=dict)
     bad: set[datetime] = field(default_factory=set)
@@ -97,11 +102,13 @@ def run_cycles(office: Office, turns: Turns, now: datetime, *, back: timedelta, 
         _finished(office, turns, item, job, now)
     _list(office, turns, now, back)
     able = [item for item in turns.stale if turns.failures.get((item.time, item.basis), 0) < ATTEMPTS]
-    wanted = next_cycle([one for one in able if not patient or ready(one, turns.recent, turns.ran, now)], now)
+    due = [item for item in able if not patient or ready(item, turns.recent, turns.ran, now)]
+    waiting = pending_files(office.ledger, 1) if due else []
+    due = [item for item in due if _is_decoded(waiting, turns, item)]
+    wanted = next_cycle(due, now, turns.recorded)
     if wanted is None:
         return False
-    issue = may_issue(office.ledger, office.region, wanted.time, now)
-    newest = is_newest(office.ledger, office.region, wanted.time)
+    issue, newest = now - wanted.time <= CUT_OFF, is_newest(office.ledger, office.region, wanted.time)
     job = office.pool.submit(
         run_guarded, cycle_job, office.home, office.region, wanted.time, issue, newest,
         wall_s=CYCLE_WALL_S, memory_bytes=CYCLE_MEMORY_BYTES,
@@ -109,6 +116,18 @@ def run_cycles(office: Office, turns: Turns, now: datetime, *, back: timedelta, 
     job.add_done_callback(lambda _: office.wake())
     turns.running = wanted, job
     return True
+
+
+def _is_decoded(waiting: Sequence[FileRow], turns: Turns, item: Stale) -> bool:
+    """Whether no file that waits to be decoded may belong to the cycle. For what goes on coming it waits no longer
+    than for radars.
+
+    Args:
+        waiting: the last published of the files that wait; empty where none does.
+    """
+    if all(row.published_at < item.time - VOLUME_TOLERANCE for row in waiting):
+        return True
+    return time.monotonic() - turns.met.setdefault(item.time, time.monotonic()) >= PATIENCE.total_seconds()
 
 
 def _list(office: Office, turns: Turns, now: datetime, back: timedelta) -> None:
@@ -120,7 +139,10 @@ def _list(office: Office, turns: Turns, now: datetime, back: timedelta) -> None:
     rows = files_between(office.ledger, now - HISTORY, now, {"volume"})
     known = {site.id for site in office.region.radars_at(now)}
     turns.recent = {row.site for row in rows} & known
+    recorded = cycles_between(office.ledger, office.region.id, now - back)
+    turns.recorded = recorded[-1].time if recorded else None
     turns.ran = {when: at for when, at in turns.ran.items() if when >= now - back}
+    turns.met = {when: at for when, at in turns.met.items() if any(item.time == when for item in turns.stale)}
     turns.failures = {key: count for key, count in turns.failures.items() if key[0] >= now - back}
     turns.changed, turns.listed = False, (slot, since)
 
