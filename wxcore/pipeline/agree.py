@@ -1,10 +1,13 @@
 """Do archive and ledger tell the same of every cycle?"""
 
 from datetime import UTC, date, datetime
+from itertools import takewhile
 
 from wxcore.archive.log import commits
-from wxcore.archive.read import list_fingerprints, list_views
-from wxcore.landing.ledger import Ledger, cycles_between, find_lease, last_snapshot
+from wxcore.archive.read import list_cycles, list_fingerprints, list_views
+from wxcore.archive.recover import UNREADABLE
+from wxcore.errors import ArchiveError
+from wxcore.landing.ledger import Ledger, cycles_between, find_lease, is_alive, last_snapshot
 from wxcore.pipeline.home import Home
 from wxcore.region import Region
 
@@ -28,9 +31,20 @@ def disagreeing(home: Home, region: Region, ledger: Ledger) -> list[datetime]:
 def unheard(home: Home, region: Region, ledger: Ledger) -> set[datetime]:
     """Cycles with whole commits that came after the one that the ledger heard of last: the next start takes them up."""
     recorded = last_snapshot(ledger, region.id)
-    return {record.cycle for record in commits(home.archive, region.id, since=recorded)} if recorded else set()
+    ahead = list(takewhile(lambda record: record.snapshot_id != recorded, history := commits(home.archive, region.id)))
+    return {record.cycle for record in ahead} if recorded is None or len(ahead) < len(history) else set()
+
+
+def nothing_yet(home: Home, region: Region, ledger: Ledger) -> bool:
+    """Whether no cycle was ever published: an archive whose very first commit was cut short holds nothing to read."""
+    if last_snapshot(ledger, region.id) is not None:
+        return False
+    try:
+        return not list_cycles(home.archive, region.id)
+    except (ArchiveError, *UNREADABLE):
+        return True
 
 
 def _at_work(ledger: Ledger, region: Region, when: datetime) -> bool:
     lease = find_lease(ledger, region.id, when)
-    return lease is not None and bool(lease.holder) and lease.expires_at > datetime.now(UTC)
+    return lease is not None and is_alive(lease, datetime.now(UTC))

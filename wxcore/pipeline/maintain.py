@@ -11,6 +11,7 @@ from wxcore.archive.compact import compact
 from wxcore.archive.expire import Expired, Retention, expire
 from wxcore.archive.read import list_cycles
 from wxcore.archive.recover import UNREADABLE
+from wxcore.errors import ArchiveError
 from wxcore.landing.land import landed_path
 from wxcore.landing.ledger import (
     Ledger,
@@ -22,7 +23,7 @@ from wxcore.landing.ledger import (
     is_sound,
     prune_journal,
 )
-from wxcore.pipeline.agree import disagreeing, unheard
+from wxcore.pipeline.agree import disagreeing, nothing_yet, unheard
 from wxcore.pipeline.home import Home
 from wxcore.region import Region
 from wxcore.times import YEARS, iso
@@ -67,8 +68,10 @@ def check_home(
         progress: called with (cycles read, cycles in all).
     """
     ledger = home.ledger()
-    read = check_archive(home.archive, region.id, quick=quick, progress=progress)
-    faults = [*read.faults, *_check_ledger(ledger), *_check_cycles(home, region, ledger)]
+    read, faults = Checked((), 0, 0, 0), _check_ledger(ledger)
+    if not nothing_yet(home, region, ledger):
+        read = check_archive(home.archive, region.id, quick=quick, progress=progress)
+        faults = [*read.faults, *faults, *_check_cycles(home, region, ledger)]
     rows = files_between(ledger, START, END)
     for row in rows:
         faults += _check_file(landed_path(home.landing, row.sha256), row.name, row.size, row.sha256 if deep else "")
@@ -96,7 +99,7 @@ def _check_ledger(ledger: Ledger) -> list[Fault]:
 def _check_cycles(home: Home, region: Region, ledger: Ledger) -> list[Fault]:
     try:
         differing = set(disagreeing(home, region, ledger)) - unheard(home, region, ledger)
-    except UNREADABLE:  # check_archive has told it
+    except (ArchiveError, *UNREADABLE):  # check_archive has told it
         return []
     return [
         Fault(

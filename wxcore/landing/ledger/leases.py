@@ -70,7 +70,7 @@ def acquire_lease(
     with writing(ledger) as transaction:
         now, connection = _now(now), transaction.connection  # in here: other writers may have kept us waiting
         known = _current(connection, region, time)
-        if known is not None and known.holder != holder and _alive(known, now):
+        if known is not None and known.holder != holder and is_alive(known, now):
             return None
         token = 1 if known is None else known.token + 1
         lease = Lease(region, time, holder, token, now + timedelta(seconds=LEASE_S), now)
@@ -238,7 +238,7 @@ def _gone(holder: str) -> bool:
     return _started(int(pid)) != started
 
 
-def _alive(lease: Lease, now: datetime) -> bool:
+def is_alive(lease: Lease, now: datetime) -> bool:
     """Whether a lease still keeps others out; an end further off than a lease lives is from a clock that was ahead."""
     left = lease.expires_at - now
     return bool(lease.holder) and timedelta() < left <= timedelta(seconds=LEASE_S + SKEW_S) and not _gone(lease.holder)
