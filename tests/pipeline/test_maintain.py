@@ -125,7 +125,6 @@ class TestExpire:
         recover_home(home, built.region)
         assert state_hash(home.ledger()) == before, "and a rebuild does not bring them back"
 
-    @pytest.mark.xfail(strict=True, reason="maintain.expire_home: a dry run leaves out files without observation time")
     def test_a_dry_run_counts_what_would_go(self, home: Home, built: Built) -> None:
         now = NOW + 40 * DAY
         dry = expire_home(home, built.region, Retention(), RAW_DAYS, now, dry_run=True)

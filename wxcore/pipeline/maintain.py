@@ -16,6 +16,7 @@ from wxcore.landing.land import landed_path
 from wxcore.landing.ledger import (
     Ledger,
     conservation,
+    count_expired,
     discard,
     discard_litter,
     expire_files,
@@ -156,8 +157,7 @@ def expire_home(
     before = now - timedelta(days=raw_days)
     done = expire(home.archive, region.id, retention, now, dry_run=dry_run)
     if dry_run:
-        rows = files_between(home.ledger(), START, END)
-        return HomeExpired(done, sum(row.received_at < before for row in rows))
+        return HomeExpired(done, count_expired(home.ledger(), before))
     ledger, gone = home.ledger(), 0
     while names := expire_files(ledger, before):
         discard(ledger, home.landing, names)

@@ -11,7 +11,7 @@ from wxcore.landing.ledger.cycles import (
     marked_stale,
 )
 from wxcore.landing.ledger.engine import is_damaged, is_sound, open_ledger
-from wxcore.landing.ledger.expiry import expire_files, prune_journal
+from wxcore.landing.ledger.expiry import count_expired, expire_files, prune_journal
 from wxcore.landing.ledger.files import (
     AT_ARRIVAL,
     DUPLICATE,
@@ -68,7 +68,7 @@ __all__ = [
     "AT_ARRIVAL", "DRAFT", "DUPLICATE", "GONE", "PENDING", "QUARANTINED", "STORED", "WITHDRAWN",
     "Arrival", "Conservation", "CycleRow", "Draft", "FileRow", "Lease", "Ledger", "Message", "OutboxRow", "Outcome",
     "Product", "ProductRow", "Rebuilt", "Source", "WarningRow",
-    "acquire_lease", "catch_up", "check_lease", "claim_due", "conservation", "cycle_versions", "cycles_between",
+    "acquire_lease", "catch_up", "check_lease", "claim_due", "conservation", "count_expired", "cycle_versions", "cycles_between",
     "decide", "discard", "discard_litter", "enqueue", "expire_due", "expire_files", "fence", "files_between",
     "find_cycle", "find_file", "find_lease", "has_events", "held", "is_alive", "is_damaged", "is_empty", "is_sound",
     "known_arrivals", "last_snapshot", "list_outbox", "list_products", "mark_failed", "mark_sent", "mark_stale",

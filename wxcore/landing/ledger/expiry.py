@@ -7,7 +7,7 @@ from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
 from wxcore.landing.ledger.engine import Writing, journals, reading, writing
 from wxcore.landing.ledger.files import PENDING, slices
@@ -20,6 +20,25 @@ AT_ONCE = 10_000
 """Files that one call forgets: a writer who waits for it waits a second or two."""
 
 _NO_BYTES = RECEIPTS.c.sha256.is_(None)
+
+
+def _expired(before: datetime) -> ColumnElement[bool]:
+    """Files that are decided and of which nothing came since."""
+    needed = select(RECEIPTS.c.id).where(
+        RECEIPTS.c.sha256 == FILES.c.sha256, or_(RECEIPTS.c.received_at >= before, RECEIPTS.c.outcome == PENDING)
+    )
+    return and_(FILES.c.status != PENDING, ~needed.exists())
+
+
+def count_expired(ledger: Ledger, before: datetime) -> int:
+    """How many files `expire_files` would forget.
+
+    Raises:
+        TimeError: a naive time.
+    """
+    wanted = select(func.count()).select_from(FILES).where(_expired(require_utc(before)))
+    with reading(ledger) as connection:
+        return int(connection.execute(wanted).scalar_one())
 
 
 def expire_files(ledger: Ledger, before: datetime, *, limit: int = AT_ONCE) -> list[str]:
@@ -39,10 +58,7 @@ def expire_files(ledger: Ledger, before: datetime, *, limit: int = AT_ONCE) -> l
         TimeError: a naive time.
     """
     before = require_utc(before)
-    needed = select(RECEIPTS.c.id).where(
-        RECEIPTS.c.sha256 == FILES.c.sha256, or_(RECEIPTS.c.received_at >= before, RECEIPTS.c.outcome == PENDING)
-    )
-    wanted = select(FILES.c.sha256).where(FILES.c.status != PENDING, ~needed.exists()).limit(limit)
+    wanted = select(FILES.c.sha256).where(_expired(before)).limit(limit)
     with writing(ledger) as transaction:
         connection = transaction.connection
         gone = list(connection.execute(wanted).scalars())
