@@ -239,8 +239,12 @@ def _gone(holder: str) -> bool:
 
 
 def is_alive(lease: Lease, now: datetime) -> bool:
-    """Whether a lease still keeps others out; an end further off than a lease lives is from a clock that was ahead."""
-    left = lease.expires_at - now
+    """Whether a lease still keeps others out; an end further off than a lease lives is from a clock that was ahead.
+
+    Raises:
+        TimeError: a naive time.
+    """
+    left = lease.expires_at - require_utc(now)
     return bool(lease.holder) and timedelta() < left <= timedelta(seconds=LEASE_S + SKEW_S) and not _gone(lease.holder)
 
 
