@@ -4,21 +4,19 @@ import bz2
 import json
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numba
 import numpy as np
 import typer
 from rich.table import Table
 
+from wxcore.archive.measure import median_seconds
 from wxcore.cli.show import SCREEN, print_json
 from wxcore.grid import Grid
 from wxcore.landing.unpack import unpack
@@ -65,16 +63,6 @@ class Row:
         return self.ratio <= self.goal if self.at_most else self.ratio >= self.goal
 
 
-def _median(function: Callable[[], Any], repeats: int = REPEATS) -> float:
-    function()
-    times = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times)
-
-
 def _decode_row(path: Path) -> Row:
     packed = path.read_bytes()
 
@@ -84,13 +72,13 @@ def _decode_row(path: Path) -> Row:
             for moment in sweep.moments.values():
                 moment.values()
 
-    ours, floor = _median(to_float32), _median(lambda: bz2.decompress(packed))
+    ours, floor = median_seconds(to_float32, REPEATS), median_seconds(lambda: bz2.decompress(packed), REPEATS)
     return Row(f"decode {path.name} to float32", ours, floor, "bz2.decompress alone", ours / floor, 1.30, at_most=True)
 
 
 def _grid_row(volume: Volume, peer: str | None) -> Row:
     grid = own_box_grid(volume.site)
-    ours = _median(lambda: grid_volume(volume, grid))
+    ours = median_seconds(lambda: grid_volume(volume, grid), REPEATS)
     other = _peer_seconds(volume, grid, peer) if peer else None
     ratio = other / ours if other else None
     title = f"one volume to {grid.n_lat}x{grid.n_lon}x{len(grid.levels_m)}, 1 thread"
@@ -138,8 +126,8 @@ def _products_row(volume: Volume) -> Row:
     cube = cube.assign_coords(lat=region.grid.lat, lon=region.grid.lon)
     cube = cube.assign(reflectivity=(("time", "lat", "lon", "height"), z, box["reflectivity"].attrs))
     cube = cube.transpose("time", "height", "lat", "lon")
-    ours = _median(lambda: column_products(cube, levels_source="manual", **LEVELS))
-    other = _median(lambda: reference_products(z, region.grid.height, **LEVELS), repeats=3)
+    ours = median_seconds(lambda: column_products(cube, levels_source="manual", **LEVELS), REPEATS)
+    other = median_seconds(lambda: reference_products(z, region.grid.height, **LEVELS), repeats=3)
     return Row("all column products 601x521x33, 1 thread", ours, other, "numpy", other / ours, 35, at_most=False)
 
 
