@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.faults.scene import START, tiny_region, write_scene
+from tests.faults.watching import quick
 from tests.pipeline.tiny import Built, build
 from wxcore.archive import place
+from wxcore.pipeline.home import Home
 from wxcore.region import Region
 from wxcore.times import CYCLE
 
@@ -43,3 +45,15 @@ def scene(tmp_path_factory: pytest.TempPathFactory, region: Region) -> list[list
 def folder(tmp_path: Path) -> Path:
     (arriving := tmp_path / "in").mkdir()
     return arriving
+
+
+@pytest.fixture
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cycles of a watch run in this process, nobody waits for the disk, and the reserve is small."""
+    quick(monkeypatch)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A home that is not there yet."""
+    return Home(tmp_path / "home")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.faults.scene import START, packed, volume_at
-from tests.faults.watching import Clock, deliver, quick, watch_once, watched
+from tests.faults.watching import Clock, deliver, watch_once, watched
 from wxcore.archive.read import list_cycles
 from wxcore.errors import WxcoreError
 from wxcore.landing.arrivals import poll
@@ -28,19 +28,10 @@ from wxcore.pipeline.watch_cycles import ATTEMPTS, Told
 from wxcore.region import Region
 from wxcore.times import CYCLE, iso
 
+pytestmark = pytest.mark.usefixtures("quickly")
 SECOND = timedelta(seconds=1)
 EVER = datetime(2200, 1, 1, tzinfo=UTC)
 Scene = Sequence[Sequence[Path]]
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    quick(monkeypatch)
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path / "home")
 
 
 def cycles(told: Sequence[Told]) -> list[datetime]:
@@ -271,7 +262,7 @@ class TestRealChild:
     """With the guard as it is: cycles in a process that is killed."""
 
     @pytest.fixture(autouse=True)
-    def _real(self, monkeypatch: pytest.MonkeyPatch, _quick: None) -> None:
+    def _real(self, monkeypatch: pytest.MonkeyPatch, quickly: None) -> None:
         monkeypatch.undo()
 
     def test_stop_in_the_middle_of_a_cycle(self, home: Home, folder: Path, region: Region, scene: Scene) -> None:

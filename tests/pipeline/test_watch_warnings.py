@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.faults.scene import START, write_cycle, write_scene
-from tests.faults.watching import Clock, deliver, quick, watch_once, watched
+from tests.faults.watching import Clock, deliver, watch_once, watched
 from wxcore.archive.read import list_cycles, read_provenance
 from wxcore.landing.ledger import DRAFT, WITHDRAWN, WarningRow, held, list_products, pending_count, warnings_before
 from wxcore.landing.ledger.engine import writing
@@ -24,18 +24,9 @@ from wxcore.pipeline.home import Home
 from wxcore.region import Region
 from wxcore.times import CYCLE, iso
 
+pytestmark = pytest.mark.usefixtures("quickly")
 SECOND = timedelta(seconds=1)
 EVER = datetime.fromisoformat("2200-01-01T00:00+00:00")
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    quick(monkeypatch)
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path / "home")
 
 
 def rows(home: Home, region: Region) -> list[WarningRow]:
