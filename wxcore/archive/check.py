@@ -81,7 +81,7 @@ def check_archive(root: Root, region: str, *, quick: int | None = None, progress
             if progress is not None:
                 progress(done, len(slots))
         if not quick:
-            for day in _keys(group, layout.VIEWS):
+            for day in layout.day_names(group, layout.VIEWS):
                 _check_view(group, day, faults)
         with _guard(faults, what="the history"):
             snapshots = sum(1 for _ in repository.ancestry(branch=BRANCH))
@@ -124,7 +124,7 @@ def _check_orphans(repository: icechunk.Repository, faults: list[Fault]) -> None
 def _check_days(group: zarr.Group, faults: list[Fault]) -> list[tuple[str, int]]:
     """Every written slot; days whose coordinates or marks cannot be read are faults."""
     found: list[tuple[str, int]] = []
-    for day in _keys(group, layout.CUBES):
+    for day in layout.day_names(group, layout.CUBES):
         path = f"{layout.CUBES}/{day}"
         with _guard(faults, day, what="the day"):
             _check_coordinates(group, path, day, faults)
@@ -142,14 +142,6 @@ def _check_days(group: zarr.Group, faults: list[Fault]) -> list[tuple[str, int]]
                         Fault(f"the cycle is not marked: {AGAIN_EN}", f"该时次未标记为已写入：{AGAIN_ZH}", *where)
                     )
     return found
-
-
-def _keys(group: zarr.Group, kind: str) -> list[str]:
-    if kind not in group:
-        return []
-    part = group[kind]
-    assert isinstance(part, zarr.Group)
-    return sorted(part.group_keys())
 
 
 def _check_coordinates(group: zarr.Group, path: str, day: str, faults: list[Fault]) -> None:

@@ -41,7 +41,7 @@ def content_digest(root: Root, region: str, *, as_of: datetime | None = None) ->
 def _parts(root: zarr.Group) -> Iterator[tuple[str, bytes]]:
     yield "region", _json([root.attrs.get("region"), root.attrs.get("grid")])
     radars = [str(name) for name in root.attrs.get("radars", [])]  # type: ignore[union-attr]
-    for day in sorted(root[layout.CUBES].group_keys()) if layout.CUBES in root else []:  # type: ignore[union-attr]
+    for day in layout.day_names(root, layout.CUBES):
         written = np.flatnonzero(np.asarray(root[f"{layout.CUBES}/{day}/{layout.WRITTEN}"][...]))  # type: ignore[index]
         if written.size:
             for kind in (layout.CUBES, layout.TABLES):

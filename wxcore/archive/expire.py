@@ -36,8 +36,8 @@ class Retention:
     Attributes:
         history_days: former versions (`as_of`). A month covers the review of a case; what a warning was made of is
             tagged and outlives this.
-        cube_days: the cycles with their cubes and tables, 1.4 GB a day (decision 0009). Two months: the landed files
-            bring them back. Only a day whose view is there, or too old itself, is deleted.
+        cube_days: the cycles with their cubes and tables, 1.4 GB a day (decision 0009). Two months; the landed
+            files bring back the last of them (30 days). Only a day whose view is there, or too old itself, is deleted.
         view_days: the daily views, a sixth of it at most. Thirteen months: one season beside the former one.
     """
 
@@ -122,8 +122,8 @@ def _due_days(
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """(days whose cubes go, days whose view goes, days kept for want of a view)."""
     group = root_group(repository.readonly_session(BRANCH))
-    cubes = [day for day in _keys(group, layout.CUBES) if _older(day, retention.cube_days, now)]
-    views = _keys(group, layout.VIEWS)
+    cubes = [day for day in layout.day_names(group, layout.CUBES) if _older(day, retention.cube_days, now)]
+    views = layout.day_names(group, layout.VIEWS)
     old_views = tuple(day for day in views if _older(day, retention.view_days, now))
     kept = tuple(day for day in cubes if day not in views and not _older(day, retention.view_days, now))
     return tuple(day for day in cubes if day not in kept), old_views, kept
@@ -132,14 +132,6 @@ def _due_days(
 def _older(day: str, days: int | None, now: datetime) -> bool:
     """Has the whole day been over for more than so many days?"""
     return days is not None and day < f"{now - timedelta(days=days):%Y%m%d}"
-
-
-def _keys(group: zarr.Group, kind: str) -> list[str]:
-    if kind not in group:
-        return []
-    part = group[kind]
-    assert isinstance(part, zarr.Group)
-    return sorted(part.group_keys())
 
 
 def _delete_days(repository: icechunk.Repository, region: str, cubes: tuple[str, ...], views: tuple[str, ...]) -> None:

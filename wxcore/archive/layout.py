@@ -315,3 +315,12 @@ def pack(values: npt.NDArray[np.float32], var: Var) -> npt.NDArray[Any]:
             )  # fmt: skip
         level_out[...] = np.fmax(steps, np.float32(PACKED_FILL), out=steps)  # fmax takes the number beside a NaN
     return packed
+
+
+def day_names(group: zarr.Group | None, kind: str) -> list[str]:
+    """Names (YYYYMMDD) of the days that the archive holds of a kind (CUBES, VIEWS), ascending; none without a group."""
+    if group is None or kind not in group:
+        return []
+    part = group[kind]
+    assert isinstance(part, zarr.Group)
+    return sorted(part.group_keys())

@@ -113,11 +113,7 @@ def list_views(root: Root, region: str) -> set[date]:
     if not has_archive(place_of(root, region)):
         return set()
     group = _root_group(open_session(root, region, None))
-    if group is None or layout.VIEWS not in group:
-        return set()
-    views = group[layout.VIEWS]
-    assert isinstance(views, zarr.Group)
-    return {datetime.strptime(f"{name}+0000", "%Y%m%d%z").date() for name in views.group_keys()}
+    return {date.fromisoformat(name) for name in layout.day_names(group, layout.VIEWS)}
 
 
 def read_text(root: Root, region: str, when: datetime, name: str, *, as_of: datetime | None = None) -> str | None:
@@ -154,12 +150,7 @@ def _root_group(session: icechunk.Session) -> zarr.Group | None:
 
 
 def _days(session: icechunk.Session) -> list[str]:
-    group = _root_group(session)
-    if group is None or layout.CUBES not in group:
-        return []
-    cubes = group[layout.CUBES]
-    assert isinstance(cubes, zarr.Group)
-    return sorted(cubes.group_keys())
+    return layout.day_names(_root_group(session), layout.CUBES)
 
 
 def _written(group: zarr.Group | None, day: str) -> list[datetime]:

@@ -207,12 +207,7 @@ def _times(group: zarr.Group, path: str, day: str) -> npt.NDArray[np.datetime64]
 
 
 def _days(group: zarr.Group, start: datetime, end: datetime) -> list[str]:
-    names: set[str] = set()
-    for kind in (layout.CUBES, layout.VIEWS):
-        if kind in group:
-            part = group[kind]
-            assert isinstance(part, zarr.Group)
-            names |= set(part.group_keys())
+    names = {*layout.day_names(group, layout.CUBES), *layout.day_names(group, layout.VIEWS)}
     return sorted(name for name in names if f"{start:%Y%m%d}" <= name <= f"{end:%Y%m%d}")
 
 

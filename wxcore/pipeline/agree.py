@@ -31,8 +31,10 @@ def disagreeing(home: Home, region: Region, ledger: Ledger) -> list[datetime]:
 def unheard(home: Home, region: Region, ledger: Ledger) -> set[datetime]:
     """Cycles with whole commits that came after the one that the ledger heard of last: the next start takes them up."""
     recorded = last_snapshot(ledger, region.id)
-    ahead = list(takewhile(lambda record: record.snapshot_id != recorded, history := commits(home.archive, region.id)))
-    return {record.cycle for record in ahead} if recorded is None or len(ahead) < len(history) else set()
+    history = commits(home.archive, region.id)
+    ahead = list(takewhile(lambda record: record.snapshot_id != recorded, history))
+    is_known = recorded is None or len(ahead) < len(history)
+    return {record.cycle for record in ahead} if is_known else set()
 
 
 def nothing_yet(home: Home, region: Region, ledger: Ledger) -> bool:

@@ -1,7 +1,7 @@
 """Make a home whole again after a crash, a power cut or a lost ledger (RELIABILITY.md B1, B14).
 
 The ledger is rebuilt from its journals; the archive goes back to its newest whole commit; the cycles whose commits
-were lost are run again from the landed files. Where nothing is wrong nothing is changed, and it takes milliseconds.
+were lost are run again from the landed files. Where nothing is wrong nothing is changed, and it takes some 0.2 s.
 """
 
 from collections.abc import Callable
