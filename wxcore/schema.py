@@ -64,6 +64,13 @@ MOSAIC: tuple[Var, ...] = (
 )  # fmt: skip
 """The 3-D mosaic. `reflectivity` NaN where unobserved; `nearest_radar` -1 where none."""
 
+MOSAIC_QUALITY: tuple[Var, ...] = (
+    Var("mosaic_quality", CUBE, "1", "largest weight of a radar in the cell, hundredths", dtype="u1", valid_max=100),
+    Var("observation_offset", CUBE, "s", "observation time of the cell minus the time of the analysis, weighted mean",
+        valid_min=-3600, valid_max=3600),
+)  # fmt: skip
+"""Of our own mosaics only: how well each cell was observed (0 where not), and when (NaN where not)."""
+
 PRODUCTS: tuple[Var, ...] = (
     Var("composite_reflectivity", COLUMN, "dBZ", "maximum reflectivity of the column", Z,
         valid_min=-10, valid_max=90),
@@ -89,6 +96,50 @@ PRODUCTS: tuple[Var, ...] = (
 """Column products. NaN where the column was unobserved, and all but the composite NaN where it was seen in 2-D only.
 Observed without echo: composite NO_ECHO_DBZ; vil, shi, mesh*, posh 0; tops, composite_height, vil_density NaN."""
 
+S1 = "s-1"
+KINEMATICS: tuple[Var, ...] = (
+    Var("azimuthal_shear_low", COLUMN, S1, "azimuthal shear of the largest magnitude, 0-2 km above ground",
+        valid_min=-0.2, valid_max=0.2),
+    Var("azimuthal_shear_mid", COLUMN, S1, "azimuthal shear of the largest magnitude, 3-6 km above ground",
+        valid_min=-0.2, valid_max=0.2),
+    Var("radial_divergence_low", COLUMN, S1, "largest radial divergence, 0-2 km above ground",
+        valid_min=-0.2, valid_max=0.2),
+    Var("radial_convergence_low", COLUMN, S1, "largest radial convergence, 0-2 km above ground",
+        valid_min=-0.2, valid_max=0.2),
+    Var("radial_convergence_mid", COLUMN, S1, "largest radial convergence, 3-6 km above ground",
+        valid_min=-0.2, valid_max=0.2),
+    Var("marc", COLUMN, "m s-1", "mid-altitude radial convergence, velocity difference, 3-7 km above ground",
+        valid_min=0, valid_max=150),
+    Var("radial_wind_low", COLUMN, "m s-1", "largest radial wind speed, 0-1.5 km above ground",
+        valid_min=0, valid_max=120),
+    Var("radial_wind_low_azimuth", COLUMN, "degree", "azimuth towards which that radial wind blows",
+        valid_min=0, valid_max=360),
+    Var("storm_top_divergence", COLUMN, "m s-1", "divergent velocity difference above 8 km ASL",
+        valid_min=0, valid_max=200),
+    Var("spectrum_width_low", COLUMN, "m s-1", "largest spectrum width, 0-2 km above ground",
+        valid_min=0, valid_max=60),
+    Var("velocity_observed", COLUMN, "1", "is there a radial velocity 0-2 km above ground", dtype="u1",
+        flags=((0, "not_observed"), (1, "observed"), (2, "range_folded"))),
+)  # fmt: skip
+"""What Doppler velocities say (DOMAIN.md 2.3). NaN where no velocity was observed in the layer: never 0."""
+
+POLARIMETRY: tuple[Var, ...] = (
+    Var("hail_size_class", COLUMN, "1", "largest hail size class of the column (HSDA)", dtype="u1",
+        flags=((0, "not_observed"), (1, "no_hail"), (2, "below_25_mm"), (3, "25_to_50_mm"), (4, "above_50_mm"))),
+    Var("hail_differential_reflectivity", COLUMN, "dB", "largest HDR below the 0 C level (Aydin & Zhao 1990)",
+        valid_min=-200, valid_max=100),
+    Var("hydrometeor_class_low", COLUMN, "1", "hydrometeor class of the lowest observed gate with echo", dtype="u1",
+        flags=((0, "not_observed"), (1, "no_echo"), (2, "ground_clutter"), (3, "biological"), (4, "drizzle_light_rain"),
+               (5, "rain"), (6, "heavy_rain"), (7, "big_drops"), (8, "rain_hail"), (9, "hail"), (10, "graupel"),
+               (11, "dry_snow"), (12, "wet_snow"), (13, "ice_crystals"))),
+    Var("zdr_column_depth", COLUMN, "m", "depth of ZDR >= 1 dB above the 0 C level", valid_min=0, valid_max=20_000),
+    Var("specific_differential_phase_low", COLUMN, "degree km-1", "largest KDP below the 0 C level",
+        valid_min=-20, valid_max=60),
+)  # fmt: skip
+"""What dual polarisation says (DOMAIN.md 2.2). 0 or NaN where no dual-polarisation radar looked."""
+
+OPTIONAL: tuple[Var, ...] = (*MOSAIC_QUALITY, *KINEMATICS, *POLARIMETRY)
+"""A cube may lack these: a source that cannot know them leaves them out."""
 
 LEVELS_SOURCES = ("unknown", "manual", "climatology", "nwp", "sounding")
 

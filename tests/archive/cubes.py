@@ -9,7 +9,7 @@ import xarray as xr
 from shapely.geometry import Polygon
 
 from wxcore.grid import Grid
-from wxcore.schema import CUBE, ENVIRONMENT, HEIGHT, LAT, LON, MOSAIC, PRODUCTS, STORMS, TIME
+from wxcore.schema import CUBE, ENVIRONMENT, HEIGHT, LAT, LON, MOSAIC, OPTIONAL, PRODUCTS, STORMS, TIME
 from wxcore.times import to_datetime64
 
 GRID = Grid(lon_west=106.0, lat_south=29.0, n_lon=7, n_lat=5, levels_m=(500.0, 1000.0, 2000.0))
@@ -17,12 +17,12 @@ NOON = datetime(2020, 6, 12, 5, 42, tzinfo=UTC)
 SIX = timedelta(minutes=6)
 
 
-def cube(when: datetime, *, seed: int = 0, grid: Grid = GRID) -> xr.Dataset:
-    """A cube with random values within the schema, a fifth of them missing."""
+def cube(when: datetime, *, seed: int = 0, grid: Grid = GRID, optional: bool = False) -> xr.Dataset:
+    """A cube with random values within the schema, a fifth of them missing; with all of schema.OPTIONAL if wanted."""
     random = np.random.default_rng(seed)
     sizes = {TIME: 1, HEIGHT: len(grid.levels_m), LAT: grid.n_lat, LON: grid.n_lon}
     data: dict[str, Any] = {}
-    for var in (*MOSAIC, *PRODUCTS, *ENVIRONMENT):
+    for var in (*MOSAIC, *PRODUCTS, *ENVIRONMENT, *(OPTIONAL if optional else ())):
         shape = tuple(sizes[name] for name in var.dims)
         if np.dtype(var.dtype).kind == "f":
             low = var.valid_min if np.isfinite(var.valid_min) else 0.0

@@ -19,7 +19,7 @@ from wxcore.archive.repository import BRANCH, open_repository
 from wxcore.archive.series import PLANES, TEXTS, array_of
 from wxcore.archive.tables import decode_table
 from wxcore.errors import WxcoreError
-from wxcore.schema import HEIGHT, LAT, LON, TIME, Var
+from wxcore.schema import HEIGHT, LAT, LON, OPTIONAL, TIME, Var
 from wxcore.times import from_datetime64
 
 ORPHAN_AGE = timedelta(hours=1)
@@ -169,7 +169,9 @@ def _check_coordinates(group: zarr.Group, path: str, day: str, faults: list[Faul
 
 def _check_cycle(group: zarr.Group, day: str, slot: int, faults: list[Fault]) -> None:
     when, radars = _time(day, slot), _radars(group)
-    for var in layout.VARIABLES:
+    cubes = group[f"{layout.CUBES}/{day}"]
+    assert isinstance(cubes, zarr.Group)
+    for var in layout.variables_of(cubes):
         with _guard(faults, day, when, var.name):
             raw = np.asarray(array_of(group, f"{layout.CUBES}/{day}/{var.name}")[slot])
             faults += [Fault(en, zh, day, when, var.name) for en, zh in _range_faults(raw, var, radars)]
@@ -182,7 +184,9 @@ def _check_view(group: zarr.Group, day: str, faults: list[Fault]) -> None:
     path, radars = f"{layout.VIEWS}/{day}", _radars(group)
     with _guard(faults, day, variable="view"):
         _check_coordinates(group, path, day, faults)
-    for var in PLANES:
+    view = group[path]
+    assert isinstance(view, zarr.Group)
+    for var in (*PLANES, *(var for var in OPTIONAL if var.name in view)):
         with _guard(faults, day, variable=f"view/{var.name}"):
             array = array_of(group, f"{path}/{var.name}")
             for begin in range(0, array.shape[0], layout.VIEW_SLOTS):

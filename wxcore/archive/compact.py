@@ -15,9 +15,9 @@ from wxcore.archive import layout
 from wxcore.archive.heads import seal
 from wxcore.archive.place import Place, Root, make_durable, place_of, writer_lock
 from wxcore.archive.repository import BRANCH, open_repository
-from wxcore.archive.series import PLANES, TEXTS, array_of, day_name, day_slots, grid_of, root_group
+from wxcore.archive.series import TEXTS, array_of, day_name, day_slots, grid_of, root_group
 from wxcore.errors import ArchiveError
-from wxcore.schema import LAT, TIME
+from wxcore.schema import HEIGHT, LAT, TIME
 
 DIGEST = "made_of"
 """Attribute of a view: digest of the provenance of its cycles."""
@@ -166,11 +166,14 @@ def _build(
 ) -> None:
     drop_view(group, name)
     cubes = f"{layout.CUBES}/{name}"
+    held = group[cubes]
+    assert isinstance(held, zarr.Group)
+    planes = [var for var in layout.variables_of(held) if HEIGHT not in var.dims]
     minutes = np.asarray(array_of(group, f"{cubes}/{TIME}")[...])[slots]
-    view = layout.create_view(group, name, grid_of(group), region, minutes)
+    view = layout.create_view(group, name, grid_of(group), region, minutes, planes)
     for text, values in texts.items():
         array_of(view, text)[...] = values
-    for done, var in enumerate(PLANES, start=1):
+    for done, var in enumerate(planes, start=1):
         source, target = array_of(group, f"{cubes}/{var.name}"), array_of(view, var.name)
         target.attrs.update(dict(source.attrs))  # how the values were made (method, calibration)
         step = layout.VIEW_SLOTS if LAT in var.dims else slots.size
@@ -179,7 +182,7 @@ def _build(
             span = source[int(picked[0]) : int(picked[-1]) + 1]
             target[begin : begin + picked.size] = np.asarray(span)[picked - picked[0]]
         if progress is not None:
-            progress(done, len(PLANES))
+            progress(done, len(planes))
 
 
 def _digest(provenance: npt.NDArray[Any]) -> str:

@@ -13,10 +13,12 @@ import zarr
 from wxcore.archive import layout
 from wxcore.archive.place import Root
 from wxcore.archive.read import open_session
-from wxcore.schema import TIME
+from wxcore.schema import OPTIONAL, TIME
 
 LEFT_OUT = ("history",)
 """Attributes that tell how the archive came to be, and not what it says."""
+
+_OPTIONAL = frozenset(var.name for var in OPTIONAL)
 
 
 def content_digest(root: Root, region: str, *, as_of: datetime | None = None) -> str:
@@ -53,6 +55,8 @@ def _parts(root: zarr.Group) -> Iterator[tuple[str, bytes]]:
 def _group(path: str, group: zarr.Group, slots: Sequence[int], radars: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     yield path, _attributes(group)
     for name, array in sorted(group.arrays()):
+        if name in _OPTIONAL and not any(_holds(array, slot) for slot in slots):
+            continue  # an earlier version had it
         where = f"{path}/{name}"
         dims = array.metadata.dimension_names or ()  # type: ignore[union-attr]
         yield where, _attributes(array) + _json([str(array.dtype), list(dims)])
@@ -65,6 +69,12 @@ def _group(path: str, group: zarr.Group, slots: Sequence[int], radars: Sequence[
                 values, used = _by_name(values, radars)
                 yield f"{where}/{slot}/radars", _json(used)
             yield f"{where}/{slot}", _content(values)
+
+
+def _holds(array: zarr.Array[Any], slot: int) -> bool:
+    """Has an optional variable anything in this slot?"""
+    values = np.asarray(array[slot])
+    return bool((values != array.fill_value).any())
 
 
 def _by_name(values: npt.NDArray[Any], radars: Sequence[str]) -> tuple[npt.NDArray[np.int16], list[str]]:

@@ -9,7 +9,7 @@ A day is created whole, from a template: a slot that was never written costs not
 Tables are text and not groups a cycle because every commit rewrites the list of all nodes of the repository.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +22,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 import wxcore
 from wxcore.errors import ArchiveError, SchemaError
 from wxcore.grid import Grid
-from wxcore.schema import ENVIRONMENT, HEIGHT, LAT, LON, MOSAIC, PRODUCTS, TIME, Var
+from wxcore.schema import ENVIRONMENT, HEIGHT, LAT, LON, MOSAIC, OPTIONAL, PRODUCTS, TIME, Var
 from wxcore.times import CYCLE, iso, require_utc
 
 FORMAT = 1
@@ -33,6 +33,7 @@ CUBES, TABLES, VIEWS = "cubes", "tables", "views"
 STORMS_TEXT, PROBABILITIES_TEXT, PROVENANCE_TEXT = "storms", "probabilities", "provenance"
 WRITTEN = "written"
 VARIABLES: tuple[Var, ...] = (*MOSAIC, *PRODUCTS, *ENVIRONMENT)
+"""What every cycle holds. Those of schema.OPTIONAL join a day with its first cycle that has them."""
 
 QUANTUM: Mapping[str, float] = {
     "reflectivity": 0.1,
@@ -50,6 +51,20 @@ QUANTUM: Mapping[str, float] = {
     "mesh75": 0.01,
     "mesh95": 0.01,
     "posh": 0.01,
+    "observation_offset": 1.0,
+    "azimuthal_shear_low": 1e-5,
+    "azimuthal_shear_mid": 1e-5,
+    "radial_divergence_low": 1e-5,
+    "radial_convergence_low": 1e-5,
+    "radial_convergence_mid": 1e-5,
+    "marc": 0.1,
+    "radial_wind_low": 0.1,
+    "radial_wind_low_azimuth": 1.0,
+    "storm_top_divergence": 0.1,
+    "spectrum_width_low": 0.1,
+    "hail_differential_reflectivity": 0.01,
+    "zdr_column_depth": 1.0,
+    "specific_differential_phase_low": 0.01,
 }
 """Step [units of the variable] that a float is rounded to, kept as i2 (CF scale_factor). The radar itself resolves
 0.5 dBZ; 1 m of height is a hundredth of a gate. Floats without a quantum (shi has no bound) stay f4."""
@@ -151,15 +166,36 @@ def create_day(root: zarr.Group, day: str, grid: Grid, region_id: str) -> None:
     _create_texts(tables, SLOTS, chunk=1)
 
 
-def create_view(root: zarr.Group, day: str, grid: Grid, region_id: str, minutes: npt.NDArray[np.int64]) -> zarr.Group:
+def variables_of(cubes: zarr.Group) -> tuple[Var, ...]:
+    """What a day's group of cubes holds."""
+    return (*VARIABLES, *(var for var in OPTIONAL if var.name in cubes))
+
+
+def add_optional(cubes: zarr.Group, var: Var, grid: Grid) -> None:
+    """Give a day's cubes one of schema.OPTIONAL, unwritten in every slot, where they do not have it yet."""
+    if var.name not in cubes:
+        _create_variable(cubes, var, grid)
+
+
+def create_view(
+    root: zarr.Group,
+    day: str,
+    grid: Grid,
+    region_id: str,
+    minutes: npt.NDArray[np.int64],
+    variables: Sequence[Var] = VARIABLES,
+) -> zarr.Group:
     """Create the group of a day's view, unfilled: the cycles at `minutes` of the day and no others.
+
+    Args:
+        variables: what the day's cubes hold; those with a height are left out.
 
     Returns:
         The group: the planes deep in time, and the texts of the tables.
     """
     view = root.require_group(VIEWS).create_group(day, attributes=group_attributes(region_id, day))
     _create_coordinates(view, day, grid, minutes)
-    for var in VARIABLES:
+    for var in variables:
         if HEIGHT not in var.dims:
             slots = min(VIEW_SLOTS, minutes.size) if LAT in var.dims else minutes.size
             chunk = {TIME: slots, LAT: chunk_side(grid.n_lat), LON: chunk_side(grid.n_lon)}

@@ -14,7 +14,7 @@ from wxcore.archive.log import FINGERPRINT
 from wxcore.archive.place import Place, Root, place_of
 from wxcore.archive.repository import BRANCH, has_archive, history_from, open_repository
 from wxcore.errors import ArchiveError
-from wxcore.schema import TIME
+from wxcore.schema import OPTIONAL, TIME, Var
 from wxcore.times import from_datetime64, iso, require_utc
 
 CHUNKS = {TIME: 1}
@@ -38,6 +38,7 @@ def open_archive(root_or_repo: Root, *, region: str | None = None, as_of: dateti
     runs = [run for day in _days(session) for run in _open_day(session, day)]
     if not runs:
         raise _nothing(place_of(root_or_repo, region), as_of)
+    runs = _alike(runs)
     joined = runs[0] if len(runs) == 1 else xr.concat(
         runs, dim=TIME, data_vars="minimal", coords="minimal", compat="override", join="override",
         combine_attrs="override",
@@ -166,7 +167,7 @@ def _open_day(session: icechunk.Session, day: str) -> list[xr.Dataset]:
         session.store, group=f"{layout.CUBES}/{day}", consolidated=False, chunks=None, mask_and_scale=False,
         decode_times=False,
     )  # fmt: skip
-    for name in layout.QUANTUM:
+    for name in layout.QUANTUM.keys() & raw.keys():
         # JSON has no float32: as a double it would make xarray decode to doubles.
         raw[name].attrs["scale_factor"] = np.float32(raw[name].attrs["scale_factor"])
     decoded = xr.decode_cf(raw)
@@ -175,6 +176,20 @@ def _open_day(session: icechunk.Session, day: str) -> list[xr.Dataset]:
     # Slices and not an array of indices: that would take Zarr's slow way through a shard (30 x).
     runs = [run for run in np.split(written, np.flatnonzero(np.diff(written) > 1) + 1) if run.size]
     return [decoded.isel({TIME: slice(int(run[0]), int(run[-1]) + 1)}).chunk(CHUNKS) for run in runs]
+
+
+def _alike(runs: list[xr.Dataset]) -> list[xr.Dataset]:
+    """The runs with all of schema.OPTIONAL that any of them holds: no data where a day has none."""
+    wanted = [var for var in OPTIONAL if any(var.name in run for run in runs)]
+    return [run.assign({var.name: _nowhere(var, run) for var in wanted if var.name not in run}) for run in runs]
+
+
+def _nowhere(var: Var, run: xr.Dataset) -> xr.DataArray:
+    fill = np.nan if np.dtype(var.dtype).kind == "f" else layout.storage(var)[1]
+    shape = tuple(run.sizes[name] for name in var.dims)
+    coords = {name: run.coords[name] for name in var.dims}
+    empty = xr.DataArray(np.zeros((), var.dtype) + np.dtype(var.dtype).type(fill), attrs=var.attrs)
+    return empty.expand_dims(dict(zip(var.dims, shape, strict=True))).assign_coords(coords).chunk(CHUNKS)
 
 
 def _nothing(folder: Place, as_of: datetime | None) -> ArchiveError:

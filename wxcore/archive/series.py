@@ -15,11 +15,11 @@ from wxcore.archive.place import Root
 from wxcore.archive.read import open_session
 from wxcore.errors import ArchiveError
 from wxcore.grid import Grid
-from wxcore.schema import HEIGHT, LAT, LON, TIME, Var
+from wxcore.schema import HEIGHT, LAT, LON, OPTIONAL, TIME, Var
 from wxcore.times import require_utc, to_datetime64
 
 PLANES: tuple[Var, ...] = tuple(var for var in layout.VARIABLES if HEIGHT not in var.dims)
-"""What the daily view holds: all but the cubes."""
+"""What the daily view holds of every day: all but the cubes. Planes of schema.OPTIONAL are there on days with any."""
 
 TEXTS = (layout.STORMS_TEXT, layout.PROBABILITIES_TEXT, layout.PROVENANCE_TEXT)
 
@@ -92,8 +92,8 @@ def point_series(
 
     Args:
         lat, lon: the place [deg].
-        variables: names of PLANES, or also `reflectivity` and `radar_count` (they come out of the cubes); all of
-            PLANES where None.
+        variables: names of PLANES or of schema.OPTIONAL, or also `reflectivity` and `radar_count` (they come out of
+            the cubes); all of PLANES where None. Without data on days that do not have them.
 
     Returns:
         (time[, height]); a cycle that was never written is absent. Coordinates lat, lon: centre of the cell.
@@ -186,7 +186,12 @@ def _day_series(
         key = (span, *(cell if LAT in var.dims else ()))
         if HEIGHT in var.dims:
             key = (span, slice(None), *cell)
-        series[var.name] = unpack(np.asarray(array_of(group, f"{path}/{var.name}")[key])[inside], var)
+        if f"{path}/{var.name}" in group:
+            raw = np.asarray(array_of(group, f"{path}/{var.name}")[key])[inside]
+        else:  # one of OPTIONAL on a day that has none
+            levels = (array_of(group, f"{path}/{HEIGHT}").shape[0],) if HEIGHT in var.dims else ()
+            raw = np.full((inside.size, *levels), *reversed(layout.storage(var)))
+        series[var.name] = unpack(raw, var)
     return times, series
 
 
@@ -214,7 +219,7 @@ def _days(group: zarr.Group, start: datetime, end: datetime) -> list[str]:
 def _chosen(variables: Sequence[str] | None) -> tuple[Var, ...]:
     if variables is None:
         return PLANES
-    known = {var.name: var for var in layout.VARIABLES}
+    known = {var.name: var for var in (*layout.VARIABLES, *OPTIONAL)}
     unknown = [name for name in variables if name not in known]
     if unknown:
         raise ArchiveError(

@@ -28,7 +28,7 @@ from wxcore.archive.repository import BRANCH, open_or_create
 from wxcore.archive.tables import encode_table
 from wxcore.errors import ArchiveError, SchemaError
 from wxcore.grid import Grid
-from wxcore.schema import HEIGHT, LAT, LON, PROBABILITIES, STORMS, TIME, Var, check, check_table
+from wxcore.schema import HEIGHT, LAT, LON, OPTIONAL, PROBABILITIES, STORMS, TIME, Var, check, check_table
 from wxcore.times import iso, require_utc, to_datetime64
 
 METHOD_ATTRIBUTES = ("method", "mesh_calibration", "hail_range_m", "hail_layer_observed")
@@ -138,7 +138,7 @@ def _commit_once(place: Place, cycle: _Cycle, fence: Callable[[], None]) -> Comm
         _refuse_expired(group, cycle)
         layout.create_day(group, cycle.slot.day, cycle.grid, cycle.region_id)
     drop_view(group, cycle.slot.day)
-    _write_cube(group, cycle.slot, cycle.cube)
+    _write_cube(group, cycle.slot, cycle.cube, cycle.grid)
     _write_texts(group, cycle.slot, cycle.texts)
     fence()
     when = iso(cycle.when)
@@ -202,7 +202,8 @@ def _texts(storms: pd.DataFrame, probabilities: pd.DataFrame | None, provenance:
 
 
 def _check_cube(cube: xr.Dataset, grid: Grid, when: datetime) -> None:
-    check(cube, VARIABLES, what=f"archive, cube of {iso(when)}")
+    optional = (var for var in OPTIONAL if var.name in cube)
+    check(cube, (*VARIABLES, *optional), what=f"archive, cube of {iso(when)}")
     faults: list[str] = []
     for name, wanted in ((HEIGHT, grid.height), (LAT, grid.lat), (LON, grid.lon)):
         found = cube[name].to_numpy() if name in cube.coords else np.empty(0)
@@ -250,16 +251,22 @@ def _snapshot_of(repository: icechunk.Repository, when: datetime, fingerprint: s
     return str(repository.lookup_branch(BRANCH))
 
 
-def _write_cube(group: zarr.Group, slot: Slot, cube: xr.Dataset) -> None:
+def _write_cube(group: zarr.Group, slot: Slot, cube: xr.Dataset, grid: Grid) -> None:
     cubes = group[f"{layout.CUBES}/{slot.day}"]
     assert isinstance(cubes, zarr.Group)
     nearest = _in_archive_order(group, cube["nearest_radar"].to_numpy()[0], _radars(cube))
 
     def packed(var: Var) -> npt.NDArray[Any]:
+        if var.name not in cube:  # an earlier version of this cycle may have had it
+            return np.asarray(layout.storage(var)[1])
         return nearest if var.name == "nearest_radar" else layout.pack(cube[var.name].to_numpy()[0], var)
 
+    for var in OPTIONAL:
+        if var.name in cube:
+            layout.add_optional(cubes, var, grid)
     for name, array in write_slot(cubes, slot.index, packed).items():
-        _describe(array, cube[name].attrs)
+        if name in cube:
+            _describe(array, cube[name].attrs)
     _set(cubes, layout.WRITTEN, slot.index, 1)
 
 
@@ -267,7 +274,7 @@ def write_slot(cubes: zarr.Group, index: int, packed: Callable[[Var], npt.NDArra
     """Write a slot of every variable of a day's group, WRITERS of them at a time.
 
     Args:
-        packed: values of a variable as they are kept (`layout.pack`); called in threads.
+        packed: values of a variable as they are kept (`layout.pack`), or one for all; called in threads.
 
     Returns:
         The arrays, by name.
@@ -280,7 +287,7 @@ def write_slot(cubes: zarr.Group, index: int, packed: Callable[[Var], npt.NDArra
         return var.name, array
 
     with ThreadPoolExecutor(WRITERS) as pool:
-        return dict(pool.map(write, VARIABLES))
+        return dict(pool.map(write, layout.variables_of(cubes)))
 
 
 def _describe(array: zarr.Array[Any], attrs: Mapping[Hashable, Any]) -> None:

@@ -69,6 +69,24 @@ class Moment:
 
 
 @dataclass(frozen=True)
+class Velocity:
+    """What dealiasing made of a sweep's VRADH; arrays are (ray, gate of VRADH).
+
+    Attributes:
+        values: unfolded radial velocity [m s-1], away from the radar positive; NaN where VRADH has none, is range
+            folded, or was rejected. FM301 calls it VRADDH.
+        quality: u1 percent that the fold is right; 0 where `values` is NaN.
+        score: part of the gates whose fold agrees with all neighbours and witnesses, 0..1; NaN without gates.
+        nyquist: that was used [m s-1]; may differ from a header that proved wrong.
+    """
+
+    values: npt.NDArray[np.float32]
+    quality: npt.NDArray[np.uint8]
+    score: float
+    nyquist: float
+
+
+@dataclass(frozen=True)
 class Sweep:
     """One cut: rays in the order of the file.
 
@@ -79,6 +97,9 @@ class Sweep:
         nyquist: [m s-1], NaN where unknown.
         moments: FM301 name (DBZH, VRADH, WRADH, ZDR, RHOHV, PHIDP, KDP, SNRH, ... DBTH) to Moment.
         qc: (ray, gate of DBZH) u1 of QC_* values; None before quality control.
+        velocity: what dealiasing found; None before it, and without VRADH.
+        derived: (ray, gate of DBZH) f4 by FM301 name: what supersedes the moment of that name downstream, such as DBZH
+            corrected for attenuation; NaN where unknown. The moments themselves stay as measured.
     """
 
     fixed_angle: float
@@ -88,6 +109,8 @@ class Sweep:
     nyquist: float
     moments: dict[str, Moment]
     qc: npt.NDArray[np.uint8] | None = None
+    velocity: Velocity | None = None
+    derived: dict[str, npt.NDArray[np.float32]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

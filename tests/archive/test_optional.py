@@ -1,0 +1,112 @@
+"""Variables that only some cycles have: velocities where there are Doppler cuts, polarimetry where there are two."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+from tests.archive.cubes import GRID, NOON, SIX, cube, provenance, storms
+from wxcore.archive import layout
+from wxcore.archive.check import check_archive
+from wxcore.archive.compact import compact
+from wxcore.archive.digest import content_digest
+from wxcore.archive.export import export_day
+from wxcore.archive.read import open_archive
+from wxcore.archive.series import open_day, point_series
+from wxcore.archive.store import commit_cycle
+from wxcore.schema import CUBE, OPTIONAL, check
+
+R = "r"
+
+
+def commit(root: Path, slot: int, *, optional: bool, version: int = 0, seed: int | None = None) -> xr.Dataset:
+    when = NOON + slot * SIX
+    content = cube(when, seed=slot if seed is None else seed, optional=optional)
+    commit_cycle(root, R, GRID, when, content, storms(when), provenance(when, version))
+    return content
+
+
+def test_every_optional_float_has_a_quantum() -> None:
+    """The digest tells "nothing" by the fill value, which must equal itself."""
+    assert {var.name for var in OPTIONAL if var.dtype == "f4"} <= layout.QUANTUM.keys()
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    written = commit(tmp_path, 0, optional=True)
+    found = open_archive(tmp_path, region=R).load()
+    check(found, OPTIONAL, what="archive")
+    for var in OPTIONAL:
+        step = layout.QUANTUM.get(var.name, 0)
+        np.testing.assert_allclose(found[var.name], written[var.name], rtol=0, atol=step * 0.501 + 1e-6)
+
+
+@pytest.mark.parametrize("order", [(False, True), (True, False)])
+def test_a_day_in_which_some_cycles_have_them(tmp_path: Path, order: tuple[bool, bool]) -> None:
+    written = [commit(tmp_path, slot, optional=given) for slot, given in enumerate(order)]
+    found = open_archive(tmp_path, region=R).load()
+    for slot, given in enumerate(order):
+        for var in OPTIONAL:
+            values = found[var.name].isel(time=slot).to_numpy()
+            if given:
+                np.testing.assert_array_equal(np.isnan(values), np.isnan(written[slot][var.name].to_numpy()[0]))
+            elif var.dtype == "f4":
+                assert np.isnan(values).all(), var.name
+            else:
+                assert not values.any(), var.name
+    assert not check_archive(tmp_path, R).faults
+
+
+def test_days_with_and_without_them_are_joined(tmp_path: Path) -> None:
+    commit(tmp_path, 0, optional=False)
+    commit(tmp_path, 240, optional=True)
+    found = open_archive(tmp_path, region=R)
+    check(found.load(), OPTIONAL, what="archive")
+    assert found["reflectivity"].dims == CUBE
+    assert np.isnan(found["marc"].isel(time=0)).all()
+    assert np.isfinite(found["marc"].isel(time=1)).any()
+    series = point_series(tmp_path, R, 29.02, 106.03, start=NOON, end=NOON + timedelta(days=2), variables=["marc"])
+    assert np.isnan(series["marc"][0])
+    assert series["marc"].dtype == np.float32
+    assert np.asarray(found["marc"].sel(lat=29.02, lon=106.03, method="nearest"))[1] == pytest.approx(
+        float(series["marc"][1]), nan_ok=True
+    )
+
+
+def test_a_new_version_without_them_leaves_nothing_behind(tmp_path: Path) -> None:
+    commit(tmp_path / "a", 0, optional=True)
+    commit(tmp_path / "a", 0, optional=False, version=1)
+    commit(tmp_path / "b", 0, optional=False, version=1)
+    found = open_archive(tmp_path / "a", region=R).load()
+    assert np.isnan(found["marc"]).all()
+    assert not found["velocity_observed"].any()
+    assert content_digest(tmp_path / "a", R) == content_digest(tmp_path / "b", R)
+
+
+def test_the_view_and_the_export_hold_them(tmp_path: Path) -> None:
+    written = commit(tmp_path, 0, optional=True)
+    plain = open_day(tmp_path, R, NOON.date()).load()
+    compact(tmp_path, R, NOON.date())
+    view = open_day(tmp_path, R, NOON.date()).load()
+    assert view.attrs["view"] == 1
+    for var in OPTIONAL:
+        if var.dims != CUBE:
+            np.testing.assert_array_equal(view[var.name], plain[var.name])
+    assert not check_archive(tmp_path, R).faults
+    path = export_day(tmp_path, R, NOON.date(), tmp_path / "day.nc")
+    with xr.open_dataset(path) as exported:
+        step = layout.QUANTUM["radial_wind_low"]
+        np.testing.assert_allclose(exported["radial_wind_low"], written["radial_wind_low"], atol=step)
+
+
+def test_a_day_of_an_older_version_takes_them(tmp_path: Path) -> None:
+    """The template made before these variables were known: they join with the first cycle that has them."""
+    layout.create_day(zarr.open_group(tmp_path, mode="w", zarr_format=3), "20200612", GRID, R)
+    cubes = zarr.open_group(tmp_path, mode="a")["cubes/20200612"]
+    assert isinstance(cubes, zarr.Group)
+    assert layout.variables_of(cubes) == layout.VARIABLES
+    layout.add_optional(cubes, OPTIONAL[0], GRID)
+    layout.add_optional(cubes, OPTIONAL[0], GRID)
+    assert layout.variables_of(cubes) == (*layout.VARIABLES, OPTIONAL[0])
