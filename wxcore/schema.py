@@ -18,6 +18,9 @@ from wxcore.errors import SchemaError
 NO_ECHO_DBZ = -10.0
 """Reflectivity [dBZ] that stands for "observed, no echo". Weaker echoes are raised to it (DOMAIN.md 1.4)."""
 
+VELOCITY_OBSERVED, VELOCITY_FOLDED = 1, 2
+"""Flag values of `velocity_observed`: a radial velocity is known near the ground; only range-folded echo is there."""
+
 OBSERVED_NONE, OBSERVED_COMPOSITE, OBSERVED_VOLUME = 0, 1, 2
 """Flag values of `observed`: no radar looked here; a 2-D composite only; radar beams in three dimensions."""
 
@@ -192,6 +195,25 @@ STORMS: tuple[Column, ...] = (
     Column("age_min", "float", "min", "time since the storm was first seen", 0),
     Column("parents", "object", "", "tuple of storm_ids it split from or merged out of, at this time"),
     Column("observed_fraction", "float", "1", "part of the storm's cells seen in three dimensions", 0, 1),
+    Column("velocity_fraction", "float", "1", "part of the cells with a radial velocity 0-2 km above ground", 0, 1),
+    Column("folded_fraction", "float", "1", "part of the cells with range-folded velocities only", 0, 1),
+    Column("azimuthal_shear_low_s1", "float", "s-1", "largest magnitude of azimuthal shear, 0-2 km above ground", 0),
+    Column("azimuthal_shear_mid_s1", "float", "s-1", "largest magnitude of azimuthal shear, 3-6 km above ground", 0),
+    Column("divergence_low_s1", "float", "s-1", "largest radial divergence, 0-2 km above ground"),
+    Column("convergence_low_s1", "float", "s-1", "largest radial convergence, 0-2 km above ground"),
+    Column("marc_m_s", "float", "m s-1", "largest mid-altitude radial convergence", 0),
+    Column("radial_wind_low_m_s", "float", "m s-1", "largest radial wind speed, 0-1.5 km above ground", 0),
+    Column("storm_top_divergence_m_s", "float", "m s-1", "largest divergent velocity difference above 8 km ASL", 0),
+    Column("spectrum_width_low_m_s", "float", "m s-1", "largest spectrum width, 0-2 km above ground", 0),
+    Column("hail_size_class", "float", "1", "largest class of hail_size_class (schema.POLARIMETRY), NaN not observed"),
+    Column("hdr_db", "float", "dB", "largest hail differential reflectivity below the 0 C level"),
+    Column("zdr_column_km", "float", "km", "largest depth of ZDR >= 1 dB above the 0 C level", 0),
+    Column("kdp_low_deg_km", "float", "degree km-1", "largest KDP below the 0 C level"),
+    Column("major_axis_km", "float", "km", "longer side of the outline's smallest rectangle", 0),
+    Column("axis_ratio", "float", "1", "longer over shorter side of that rectangle", 0),
+    Column("bow", "float", "1", "1 where it is long, narrow and fast as a bow echo; NaN motion unknown", 0, 1),
+    Column("gust_front_km", "float", "km", "length of a thin line of convergence ahead of or beside the storm", 0),
+    Column("wind_view", "float", "1", "cosine of the angle between the strongest low radial wind and the motion", 0, 1),
 )
 """One row a storm a time. NaN where the product is missing (2-D only, unobserved): missing is never zero.
 Motion of a storm without history: u, v NaN unless a field gives them; motion_sd_m_s then NaN too."""

@@ -6,7 +6,7 @@ import pytest
 
 from tests.warning.scene import NATIONAL
 from wxcore.errors import RegionError
-from wxcore.hazard.rules import GALE_CONSTANTS
+from wxcore.hazard.gale import GALE_CONSTANTS
 from wxcore.region import list_regions, load_region
 from wxcore.region.rules import merged
 from wxcore.warning.level import highest, keeps, reaches, rulebook
@@ -66,7 +66,7 @@ def test_lightning_red_needs_a_measured_flash_rate():
 
 def test_gale_above_blue_is_left_to_the_forecaster_and_blue_is_within_reach():
     assert highest(SIGNALS["gale"].levels, 1.0, {}) == "blue"
-    assert highest(SIGNALS["gale"].levels, GALE_CONSTANTS["ceiling"], {}) == "blue"
+    assert highest(SIGNALS["gale"].levels, GALE_CONSTANTS["structure_ceiling"], {}) == "blue"
 
 
 def test_evidence_may_weaken_before_a_level_is_lost():

@@ -1,22 +1,24 @@
-"""Published rules as probabilities: the models `baseline-1` of hail, thunderstorm and gale.
+"""Published rules as probabilities: hail and thunderstorm, and the table of all (gale: gale.py).
 
 They are smooth, monotone in what they look at, and not trained on anything: no skill is claimed for them. Constants
-marked [I] are ours. models/<hazard>/baseline-1/card.json documents every constant (a test keeps the two equal).
+marked [I] are ours. models/<hazard>/<version>/card.json documents every constant (a test keeps the two equal).
 What a rule needs and does not have makes its probability NaN, never small.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from wxcore.hazard.definitions import GALE, HAIL, THUNDERSTORM
+from wxcore.hazard.gale import GALE_CONSTANTS, gale
+from wxcore.hazard.gale import MODEL as GALE_MODEL
+from wxcore.hazard.opinion import Opinion, Phrase, logistic, opinion, weighted
 from wxcore.schema import PROBABILITIES
 
-MODEL = "baseline-1"
+MODELS: dict[str, str] = {HAIL.code: "baseline-2", THUNDERSTORM.code: "baseline-1", GALE.code: GALE_MODEL}
+"""Version of each hazard's rule: a folder of models/<hazard>/."""
 LEAD_WINDOWS: tuple[tuple[int, int], ...] = ((0, 60), (0, 30), (30, 60))
 GOOD_LEVELS = "good"
 """The only `levels_quality` that is trusted; any other (climatology) widens the probability of hail."""
@@ -27,6 +29,11 @@ HAIL_CONSTANTS: dict[str, float] = {
     "poh_weight": 0.2,  # [I] Waldvogel et al. 1979 is about hail of any size: a second opinion only
     "mesh_middle_mm": 25.0,  # DOMAIN.md 5.3: baselines 19 and 25 mm; US severe hail 1 inch
     "mesh_scale_mm": 5.0,  # [I]
+    "size_weight": 0.3,  # [I] dual polarisation's own view of what falls
+    "size_none": 0.05,  # [I] HSDA (Ortega et al. 2016) saw no hail in the column
+    "size_below_25_mm": 0.4,  # [I] hail, of which severe begins at 20 mm
+    "size_25_to_50_mm": 0.95,  # [I]
+    "size_above_50_mm": 1.0,  # [I]
     "poh_c0": -1.20231,  # cubic of Foote et al. 2005 (DOMAIN.md 2.2)
     "poh_c1": 1.00184,
     "poh_c2": -0.17018,
@@ -52,34 +59,13 @@ THUNDERSTORM_CONSTANTS: dict[str, float] = {
     "flat_ceiling": 0.8,  # [I] no depth known
     "decay_min": 45.0,  # DOMAIN.md 4
 }
-GALE_CONSTANTS: dict[str, float] = {
-    "vil_factor": 20.628571,  # Stewart 1991 (NOAA NWS SR-136): gust^2 = a VIL - b top^2, m/s, kg m-2, m
-    "top_factor": 3.125e-6,
-    "speed_share": 1 / 3,  # of the mean wind in Stewart 1991; the storm's forward speed stands for it [M]
-    "gust_middle_m_s": 17.2,  # definition of the hazard
-    "gust_scale_m_s": 4.0,  # [I]
-    "gust_weight": 0.4,  # [I] the potential falls with the echo top: nothing is left of it in the deepest storms
-    "vil_middle_kg_m2": 43.0,  # Amburn & Wolf 1997: 38 severe or not, 43 severe with high probability
-    "vil_scale_kg_m2": 6.0,  # [I]
-    "vil_weight": 0.3,  # [I]
-    "vild_middle_g_m3": 3.5,  # Amburn & Wolf 1997: severe; here a water-loaded core
-    "vild_scale_g_m3": 0.7,  # [I]
-    "vild_weight": 0.3,  # [I]
-    "ceiling": 0.4,  # [I] no radial velocity, no environment: weak
-    "decay_min": 35.0,  # [I] between hail and thunderstorm
+_SIZES: dict[int, tuple[str, str, str]] = {
+    1: ("size_none", "no hail seen", "未见冰雹"),
+    2: ("size_below_25_mm", "hail below 25 mm", "冰雹小于25毫米"),
+    3: ("size_25_to_50_mm", "hail 25 to 50 mm", "冰雹25至50毫米"),
+    4: ("size_above_50_mm", "hail above 50 mm", "冰雹大于50毫米"),
 }
-
-
-@dataclass(frozen=True)
-class Opinion:
-    """A probability at lead 0, and why, in English and Chinese."""
-
-    p: float
-    drivers: tuple[str, ...]
-    drivers_zh: tuple[str, ...]
-
-
-Phrase = tuple[str, str]
+"""By hail_size_class (schema.POLARIMETRY): the constant, and what is said."""
 
 
 def probabilities(
@@ -102,12 +88,12 @@ def probabilities(
     )
     rows = [
         (
-            storm["storm_id"], code, start, end, opinion.p * math.exp(-start / decay), MODEL,
-            opinion.drivers, opinion.drivers_zh,
+            storm["storm_id"], code, start, end, found.p * math.exp(-start / decay), MODELS[code],
+            found.drivers, found.drivers_zh,
         )
         for storm in storms.to_dict("records")
         for code, rule, decay in rules
-        for opinion in (rule({str(key): value for key, value in storm.items()}),)
+        for found in (rule({str(key): value for key, value in storm.items()}),)
         for start, end in lead_windows
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=[column.name for column in PROBABILITIES])
@@ -115,7 +101,8 @@ def probabilities(
 
 
 def hail(storm: Mapping[str, Any], *, levels_quality: str) -> Opinion:
-    """Severe hail: weighted mean of POSH, a logistic of MESH (both Witt et al. 1998) and POH (Foote et al. 2005).
+    """Severe hail: weighted mean of POSH, a logistic of MESH (both Witt et al. 1998), POH (Foote et al. 2005) and,
+    where a dual-polarisation radar looked, the size class of HSDA (Ortega et al. 2016).
 
     MESH75 (Murillo et al. 2021) holds nothing that MESH does not (both are functions of SHI alone): it is told among
     the drivers, not counted twice.
@@ -140,11 +127,16 @@ def hail(storm: Mapping[str, Any], *, levels_quality: str) -> Opinion:
     if math.isfinite(above):
         parts.append((c["poh_weight"], poh(above)))
         phrases.append((f"45 dBZ {above:+.1f} km from 0 C level", f"45 dBZ 高度相对0℃层 {above:+.1f} 公里"))
+    size = float(storm.get("hail_size_class", math.nan))
+    if math.isfinite(size):
+        constant, size_en, size_zh = _SIZES[int(size)]
+        parts.append((c["size_weight"], c[constant]))
+        phrases.append((f"dual polarisation: {size_en}", f"双偏振：{size_zh}"))
     p = c["ceiling"] * weighted(parts)
     if levels_quality != GOOD_LEVELS:
         p += c["climatology_weight"] * (c["climatology_p"] - p)
         phrases.append(("0 C and -20 C heights not of the day: less certain", "0℃、-20℃层高度非当日资料：把握降低"))
-    return _opinion(p, phrases)
+    return opinion(p, phrases)
 
 
 def poh(h45_above_h0_km: float) -> float:
@@ -166,11 +158,11 @@ def thunderstorm(storm: Mapping[str, Any]) -> Opinion:
     c = THUNDERSTORM_CONSTANTS
     dbz, top, above = (float(storm[name]) for name in ("max_dbz", "echo_top_18_km", "h45_above_h0_km"))
     if not math.isfinite(dbz):
-        return _opinion(math.nan, [("no reflectivity: not assessed", "无反射率：不作判断")])
+        return opinion(math.nan, [("no reflectivity: not assessed", "无反射率：不作判断")])
     phrases: list[Phrase] = [(f"max {dbz:.0f} dBZ", f"最大反射率 {dbz:.0f} dBZ")]
     if float(storm["observed_fraction"]) == 0 or not (math.isfinite(top) or math.isfinite(above)):
         phrases.append(("2-D composite only: depth unknown", "仅有二维组合反射率：垂直厚度未知"))
-        return _opinion(c["flat_ceiling"] * logistic((dbz - c["flat_dbz_middle"]) / c["flat_dbz_scale"]), phrases)
+        return opinion(c["flat_ceiling"] * logistic((dbz - c["flat_dbz_middle"]) / c["flat_dbz_scale"]), phrases)
     depth = 0.0
     if math.isfinite(top):
         depth = logistic((top - c["top_middle_km"]) / c["top_scale_km"])
@@ -179,62 +171,10 @@ def thunderstorm(storm: Mapping[str, Any]) -> Opinion:
         depth = max(depth, logistic((above - c["h45_middle_km"]) / c["h45_scale_km"]))
         phrases.append((f"45 dBZ {above:+.1f} km from 0 C level", f"45 dBZ 高度相对0℃层 {above:+.1f} 公里"))
     share = c["shallow_share"] + (1 - c["shallow_share"]) * depth
-    return _opinion(c["ceiling"] * logistic((dbz - c["dbz_middle"]) / c["dbz_scale"]) * share, phrases)
-
-
-def gale(storm: Mapping[str, Any]) -> Opinion:
-    """Convective gust: weighted mean of logistics of the gust potential (Stewart 1991, with a third of the storm's
-    forward speed), VIL and VIL density (Amburn & Wolf 1997), under a low ceiling: no radial velocity is used."""
-    c = GALE_CONSTANTS
-    vil, top, density = (float(storm[name]) for name in ("vil_kg_m2", "echo_top_18_km", "vil_density_g_m3"))
-    if not (math.isfinite(vil) and math.isfinite(top)):
-        if float(storm["observed_fraction"]) == 0:
-            return _opinion(math.nan, [("2-D composite only: gale not assessed", "仅有二维组合反射率：不判断大风")])
-        return _opinion(math.nan, [("no VIL or echo top: gale not assessed", "缺少VIL或回波顶高：不判断大风")])
-    speed = math.hypot(float(storm["u_m_s"]), float(storm["v_m_s"]))
-    gust = gust_potential(vil, top) + (c["speed_share"] * speed if math.isfinite(speed) else 0.0)
-    parts = [
-        (c["gust_weight"], logistic((gust - c["gust_middle_m_s"]) / c["gust_scale_m_s"])),
-        (c["vil_weight"], logistic((vil - c["vil_middle_kg_m2"]) / c["vil_scale_kg_m2"])),
-    ]
-    phrases: list[Phrase] = [
-        (f"gust potential {gust:.0f} m/s (>= {GALE.threshold})", f"阵风潜势 {gust:.0f} 米/秒")
-        if gust >= GALE.threshold
-        else (f"gust potential {gust:.0f} m/s (< {GALE.threshold})", f"阵风潜势 {gust:.0f} 米/秒，未达8级"),
-        (f"VIL {vil:.0f} kg/m2", f"垂直积分液态水 {vil:.0f} 千克/平方米"),
-    ]
-    if math.isfinite(density):
-        parts.append((c["vild_weight"], logistic((density - c["vild_middle_g_m3"]) / c["vild_scale_g_m3"])))
-        phrases.append((f"VIL density {density:.1f} g/m3", f"液态水密度 {density:.1f} 克/立方米"))
-    if math.isfinite(speed):
-        phrases.append((f"moving at {speed:.0f} m/s", f"移速 {speed:.0f} 米/秒"))
-    else:
-        phrases.append(("motion unknown", "移动未知"))
-    phrases.append(("no radial velocity used", "未使用径向速度"))
-    return _opinion(c["ceiling"] * weighted(parts), phrases)
-
-
-def gust_potential(vil_kg_m2: float, echo_top_km: float) -> float:
-    """Gust of a downdraft [m/s], sqrt(a VIL - b top^2), 0 where the root is of a negative number (Stewart 1991)."""
-    c = GALE_CONSTANTS
-    return math.sqrt(max(0.0, c["vil_factor"] * vil_kg_m2 - c["top_factor"] * (echo_top_km * 1000) ** 2))
-
-
-def weighted(parts: Sequence[tuple[float, float]]) -> float:
-    """Mean of (weight, value) pairs; what is not known is left out and the others weigh more."""
-    return sum(weight * value for weight, value in parts) / sum(weight for weight, _ in parts)
-
-
-def logistic(x: float) -> float:
-    """1 / (1 + exp(-x)), without overflow."""
-    return float(0.5 * (1 + np.tanh(x / 2)))
+    return opinion(c["ceiling"] * logistic((dbz - c["dbz_middle"]) / c["dbz_scale"]) * share, phrases)
 
 
 def _hail_unknown(storm: Mapping[str, Any]) -> Opinion:
     if float(storm["observed_fraction"]) == 0:
-        return _opinion(math.nan, [("2-D composite only: hail not assessed", "仅有二维组合反射率：不判断冰雹")])
-    return _opinion(math.nan, [("no MESH or POSH: hail not assessed", "缺少MESH或POSH：不判断冰雹")])
-
-
-def _opinion(p: float, phrases: list[Phrase]) -> Opinion:
-    return Opinion(p, tuple(en for en, _ in phrases), tuple(zh for _, zh in phrases))
+        return opinion(math.nan, [("2-D composite only: hail not assessed", "仅有二维组合反射率：不判断冰雹")])
+    return opinion(math.nan, [("no MESH or POSH: hail not assessed", "缺少MESH或POSH：不判断冰雹")])

@@ -14,7 +14,7 @@ import shapely
 import xarray as xr
 
 from wxcore.grid import Grid
-from wxcore.schema import OBSERVED_VOLUME, STORMS
+from wxcore.schema import OBSERVED_VOLUME, STORMS, VELOCITY_FOLDED, VELOCITY_OBSERVED
 
 SIMPLIFY_DEG = 0.01
 """Tolerance of the outline [deg] (DOMAIN.md section 4, project default)."""
@@ -39,6 +39,30 @@ MAXIMA: tuple[tuple[str, str, float], ...] = (
     ("h45_above_h0_km", "h45_above_h0", 1e-3),
 )
 """Column of schema.STORMS, variable of schema.PRODUCTS, factor between their units."""
+
+OF_BEAMS: tuple[tuple[str, str, float], ...] = (
+    ("azimuthal_shear_low_s1", "azimuthal_shear_low", 1.0),
+    ("azimuthal_shear_mid_s1", "azimuthal_shear_mid", 1.0),
+    ("divergence_low_s1", "radial_divergence_low", 1.0),
+    ("convergence_low_s1", "radial_convergence_low", 1.0),
+    ("marc_m_s", "marc", 1.0),
+    ("radial_wind_low_m_s", "radial_wind_low", 1.0),
+    ("storm_top_divergence_m_s", "storm_top_divergence", 1.0),
+    ("spectrum_width_low_m_s", "spectrum_width_low", 1.0),
+    ("hail_size_class", "hail_size_class", 1.0),
+    ("hdr_db", "hail_differential_reflectivity", 1.0),
+    ("zdr_column_km", "zdr_column_depth", 1e-3),
+    ("kdp_low_deg_km", "specific_differential_phase_low", 1.0),
+)
+"""The same for schema.KINEMATICS and schema.POLARIMETRY; of shear the largest magnitude."""
+OF_MAGNITUDE = ("azimuthal_shear_low", "azimuthal_shear_mid")
+NOT_OBSERVED = ("hail_size_class",)
+"""Variables whose 0 says that nobody looked."""
+
+FILLED_LATER = (
+    "u_m_s", "v_m_s", "motion_sd_m_s", "age_min", "major_axis_km", "axis_ratio", "bow", "gust_front_km", "wind_view",
+)  # fmt: skip
+"""By tracking, and by what needs the motion."""
 
 _DTYPES = {"str": "object", "float": "f8", "int": "i8", "time": "datetime64[ns]", "object": "object"}
 
@@ -112,7 +136,12 @@ def storm_table(products: xr.Dataset, labels: npt.NDArray[np.int32], count: int,
     }
     for column, name, factor in MAXIMA:
         columns[column] = np.fmax.reduceat(fields[name], groups.starts) * factor
-    for column in ("u_m_s", "v_m_s", "motion_sd_m_s", "age_min"):
+    for column, name, factor in OF_BEAMS:
+        columns[column] = np.fmax.reduceat(_of_beams(products, name, groups), groups.starts) * factor
+    state = _inside(products, "velocity_observed", groups)
+    for column, flag in (("velocity_fraction", VELOCITY_OBSERVED), ("folded_fraction", VELOCITY_FOLDED)):
+        columns[column] = np.add.reduceat((state == flag).astype(np.float64), groups.starts) / groups.sizes
+    for column in FILLED_LATER:
         columns[column] = np.full(count, np.nan)
     return pd.DataFrame({column.name: columns[column.name] for column in STORMS})
 
@@ -122,6 +151,13 @@ def _inside(products: xr.Dataset, name: str, groups: Groups) -> Floats:
     if name not in products:
         return np.full(groups.cells.size, np.nan)
     return products[name].to_numpy().ravel()[groups.cells].astype(np.float64)
+
+
+def _of_beams(products: xr.Dataset, name: str, groups: Groups) -> Floats:
+    values = _inside(products, name, groups)
+    if name in NOT_OBSERVED:
+        return np.where(values == 0, np.nan, values)
+    return np.abs(values) if name in OF_MAGNITUDE else values
 
 
 def _hail_place(mesh: Floats, groups: Groups, lat: Floats, lon: Floats) -> Floats:
