@@ -1,11 +1,8 @@
 """`wx bench archive`: a day of real columns written, compacted and read, against PERFORMANCE.md goal 7."""
 
-import os
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -15,14 +12,13 @@ import pandas as pd
 import typer
 import xarray as xr
 from rich.progress import track
-from rich.table import Table
 
 from wxcore.archive.compact import compact
 from wxcore.archive.measure import median_seconds, write_cost
 from wxcore.archive.series import open_day, point_series
 from wxcore.archive.store import commit_cycle
-from wxcore.cli.bench import Row
-from wxcore.cli.show import SCREEN, print_json
+from wxcore.cli.bench_table import Row, show_rows
+from wxcore.cli.show import SCREEN
 from wxcore.grid import Grid
 from wxcore.landing.unpack import unpack
 from wxcore.products.columns import column_products
@@ -136,15 +132,4 @@ def bench_archive(
     with tempfile.TemporaryDirectory() as folder:
         paths = list(files or [])[:2] or list(write_demo(load_region("chongqing"), Path(folder) / "demo"))[:2]
         rows = _rows(Path(folder), paths, slots)
-    if as_json:
-        machine = {"cpus": os.cpu_count(), "python": sys.version.split()[0]}
-        print_json({"machine": machine, "rows": [{**asdict(row), "held": row.held} for row in rows]})
-        return
-    table = Table(title="wx bench archive")
-    for heading in ("item", "ours", "other", "", "ratio", "goal", ""):
-        table.add_column(heading)
-    for row in rows:
-        mark = {True: "✓", False: "✗", None: "–"}[row.held]
-        other, ratio = (f"{value:.4f}" if value else "–" for value in (row.other, row.ratio))
-        table.add_row(row.item, f"{row.ours:.4f}", other, row.other_name, ratio, f"≤ {row.goal:g}", mark)
-    SCREEN.print(table)
+    show_rows("wx bench archive", rows, as_json=as_json)

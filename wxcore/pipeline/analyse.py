@@ -11,16 +11,20 @@ import xarray as xr
 from wxcore.environment.levels import Levels
 from wxcore.errors import ReadError, WxcoreError
 from wxcore.landing.ledger import FileRow
-from wxcore.pipeline.gather import Chosen, is_simulated, load_file, load_volumes, lost
+from wxcore.pipeline.gather import Chosen, load_file, lost
 from wxcore.pipeline.home import Home
+from wxcore.pipeline.network import compare
+from wxcore.pipeline.prepared import load_prepared, to_record, winds_before
+from wxcore.pipeline.static import terrain_trouble
 from wxcore.products.columns import column_products, composite_only_products
 from wxcore.products.hail_range import Reach, only_where_hail_can_be_judged
-from wxcore.radar.mosaic import mosaic
-from wxcore.radar.qc import qc_summary
+from wxcore.radar.mosaic import mosaic_looks
+from wxcore.radar.plane_mosaic import plane_mosaic
+from wxcore.radar.prepare import Prepared
 from wxcore.radar.regrid import to_grid
-from wxcore.radar.volume import Volume
+from wxcore.radar.volume import SIMULATED_TASK
 from wxcore.region import Region
-from wxcore.schema import ENVIRONMENT, LEVELS_SOURCES, OBSERVED_COMPOSITE, OBSERVED_NONE
+from wxcore.schema import ENVIRONMENT, LEVELS_SOURCES, MOSAIC_QUALITY, OBSERVED_COMPOSITE, OBSERVED_NONE
 from wxcore.times import iso
 
 REAL, SIMULATED = "real", "SYN"
@@ -44,6 +48,9 @@ class Analysis:
         truth: REAL or SIMULATED.
         missing: radars of the region that gave nothing; notes: what else makes the result less certain.
         quality: gates with echo by radar and by flag of the quality control.
+        winds: the wind over each radar that its velocities show, as the provenance keeps it.
+        radar_pairs: rows of the table of biases between radars.
+        remarks: what was odd in each radar's volume.
     """
 
     cube: xr.Dataset
@@ -53,6 +60,9 @@ class Analysis:
     notes_en: tuple[str, ...]
     notes_zh: tuple[str, ...]
     quality: dict[str, dict[str, int]] = field(default_factory=dict)
+    winds: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    radar_pairs: tuple[dict[str, str], ...] = ()
+    remarks: dict[str, list[str]] = field(default_factory=dict)
 
 
 def analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels: Levels) -> Analysis:
@@ -62,16 +72,17 @@ def analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels: 
 
 
 def _analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels: Levels) -> Analysis:
-    volumes, unread = load_volumes(home, region, chosen.volumes)
-    present = {volume.site.id for volume in volumes}
+    volumes, unread = load_prepared(home, region, chosen.volumes, levels, winds_before(home, region, when))
+    present = {volume.look.site.id for volume in volumes}
     missing = [*unread, *(f"radar {site.id}" for site in region.radars_at(when) if site.id not in present)]
     flat = _try(chosen.composite, lambda row: composite_cube(load_file(home, row), region, when), missing)
     if volumes:
         cube: xr.Dataset | None = volume_cube(volumes, region, when, levels)
-        notes: list[tuple[str, str]] = []
+        compared = compare([volume.look for volume in volumes], when)
+        notes = list(compared.alarms)
     else:
         cube = _try(chosen.mosaic, lambda row: mosaic_cube(load_file(home, row), region, when, levels), missing)
-        notes = [FOREIGN_MOSAIC]
+        compared, notes = None, [FOREIGN_MOSAIC]
     if cube is None and flat is None:
         raise WxcoreError(
             f"no file of {iso(when)} can be used for {region.id}: {'; '.join(missing)}",
@@ -84,8 +95,21 @@ def _analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels:
         cube = fill_with_composite(cube, flat)
     if levels.quality != "good":
         notes.append(CLIMATOLOGY)
+    if (trouble := terrain_trouble(region)) is not None:
+        notes.append(trouble)
     found = _told(cube, "volume", SIMULATED if is_simulated(volumes) else REAL, missing, notes)
-    return replace(found, quality={volume.site.id: qc_summary(volume) for volume in volumes})
+    return replace(
+        found,
+        quality={volume.look.site.id: dict(volume.quality) for volume in volumes},
+        winds={volume.look.site.id: to_record(volume.wind) for volume in volumes if volume.wind.height_m.size},
+        radar_pairs=compared.rows if compared is not None else (),
+        remarks={volume.look.site.id: list(volume.remarks) for volume in volumes if volume.remarks},
+    )
+
+
+def is_simulated(volumes: Sequence[Prepared]) -> bool:
+    """Does any volume say in its own header that it is simulated?"""
+    return any(volume.task.startswith(SIMULATED_TASK) for volume in volumes)
 
 
 def _try(row: FileRow | None, make: Callable[[FileRow], xr.Dataset], missing: list[str]) -> xr.Dataset | None:
@@ -105,11 +129,15 @@ def _told(
     return Analysis(cube, kind, truth, tuple(missing), tuple(en for en, _ in notes), tuple(zh for _, zh in notes))
 
 
-def volume_cube(volumes: Sequence[Volume], region: Region, when: datetime, levels: Levels) -> xr.Dataset:
-    """Mosaic of the volumes and its column products (schema.MOSAIC and schema.PRODUCTS)."""
-    cube = mosaic(volumes, region.grid, when=when)
+def volume_cube(volumes: Sequence[Prepared], region: Region, when: datetime, levels: Levels) -> xr.Dataset:
+    """Mosaic of the volumes, its column products, and what velocities and dual polarisation say where there are any
+    (schema.MOSAIC, PRODUCTS and OPTIONAL)."""
+    cube = mosaic_looks([volume.look for volume in volumes], region.grid, when=when)
     cube = cube.assign(reflectivity=cube["reflectivity"].assign_attrs(method=cube.attrs["method"]))
-    return _with_products(cube, region, levels, [_reach(v) for v in volumes if v.site.id in cube.attrs["radars"]])
+    used = [volume for volume in volumes if volume.look.site.id in cube.attrs["radars"]]
+    whole = _with_products(cube, region, levels, [_reach(volume) for volume in used])
+    planes = plane_mosaic([share for volume in volumes if (share := volume.share) is not None], region.grid)
+    return whole.assign(planes.data_vars)
 
 
 def mosaic_cube(native: Any, region: Region, when: datetime, levels: Levels) -> xr.Dataset:
@@ -117,16 +145,14 @@ def mosaic_cube(native: Any, region: Region, when: datetime, levels: Levels) -> 
     return _with_products(_at(to_grid(native, region.grid), when), region, levels, None)
 
 
-def _reach(volume: Volume) -> Reach:
-    moments = [sweep.moments["DBZH"] for sweep in volume.sweeps if "DBZH" in sweep.moments]
-    farthest = max(moment.first_gate_m + moment.codes.shape[1] * moment.gate_m for moment in moments)
-    return Reach(volume.site.latitude, volume.site.longitude, farthest)
+def _reach(volume: Prepared) -> Reach:
+    return Reach(volume.look.site.latitude, volume.look.site.longitude, volume.range_m)
 
 
 def composite_cube(native: Any, region: Region, when: datetime) -> xr.Dataset:
     """A 2-D composite on our grid: the composite and where it looked, everything else missing."""
     flat = _at(to_grid(native, region.grid), when)
-    blind = mosaic([], region.grid, when=when).drop_vars("observed")
+    blind = mosaic_looks([], region.grid, when=when).drop_vars(["observed", *(var.name for var in MOSAIC_QUALITY)])
     parts = [flat[["observed"]], blind, composite_only_products(flat)]
     return xr.merge(parts, compat="override", combine_attrs="override")
 

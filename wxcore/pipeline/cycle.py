@@ -36,8 +36,9 @@ from wxcore.pipeline.analyse import REAL, Analysis, analyse
 from wxcore.pipeline.catchup import WARNING_MEMORY, basis_now
 from wxcore.pipeline.gather import Chosen, choose
 from wxcore.pipeline.home import Home
-from wxcore.pipeline.picture import MESH_COLOURS, REFLECTIVITY_COLOURS, paint
+from wxcore.pipeline.picture import MESH_COLOURS, REFLECTIVITY_COLOURS, SHEAR_COLOURS, WIND_COLOURS, paint
 from wxcore.pipeline.result import STORED, CycleResult, Input, Picture, first_hour, plain_record
+from wxcore.radar.kinematics.hints import storm_hints
 from wxcore.region import Region
 from wxcore.storms.identify import identify
 from wxcore.storms.track import track
@@ -138,7 +139,9 @@ def _telling_unjudged_hail(analysis: Analysis, chances: pd.DataFrame) -> Analysi
 def _storms(home: Home, region: Region, when: datetime, cube: xr.Dataset) -> pd.DataFrame:
     cells = identify(cube, region.grid)
     history = recent_storms(home.archive, region.id, when)
-    return track(cells, history, when=when, grid=region.grid)
+    storms = track(cells, history, when=when, grid=region.grid)
+    hints = storm_hints(cube, storms, region.grid)
+    return storms.assign(**{str(name): hints[name].astype("f8") for name in hints})
 
 
 def _previous(home: Home, region: Region, ledger: Ledger, when: datetime) -> list[Warning]:
@@ -185,6 +188,9 @@ def _provenance(
         "notes": list(analysis.notes_en),
         "truth": analysis.truth,
         "quality": analysis.quality,
+        "winds": analysis.winds,
+        "radar_pairs": list(analysis.radar_pairs),
+        "remarks": analysis.remarks,
         "warnings": [to_dict(item) for item in live],
     }
 
@@ -229,13 +235,23 @@ def _inputs(chosen: Chosen) -> tuple[Input, ...]:
 
 def _pictures(cube: xr.Dataset, truth: str) -> tuple[Picture, ...]:
     fields = (
-        ("composite_reflectivity", "Composite reflectivity, dBZ", "组合反射率（dBZ）", REFLECTIVITY_COLOURS),
-        ("mesh", "MESH, mm", "最大预估冰雹尺寸 MESH（毫米）", MESH_COLOURS),
+        ("composite_reflectivity", 1.0, "Composite reflectivity, dBZ", "组合反射率（dBZ）", REFLECTIVITY_COLOURS),
+        ("mesh", 1.0, "MESH, mm", "最大预估冰雹尺寸 MESH（毫米）", MESH_COLOURS),
+        ("radial_wind_low", 1.0, "Radial wind below 1.5 km, m/s", "1.5公里以下径向风（米/秒）", WIND_COLOURS),
+        (
+            "azimuthal_shear_mid",
+            1e3,
+            "Cyclonic shear 3-6 km, 10^-3/s",
+            "3至6公里气旋性切变（10⁻³/秒）",
+            SHEAR_COLOURS,
+        ),
     )
     mark = "" if truth == REAL else f"{truth} "
     pictures = []
-    for name, title_en, title_zh, bands in fields:
-        values = cube[name].isel(time=0).to_numpy()
+    for name, factor, title_en, title_zh, bands in fields:
+        if name not in cube:
+            continue
+        values = factor * cube[name].isel(time=0).to_numpy()
         if np.isfinite(values).any():
             pictures.append(Picture(mark + title_en, mark + title_zh, paint(values, bands), bands))
     return tuple(pictures)

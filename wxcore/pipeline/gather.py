@@ -1,7 +1,6 @@
 """What a cycle is made of: which landed files feed it, and their decoded, placed and quality-controlled contents."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,11 +8,8 @@ from typing import Any
 from wxcore.errors import ReadError
 from wxcore.landing.land import landed_path
 from wxcore.landing.ledger import FileRow, Ledger, files_between
-from wxcore.pipeline.checks import place
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.read import read_file
-from wxcore.radar.qc import quality_control
-from wxcore.radar.volume import SIMULATED_TASK, Volume
 from wxcore.region import Region
 from wxcore.times import CYCLE, cycle_of
 
@@ -62,24 +58,6 @@ def choose_from(rows: Sequence[FileRow], region: Region, when: datetime) -> Chos
     )
 
 
-def load_volumes(home: Home, region: Region, rows: Sequence[FileRow]) -> tuple[list[Volume], list[str]]:
-    """Decode, place and quality-control the volumes, two at a time.
-
-    Returns:
-        the volumes in the order of `rows`, and a sentence for each that could not be read any more.
-    """
-
-    def load(row: FileRow) -> Volume | str:
-        try:
-            return quality_control(place(load_file(home, row), region))
-        except ReadError as error:
-            return lost(row, error)
-
-    with ThreadPoolExecutor(DECODE_THREADS) as pool:
-        found = list(pool.map(load, rows))
-    return [item for item in found if isinstance(item, Volume)], [item for item in found if isinstance(item, str)]
-
-
 def load_file(home: Home, row: FileRow) -> Any:
     """The native object of a landed file.
 
@@ -92,8 +70,3 @@ def load_file(home: Home, row: FileRow) -> Any:
 def lost(row: FileRow, error: ReadError) -> str:
     """How a stored file that cannot be used is named among what is missing."""
     return f"file {row.name} ({error.reason})"
-
-
-def is_simulated(volumes: Sequence[Volume]) -> bool:
-    """Does any volume say in its own header that it is simulated?"""
-    return any(volume.task.startswith(SIMULATED_TASK) for volume in volumes)

@@ -27,6 +27,18 @@ MESH_COLOURS: Bands = (
 )  # fmt: skip
 """Lower bound [mm] and colour of each band; 20 mm is where China's severe hail begins."""
 
+WIND_COLOURS: Bands = (
+    (5, (200, 235, 200)), (10, (130, 205, 130)), (13.9, (255, 235, 120)), (17.2, (255, 170, 50)),
+    (20.8, (240, 80, 40)), (24.5, (190, 0, 60)), (28.5, (130, 0, 140)),
+)  # fmt: skip
+"""Lower bound [m s-1] and colour of each band; from 13.9 on the bounds of Beaufort 7 to 11 (GB/T 28591)."""
+
+SHEAR_COLOURS: Bands = (
+    (2, (215, 225, 245)), (3.5, (150, 180, 235)), (5, (255, 220, 100)), (7.5, (255, 140, 40)), (10, (220, 30, 40)),
+    (15, (130, 0, 120)),
+)  # fmt: skip
+"""Lower bound [10^-3 s-1] and colour of each band: 5 is notable rotation, 10 strong (DOMAIN.md 2.3)."""
+
 
 def paint(values: npt.NDArray[np.floating], bands: Bands) -> bytes:
     """PNG of a (lat, lon) field with ascending latitude: NaN grey, below the first band transparent."""

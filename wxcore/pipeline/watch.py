@@ -1,8 +1,9 @@
 """`wx watch`: take in what arrives, and run the cycles it belongs to, for ever.
 
-One thread looks and lands, one decodes and decides, one waits for the cycle at work, each decoding and each cycle in a
-child process that can be killed: nothing that hangs keeps the others waiting. Nothing is remembered that a crash could
-lose: the ledger says which files are known, which wait, and which cycles are stale.
+One thread looks and lands, one decodes and decides, one makes volumes ready ahead of their cycle, one waits for the
+cycle at work; decoders and cycles run in child processes that can be killed: nothing that hangs keeps the others
+waiting. Nothing is remembered that a crash could lose: the ledger says which files are known, which wait, and which
+cycles are stale.
 """
 
 import math
@@ -23,6 +24,7 @@ from wxcore.landing.arrivals import Arrived, Seen, poll, refusal_key, take, wait
 from wxcore.landing.guard import close_guard
 from wxcore.landing.ledger import PENDING, Conservation, conservation, known_arrivals
 from wxcore.landing.space import free_reserve, is_full, keep_reserve, room_for_ingest
+from wxcore.pipeline.ahead import Ahead, advance, note
 from wxcore.pipeline.catchup import BACK
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.ingest import Offered, decide_pending, refuse, take_in
@@ -46,6 +48,9 @@ TURN_S = 0.2
 
 DECIDE_LIMIT = 4
 """Files that are decoded before it is asked again which wait: the newest need not wait for a backlog."""
+
+WAITERS = 3
+"""Threads that wait for a child process: decoding, making ready, and the cycle."""
 
 COUNT_EVERY_S = 60.0
 """How often status.json counts all files anew [s]."""
@@ -74,6 +79,7 @@ class _Loop:
 
     seen: Mapping[str, Seen] = field(default_factory=dict)
     turns: Turns = field(default_factory=Turns)
+    ahead: Ahead = field(default_factory=Ahead)
     decoding: Future[int] | None = None
     decided: deque[Input] = field(default_factory=deque)
     pending: bool = True
@@ -106,7 +112,7 @@ def watch(
     stop = stop or threading.Event()
     home.root.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(home.root / "watch.lock", timeout=0), ThreadPoolExecutor(2) as pool:
+        with FileLock(home.root / "watch.lock", timeout=0), ThreadPoolExecutor(WAITERS) as pool:
             names = ", ".join(map(str, plan.roots))
             tell(Told("start", f"watching {names}", f"正在监视 {names}"))
             _recover(home, region, tell)
@@ -143,6 +149,7 @@ def _watch(
         running = True
         with _trouble(office, loop, "cycles"):
             running = run_cycles(office, loop.turns, now(), back=plan.back, patient=not plan.until_idle)
+        advance(office, loop.ahead)
         busy = running or loop.decoding or loop.pending or loop.arriving or loop.paused or loop.troubles
         if plan.until_idle and not busy:
             return
@@ -242,7 +249,9 @@ def _by_age(items: Sequence[Arrived], now: datetime) -> tuple[list[Arrived], lis
 def _decode(office: Office, loop: _Loop, now: datetime) -> None:
     """Tell what has been decided, and decode on where something waits."""
     while loop.decided:
-        _tell_file(office, loop, loop.decided.popleft())
+        item = loop.decided.popleft()
+        _tell_file(office, loop, item)
+        note(loop.ahead, item, now)
     if loop.decoding is not None and loop.decoding.done():
         job, loop.decoding, loop.pending = loop.decoding, None, False  # where it failed, the next look tries again
         loop.pending = job.result() > 0

@@ -4,15 +4,13 @@ Range: a cut's `start_range` is where its first gate begins, so the centre of ga
 start_range + (i + 0.5) gate. Then a 1-km reflectivity gate covers exactly the four 250-m velocity gates that lie in
 it, which holds for no other reading of the header. (Other readers put it at i gate or (i + 1) gate.)
 
-Speed: a run of records of one layout is one strided view over the file, whose lengths and moment headers are
-compared at once; ragged records are runs of their own, merged in `_sweep`.
+`cinrad_rays` walks the records, `phased` reads the phased arrays' files with the same code, `lzo` packed rays.
 """
 
 import re
-import struct
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -20,19 +18,17 @@ import numpy as np
 import numpy.typing as npt
 
 from wxcore.errors import ReadError, Reason
-from wxcore.radar import codes
-from wxcore.radar.cinrad_header import bad, generic_type, read_header
+from wxcore.radar import codes, lzo
+from wxcore.radar.cinrad_header import Header, bad, generic_type, read_header
+from wxcore.radar.cinrad_rays import STANDARD, Layout, Run, walk
 from wxcore.radar.cinrad_write import write_standard
-from wxcore.radar.codes import CUT_BYTES, CUTS_AT, MOMENT_BYTES, RADIAL, RADIAL_BYTES
+from wxcore.radar.codes import CUT_BYTES, CUTS_AT
 from wxcore.radar.describe import describe_volume
 from wxcore.radar.volume import Moment, Sweep, Volume
 from wxcore.schema import Format
 from wxcore.times import to_datetime64
 
 NAME = "cinrad-standard"
-
-MAX_MOMENTS, MAX_GATES = 64, 32768
-"""More of them is no radar: 24 moment types and 4,000 gates are the most that are known."""
 
 MAX_GATE_M, MAX_START_M = 5000.0, 100_000
 
@@ -41,43 +37,6 @@ MAX_RAY_DELAY_S = 7200
 
 PADDING_RATIO, PADDING_SLACK = 4, 65536
 """Ragged rays may grow a cut's bytes by this factor when padded, plus these bytes."""
-
-_FIRST_LOOK = 64
-_LZO = 1
-_RAY_SIZE = struct.Struct("<ii")
-_MOMENT = struct.Struct("<iiihhi")
-_SAME_WORDS = np.array([True] * 7 + [False] + [True] * 2)
-"""The 16-bit words of a moment header that make a layout: all but the flags."""
-
-
-@dataclass(frozen=True)
-class _Block:
-    """One moment inside of a record: `at` is where its data begin, from the record's start."""
-
-    kind: int
-    scale: int
-    offset: int
-    size: int
-    gates: int
-    at: int
-
-    @property
-    def key(self) -> tuple[int, int, int]:
-        return self.scale, self.offset, self.size
-
-
-@dataclass(frozen=True)
-class _Run:
-    """Consecutive records of one layout and cut."""
-
-    at: int
-    stride: int
-    rays: npt.NDArray[Any]
-    blocks: tuple[_Block, ...]
-
-    @property
-    def end(self) -> int:
-        return self.at + self.stride * self.rays.size
 
 
 def read_standard(data: bytes, name: str = "") -> Volume:
@@ -90,14 +49,24 @@ def read_standard(data: bytes, name: str = "") -> Volume:
     Returns:
         Every cut of the file that has rays, in the header's order, split cuts apart; `site.altitude_m` is the
         antenna's height, and a header's position of 0, 0 becomes NaN. A file that ends early gives its whole rays and
-        a remark "truncated at byte N".
+        a remark "truncated at byte N" (N counts unpacked bytes where rays are packed).
 
     Raises:
-        ReadError: BAD_HEADER, BAD_VALUE, BAD_POSITION, TRUNCATED (not one whole ray), NO_RADIALS, UNSUPPORTED.
+        ReadError: BAD_HEADER, BAD_VALUE, BAD_POSITION, TRUNCATED (not one whole ray), NO_RADIALS, UNSUPPORTED,
+            BAD_COMPRESSION (packed rays).
+        LimitError: TOO_LARGE (packed rays).
     """
     header = read_header(data, name)
     begin = CUTS_AT + CUT_BYTES * header.cuts.size
-    runs, end = _walk(data, begin, header.cuts.size)
+    if lzo.is_packed(data, begin):
+        data = lzo.unpack_rays(data, begin)
+        header = replace(header, remarks=(lzo.REMARK, *header.remarks))
+    return assemble(data, begin, header, STANDARD, NAME)
+
+
+def assemble(data: bytes, begin: int, header: Header, layout: Layout, form: str) -> Volume:
+    """The volume whose rays begin at byte `begin`; `form` is its format's name. Raises as `read_standard`."""
+    runs, end = walk(data, begin, header.cuts.size, layout)
     if not runs:
         raise _no_rays(len(data), begin)
     remarks = list(header.remarks)
@@ -114,12 +83,13 @@ def read_standard(data: bytes, name: str = "") -> Volume:
         raise bad(Reason.NO_RADIALS, what, "没有一条径向的角度和时间有效", begin)
     ending, truncated_at = _ending(runs, end, len(data), header.cuts.size)
     remarks += ending
-    return Volume(NAME, header.site, header.start, header.task, tuple(sweeps), tuple(remarks), truncated_at)
+    return Volume(form, header.site, header.start, header.task, tuple(sweeps), tuple(remarks), truncated_at)
 
 
 def recognise(head: bytes) -> bool:
-    """Magic "RSTM", and not a product (generic_type 2), which `standard_product` reads."""
-    return head.startswith(codes.MAGIC) and len(head) >= 12 and generic_type(head) != codes.PRODUCT
+    """Magic "RSTM", and not what `standard_product` or `phased` read (generic_type 2 and 16)."""
+    others = {codes.PRODUCT, codes.PHASED_ARRAY}
+    return head.startswith(codes.MAGIC) and len(head) >= 12 and generic_type(head) not in others
 
 
 def _no_rays(size: int, begin: int) -> ReadError:
@@ -128,93 +98,7 @@ def _no_rays(size: int, begin: int) -> ReadError:
     return bad(Reason.NO_RADIALS, "the file has headers and no ray", "文件只有头信息，没有径向", size)
 
 
-def _walk(data: bytes, at: int, cuts: int) -> tuple[list[_Run], int]:
-    """Runs of records from `at` on, and the byte behind the last whole record.
-
-    Bytes that are no record end the file if the volume was complete before them.
-    """
-    runs: list[_Run] = []
-    while at + RADIAL_BYTES <= len(data):
-        try:
-            run = _run(data, at, cuts)
-        except ReadError:
-            if runs and runs[-1].rays["state"][-1] == codes.END_VOLUME:
-                break
-            raise
-        if run is None:
-            break
-        runs.append(run)
-        at = run.end
-    return runs, at
-
-
-def _run(data: bytes, at: int, cuts: int) -> _Run | None:
-    """The longest run of records like the one at `at`; None if that one is cut off by the file's end."""
-    found = _record(data, at, cuts)
-    if found is None:
-        return None
-    stride, blocks = found
-    room = (len(data) - at) // stride
-    first: Any = np.ndarray((1,), RADIAL, data, at)[0]
-    heads = [np.frombuffer(data, "<u2", _SAME_WORDS.size, at + b.at - MOMENT_BYTES) for b in blocks]
-    count, look = 1, _FIRST_LOOK
-    while count < room:
-        size = min(look, room - count)
-        begin = at + count * stride
-        rays: npt.NDArray[Any] = np.ndarray((size,), RADIAL, data, begin, (stride,))
-        alike = (rays["cut"] == first["cut"]) & (rays["length"] == first["length"])
-        alike &= (rays["moments"] == first["moments"]) & (rays["zip"] == 0)
-        for block, head in zip(blocks, heads, strict=True):
-            place = begin + block.at - MOMENT_BYTES
-            words: npt.NDArray[np.uint16] = np.ndarray((size, head.size), "<u2", data, place, (stride, 2))
-            alike &= ((words == head) | ~_SAME_WORDS).all(axis=1)
-        if not alike.all():
-            count += int(np.argmin(alike))
-            break
-        count, look = count + size, look * 2
-    return _Run(at, stride, np.ndarray((count,), RADIAL, data, at, (stride,)), blocks)
-
-
-def _record(data: bytes, at: int, cuts: int) -> tuple[int, tuple[_Block, ...]] | None:
-    """Length and moments of the record at `at`; None if the file ends inside of it.
-
-    Raises:
-        ReadError: BAD_HEADER or UNSUPPORTED.
-    """
-    (cut,) = struct.unpack_from("<i", data, at + 16)
-    length, count = _RAY_SIZE.unpack_from(data, at + 36)
-    if not (1 <= cut <= cuts and 0 <= count <= MAX_MOMENTS and length >= 0 and data[at + 50] in {0, _LZO}):
-        what = f"byte {at}: cut {cut} of {cuts}, {count} moments, {length} bytes is no ray"
-        raise bad(Reason.BAD_HEADER, what, f"字节 {at} 处不是有效的径向头", at)
-    if data[at + 50] == _LZO:
-        raise ReadError(
-            Reason.UNSUPPORTED,
-            f"ray at byte {at}: compressed inside (zip type 1, LZO): export the volume uncompressed",
-            f"字节 {at} 处的径向为内部压缩（zip type 1，LZO）：请以未压缩方式导出",
-            offset=at + 50,
-        )
-    blocks = []
-    place = at + RADIAL_BYTES
-    for _ in range(count):
-        if place + MOMENT_BYTES > len(data):
-            return None
-        kind, scale, offset, size, _flags, nbytes = _MOMENT.unpack_from(data, place)
-        place += MOMENT_BYTES
-        sane = 0 < scale <= 1_000_000 and abs(offset) <= 1_000_000 and size in {1, 2}
-        if not (sane and 0 <= nbytes <= MAX_GATES * size and nbytes % size == 0):
-            what = f"byte {place - MOMENT_BYTES}: moment {kind}, scale {scale}, {nbytes} bytes of {size} is no moment"
-            raise bad(Reason.BAD_HEADER, what, f"字节 {place - MOMENT_BYTES} 处不是有效的数据块头", place)
-        if nbytes:  # an empty block is seen in the wild and means: not measured
-            blocks.append(_Block(kind, scale, offset, size, nbytes // size, place - at))
-        place += nbytes
-    end = at + RADIAL_BYTES + length if length else place
-    if end < place:
-        what = f"byte {at}: {length} bytes declared for a ray of {place - at - RADIAL_BYTES}"
-        raise bad(Reason.BAD_HEADER, what, f"字节 {at} 处径向长度与内容不符", at)
-    return None if end > len(data) else (end - at, tuple(blocks))
-
-
-def _sweep(data: bytes, runs: list[_Run], cut: Any, start: datetime, remarks: list[str]) -> Sweep | None:
+def _sweep(data: bytes, runs: list[Run], cut: Any, start: datetime, remarks: list[str]) -> Sweep | None:
     rays = runs[0].rays if len(runs) == 1 else np.concatenate([run.rays for run in runs])
     number = int(rays["cut"][0])
     kinds = _layout(runs, number, remarks)
@@ -228,7 +112,14 @@ def _sweep(data: bytes, runs: list[_Run], cut: Any, start: datetime, remarks: li
     begin = to_datetime64(start)
     delay = rays["seconds"].astype("i8") - int(begin.astype("datetime64[s]").astype("i8"))
     azimuth, elevation = rays["azimuth"].copy(), rays["elevation"].copy()
-    good = (np.abs(delay) <= MAX_RAY_DELAY_S) & (azimuth >= -360) & (azimuth <= 720) & (np.abs(elevation) <= 360)
+    good = (
+        (delay >= -MAX_RAY_DELAY_S)
+        & (delay <= MAX_RAY_DELAY_S)
+        & (azimuth >= -360)
+        & (azimuth <= 720)
+        & (np.abs(elevation) <= 360)
+    )
+    delay[~good] = 0
     fraction = np.where((rays["microseconds"] >= 0) & (rays["microseconds"] < 1_000_000), rays["microseconds"], 0)
     time = begin + (delay * 1_000_000 + fraction).astype("timedelta64[us]").astype("timedelta64[ns]")
     if not good.all():
@@ -263,7 +154,7 @@ def _unsee_blanked(blank: npt.NDArray[np.bool_], moments: dict[str, Moment], num
         moment.codes[blank] = part
 
 
-def _layout(runs: list[_Run], number: int, remarks: list[str]) -> dict[int, tuple[tuple[int, int, int], int]]:
+def _layout(runs: list[Run], number: int, remarks: list[str]) -> dict[int, tuple[tuple[int, int, int], int]]:
     """Type of each known moment of a cut to (scale, offset, bytes) of most of its rays, and its most gates.
 
     Raises:
@@ -302,7 +193,7 @@ def _range(cut: Any, name: str, counts: dict[str, int], number: int) -> tuple[fl
 
 
 def _moment(
-    data: bytes, runs: Iterable[_Run], kind: int, key: tuple[int, int, int], gates: int, first: float, step: float
+    data: bytes, runs: Iterable[Run], kind: int, key: tuple[int, int, int], gates: int, first: float, step: float
 ) -> Moment:
     scale, offset, size = key
     dtype = "<u1" if size == 1 else "<u2"
@@ -325,7 +216,7 @@ def _moment(
     return Moment(raw, float(scale), float(offset), first, step, classes)
 
 
-def _ending(runs: list[_Run], end: int, size: int, cuts: int) -> tuple[list[str], int | None]:
+def _ending(runs: list[Run], end: int, size: int, cuts: int) -> tuple[list[str], int | None]:
     """Remarks on how the file ends, and where it breaks off if it does."""
     last = int(runs[-1].rays["state"][-1])
     seen = len({int(run.rays["cut"][0]) for run in runs})

@@ -78,6 +78,26 @@ def read_header(data: bytes, name: str) -> Header:
     if magic != codes.MAGIC:
         raise bad(Reason.BAD_HEADER, f"magic {magic!r}, expected {codes.MAGIC!r}", f"文件标识为 {magic!r}", 0)
     _require_base_data(generic)
+    refuse_rhi(data)
+    start, count = struct.unpack_from("<ii", data, 332)
+    if not 1 <= count <= MAX_CUTS:
+        raise bad(Reason.BAD_HEADER, f"{count} cuts, expected 1 to {MAX_CUTS}", f"扫描层数为 {count}", 336)
+    if not EARLIEST <= start < LATEST:
+        raise bad(Reason.BAD_VALUE, f"scan start {start} s since 1970 is no time", f"扫描开始时间 {start} 无效", 332)
+    if len(data) < CUTS_AT + CUT_BYTES * count:
+        raise bad(Reason.TRUNCATED, f"the file ends inside its {count} cut headers", "文件在扫描层头内中断", len(data))
+    code, label, lat, lon, antenna, _ground, mhz, beam, _beam_v = _SITE.unpack_from(data, codes.SITE_AT)
+    site, remarks = site_of(code, label, (lat, lon, antenna), (mhz, beam), name)
+    cuts = np.frombuffer(data, codes.CUT, count, CUTS_AT)
+    return Header(site, text(data[codes.TASK_AT : codes.TASK_AT + 32]), from_epoch(start), cuts, remarks)
+
+
+def refuse_rhi(data: bytes) -> None:
+    """Refuse a task that turns in elevation.
+
+    Raises:
+        ReadError: UNSUPPORTED.
+    """
     (scan,) = struct.unpack_from("<i", data, 324)
     if scan in codes.RHI_SCANS:
         raise ReadError(
@@ -86,24 +106,14 @@ def read_header(data: bytes, name: str) -> Header:
             f"扫描类型 {scan} 为 RHI：只读取方位扫描",
             offset=324,
         )
-    start, count = struct.unpack_from("<ii", data, 332)
-    if not 1 <= count <= MAX_CUTS:
-        raise bad(Reason.BAD_HEADER, f"{count} cuts, expected 1 to {MAX_CUTS}", f"扫描层数为 {count}", 336)
-    if not EARLIEST <= start < LATEST:
-        raise bad(Reason.BAD_VALUE, f"scan start {start} s since 1970 is no time", f"扫描开始时间 {start} 无效", 332)
-    if len(data) < CUTS_AT + CUT_BYTES * count:
-        raise bad(Reason.TRUNCATED, f"the file ends inside its {count} cut headers", "文件在扫描层头内中断", len(data))
-    site, remarks = _site(data, name)
-    cuts = np.frombuffer(data, codes.CUT, count, CUTS_AT)
-    return Header(site, text(data[codes.TASK_AT : codes.TASK_AT + 32]), from_epoch(start), cuts, remarks)
 
 
 def _require_base_data(generic: int) -> None:
     if generic == codes.PHASED_ARRAY:
         raise ReadError(
             Reason.UNSUPPORTED,
-            "phased-array base data (generic_type 16): no file to verify a reader on yet; convert it to V2 base data",
-            "相控阵基数据（generic_type 16）：尚无可验证的样例；请先转换为 V2 基数据",
+            "phased-array base data (generic_type 16), not the standard's: read it with phased",
+            "这是相控阵基数据（generic_type 16），不是标准基数据：请用 phased 读取",
             offset=8,
         )
     if generic == codes.PRODUCT:
@@ -117,8 +127,22 @@ def _require_base_data(generic: int) -> None:
         raise bad(Reason.BAD_HEADER, f"generic_type {generic}, expected 1", f"generic_type 为 {generic}，应为 1", 8)
 
 
-def _site(data: bytes, name: str) -> tuple[Site, tuple[str, ...]]:
-    code, label, lat, lon, antenna, _ground, mhz, beam, _beam_v = _SITE.unpack_from(data, codes.SITE_AT)
+def site_of(
+    code: bytes, label: bytes, place: tuple[float, float, int], beam: tuple[float, float], name: str
+) -> tuple[Site, tuple[str, ...]]:
+    """The site of a header's fields, and remarks.
+
+    Args:
+        code, label: id and name.
+        place: latitude, longitude [deg], antenna height [m].
+        beam: frequency [MHz] and width [deg]; what is not plausible becomes NaN and 1 degree.
+        name: the file's.
+
+    Raises:
+        ReadError: BAD_POSITION.
+    """
+    lat, lon, antenna = place
+    mhz, width = beam
     own = text(code)
     identity = own if own.isalnum() else codes.site_id(name)
     remarks: tuple[str, ...] = ()
@@ -138,5 +162,5 @@ def _site(data: bytes, name: str) -> tuple[Site, tuple[str, ...]]:
                 offset=72,
             )
     frequency = mhz if 1000 <= mhz <= 100_000 else np.nan
-    width = beam if 0.1 <= beam <= 5 else 1.0
+    width = width if 0.1 <= width <= 5 else 1.0
     return Site(identity, text(label), lat, lon, height, frequency, width), remarks

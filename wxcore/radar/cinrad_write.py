@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wxcore.radar import codes
-from wxcore.radar.codes import CUT, MOMENT_BYTES, RADIAL, RADIAL_BYTES
+from wxcore.radar.codes import CUT, MOMENT_BYTES, RADIAL
+from wxcore.radar.lzo import pack_rays
 from wxcore.radar.volume import Moment, Site, Sweep, Volume
 from wxcore.times import to_datetime64
 
@@ -36,12 +37,27 @@ def write_standard(volume: Volume) -> bytes:
     _put_site(head, volume.site)
     struct.pack_into("<32s128s5i", head, codes.TASK_AT, fit(volume.task, 32), b"", polarisation, 0, 0, start,
                      len(volume.sweeps))  # fmt: skip
-    parts = [bytes(head), *(_cut(sweep).tobytes() for sweep in volume.sweeps)]
-    written = 0
+    cuts = [cut_block(sweep).tobytes() for sweep in volume.sweeps]
+    return b"".join([bytes(head), *cuts, *ray_blocks(volume, RADIAL)])
+
+
+def write_packed(volume: Volume) -> bytes:
+    """As `write_standard`, with the moments of each ray packed by LZO (`lzo`).
+
+    Raises:
+        ValueError: as `write_standard`.
+        ReadError: UNSUPPORTED where the codec is not installed.
+    """
+    return pack_rays(write_standard(volume), codes.CUTS_AT + len(volume.sweeps) * codes.CUT_BYTES)
+
+
+def ray_blocks(volume: Volume, ray: np.dtype[np.void]) -> list[bytes]:
+    """The records of each cut; `ray` is the type of their headers."""
+    parts, written = [], 0
     for index, sweep in enumerate(volume.sweeps):
-        parts.append(_rays(sweep, index, len(volume.sweeps), written))
+        parts.append(_rays(sweep, ray, index, len(volume.sweeps), written))
         written += sweep.azimuth.size
-    return b"".join(parts)
+    return parts
 
 
 def fit(label: str, size: int) -> bytes:
@@ -60,7 +76,7 @@ def _put_site(head: bytearray, site: Site) -> None:
     )  # fmt: skip
 
 
-def _cut(sweep: Sweep) -> npt.NDArray[np.void]:
+def cut_block(sweep: Sweep) -> npt.NDArray[np.void]:
     """The cut's header, checked to give back each moment's gates when read."""
     doppler = [m.gate_m for name, m in sweep.moments.items() if name in codes.DOPPLER_MOMENTS]
     others = {name: m for name, m in sweep.moments.items() if name not in codes.DOPPLER_MOMENTS}
@@ -100,13 +116,13 @@ def _cut(sweep: Sweep) -> npt.NDArray[np.void]:
     return cut[0]  # type: ignore[no-any-return]
 
 
-def _rays(sweep: Sweep, index: int, sweeps: int, written: int) -> bytes:
+def _rays(sweep: Sweep, ray: np.dtype[np.void], index: int, sweeps: int, written: int) -> bytes:
     """Every record of a cut, as one (ray, byte) array."""
     count = sweep.azimuth.size
     sizes = [MOMENT_BYTES + m.codes.shape[1] * m.codes.dtype.itemsize for m in sweep.moments.values()]
-    stride = RADIAL_BYTES + sum(sizes)
+    stride = ray.itemsize + sum(sizes)
     table = np.zeros((count, stride), np.uint8)
-    rays: npt.NDArray[np.void] = np.ndarray((count,), RADIAL, table, 0, (stride,))
+    rays: npt.NDArray[np.void] = np.ndarray((count,), ray, table, 0, (stride,))
     micro = sweep.time.astype("datetime64[us]").astype("i8")
     rays["state"] = codes.MIDDLE
     if count:
@@ -117,8 +133,8 @@ def _rays(sweep: Sweep, index: int, sweeps: int, written: int) -> bytes:
     rays["cut"] = index + 1
     rays["azimuth"], rays["elevation"] = sweep.azimuth, sweep.elevation
     rays["seconds"], rays["microseconds"] = micro // 1_000_000, micro % 1_000_000
-    rays["length"], rays["moments"] = stride - RADIAL_BYTES, len(sweep.moments)
-    at = RADIAL_BYTES
+    rays["length"], rays["moments"] = stride - ray.itemsize, len(sweep.moments)
+    at = ray.itemsize
     for (name, moment), size in zip(sweep.moments.items(), sizes, strict=True):
         data = np.ascontiguousarray(moment.codes, f"<u{moment.codes.dtype.itemsize}")
         table[:, at : at + MOMENT_BYTES] = np.frombuffer(_moment_header(name, moment), np.uint8)

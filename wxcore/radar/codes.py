@@ -13,6 +13,12 @@ CUT_BYTES, RADIAL_BYTES, MOMENT_BYTES = 256, 64, 32
 BASE_DATA, PRODUCT, PHASED_ARRAY = 1, 2, 16
 """Values of generic_type."""
 
+UNMET = "format not yet met with a real file: verify against the radar's own display"
+"""The remark of every volume whose reader was written from a description alone."""
+
+LZO, PACKED_AT, RAY_CUT_AT = 1, 50, 16
+"""The zip type that means packed, where a standard ray says it, and where a ray says its cut."""
+
 RHI_SCANS = frozenset({2, 5})
 """Scan types (task @164) that turn in elevation."""
 
@@ -30,6 +36,19 @@ RADIAL = np.dtype(
         "itemsize": RADIAL_BYTES,
     }
 )  # fmt: skip
+
+PHASED_RADIAL = np.dtype(
+    {
+        "names": [
+            "state", "blank", "sequence", "number", "cut", "azimuth", "elevation", "seconds", "microseconds",
+            "length", "moments",
+        ],
+        "formats": ["<i4", "<i4", "<i4", "<i4", "<i4", "<f4", "<f4", "<i8", "<i4", "<i4", "<i4"],
+        "offsets": [0, 4, 8, 12, 16, 20, 24, 28, 36, 40, 44],
+        "itemsize": 128,
+    }
+)  # fmt: skip
+"""Header of a ray of a phased array: like the standard's, with time in eight bytes."""
 
 CUT = np.dtype(
     {

@@ -5,17 +5,17 @@ A record is a 128-byte header, then u1 reflectivity, velocity and spectrum width
 The bytes hold no site: its id comes from the file's name, its position stays NaN for the pipeline to fill from
 station_meta. The header's "first gate" is taken as where the gate begins, as in `cinrad`.
 
-Older types (CC; SC and CD; the 3132-byte record of their converters) are recognised, and refused with a reason.
+The 3132-byte record of SC and CC radars is recognised, and refused with a reason; `cc` and `scd` read their own files.
 """
 
 import re
-from collections.abc import Callable
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from wxcore.errors import ReadError, Reason
-from wxcore.radar import codes
+from wxcore.radar import cc, codes, scd
 from wxcore.radar.codes import LEGACY_ANGLE, LEGACY_DAY_MS, LEGACY_HEADER, LEGACY_RAY
 from wxcore.radar.describe import describe_volume
 from wxcore.radar.legacy_write import write_legacy
@@ -27,6 +27,8 @@ NAME = "cinrad-legacy"
 
 SPECIAL_BYTES = 3132
 """Record of SC and CC radars converted to this block: 132-byte header and other scales (unverified)."""
+
+_SPECIAL = ("SC/CC base data in 3132-byte records", "3132 字节记录的 SC/CC 基数据")
 
 KNOWN_BYTES = (2432, 4132, SPECIAL_BYTES)
 MIN_RECORD, MAX_RECORD = 256, 8064
@@ -130,7 +132,7 @@ def _readable_length(data: bytes) -> int:
     """Bytes a record, where we read such records."""
     length = record_length(data[: MAX_RECORD + LEGACY_HEADER])
     if length == SPECIAL_BYTES:
-        raise _unsupported("SC/CC base data in 3132-byte records", "3132 字节记录的 SC/CC 基数据")
+        raise _unsupported(*_SPECIAL)
     if length == 0:
         if len(data) < KNOWN_BYTES[0]:
             raise ReadError(
@@ -251,34 +253,17 @@ def _data_at(kind: npt.NDArray[np.int32], block: int, length: int) -> int:
 def _unsupported(what: str, what_zh: str) -> ReadError:
     return ReadError(
         Reason.UNSUPPORTED,
-        f"{what}: recognised, but its reader comes with a later issue; convert the file to the standard format",
-        f"{what_zh}：已识别，但读取程序将在后续版本提供；请先转换为标准格式",
+        f"{what}: recognised, but their scales are not described to us; convert the file to the standard format",
+        f"{what_zh}：已识别，但缺少数据定标说明；请先转换为标准格式",
     )
 
 
-def _refuser(what: str, what_zh: str) -> Callable[[bytes, str], Volume]:
-    def refuse(_data: bytes, _name: str) -> Volume:
-        raise _unsupported(what, what_zh)
-
-    return refuse
-
-
-def _is_cc(head: bytes) -> bool:
-    return head[116:125] == b"CINRAD/CC"
-
-
-def _is_sc_cd(head: bytes) -> bool:
-    return head[100:109] in {b"CINRAD/SC", b"CINRAD/CD"}
+def _refuse(_data: bytes, _name: str) -> NoReturn:
+    raise _unsupported(*_SPECIAL)
 
 
 def _is_special(head: bytes) -> bool:
     return record_length(head) == SPECIAL_BYTES
-
-
-def _old(name: str, title: tuple[str, str], recognise_it: Callable[[bytes], bool], types: str) -> Format:
-    """A type that is recognised and refused."""
-    pattern = re.compile(rf"Z_RADR_I_Z[0-9A-Z]{{4}}_\d{{14}}_O_DOR_(?:{types})_CAP(?!_FMT)", re.IGNORECASE)
-    return Format(name, *title, recognise_it, pattern, _refuser(*title), describe_volume)
 
 
 FORMAT = Format(
@@ -295,9 +280,16 @@ FORMAT = Format(
 )
 
 FORMATS: tuple[Format, ...] = (
-    _old("cinrad-cc", ("CINRAD/CC base data", "CINRAD/CC 基数据"), _is_cc, "CC"),
-    _old("cinrad-sc-cd", ("CINRAD/SC or CD base data", "CINRAD/SC 或 CD 基数据"), _is_sc_cd, "SC|CD"),
-    _old("cinrad-3132", ("SC/CC base data in 3132-byte records", "3132 字节记录的 SC/CC 基数据"), _is_special, "SC|CC"),
+    cc.FORMAT,
+    scd.FORMAT,
+    Format(
+        "cinrad-3132",
+        *_SPECIAL,
+        _is_special,
+        re.compile(r"Z_RADR_I_Z[0-9A-Z]{4}_\d{14}_O_DOR_(?:SC|CC)_CAP(?!_FMT)", re.IGNORECASE),
+        _refuse,
+        describe_volume,
+    ),
     FORMAT,
 )
 """Magic numbers first, then structure."""

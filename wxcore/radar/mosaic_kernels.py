@@ -1,158 +1,193 @@
-"""The loops of gridding, compiled. Memory is z-last: all levels of a column lie side by side.
+"""The loop of gridding, compiled. Memory is z-last: all levels of a column lie side by side.
 
-One row of the grid is one parallel task (NUMBA_NUM_THREADS is honoured; results do not depend on it).
-Names of axes: R radars, Y rows, X columns, D steps of ground distance, A steps of azimuth, T tilts, L levels.
+Every second row of the grid is one task, so that threads share the rows evenly; results do not depend on their number.
+Loops over levels hold no branch, so that the compiler takes eight levels at once. For the same reason what is summed
+up in a column lies in one block of fixed shape: of several arrays the compiler could not tell that they do not overlap.
+Names of axes: R radars, Y rows, X columns, D rows of the tables, N nodes, A steps of azimuth, T tilts, L levels.
 """
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit, prange
 
-from wxcore.radar.tilts import UNOBSERVED
-from wxcore.schema import NO_ECHO_DBZ
+Floats = npt.NDArray[np.float32]
+Shorts = npt.NDArray[np.uint16]
+Ints = npt.NDArray[np.int32]
 
-OUT_OF_RANGE = np.uint16(65_535)
+MOST_LEVELS = 256
+"""Levels that a column's block has room for."""
+
+OUT_OF_RANGE = 65_535
 """Distance index of a column that the radar does not reach."""
 
-_SCALE = np.float32(0.01)
-_NAN = np.float32(np.nan)
-_NO_ECHO = np.float32(NO_ECHO_DBZ)
+ROW_STEPS = 4
+"""Distance steps for each entry of the table that names the row of the radial tables: 30 m, the closest rows lie."""
+
+NODE_STEPS = 256
+"""Distance steps between the nodes of slant range: 1.9 km."""
+
+TIME_ROWS = 8
+"""Rows of the radial tables for each row of observation times, which need not be exact."""
+
+_TOTAL, _SHARE, _TIME, _BEST, _NUMBER, _EXCESS = range(6)
+"""Lines of a column's block: sum of weight times dBZ above no echo, of weight, of weight times seconds; largest weight;
+number of radars; and the dBZ above no echo of one radar."""
 
 # NaN is data here (unobserved): nnan and ninf must stay off
 _FAST = {"nsz", "arcp", "contract", "afn", "reassoc"}
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _gate_value(
-    values: npt.NDArray[np.int16], ray_start: np.int64, gate: np.int64
-) -> np.int16:  # pragma: no cover - compiled
-    """Hundredths of dBZ of one gate, UNOBSERVED where there is no ray or no gate."""
-    if ray_start < 0 or gate < 0:
-        return UNOBSERVED
-    value: np.int16 = values[ray_start + gate]
-    return value
-
-
-@njit(cache=True, parallel=True, nogil=True, fastmath=_FAST)
-def fill_one(
-    distance: npt.NDArray[np.uint16],
-    azimuth: npt.NDArray[np.uint16],
-    rays: npt.NDArray[np.int32],
-    gates: npt.NDArray[np.int32],
-    bounds: npt.NDArray[np.uint8],
-    slopes: npt.NDArray[np.float32],
-    values: npt.NDArray[np.int16],
-    out: tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8], npt.NDArray[np.int16]],
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy", inline="always")
+def _add_weights(  # noqa: PLR0913, PLR0917
+    block: Floats, n_level: int, roots: Shorts, r: int, row: int, near: np.float32, times: Floats, radar: int, late: int
 ) -> None:  # pragma: no cover - compiled
-    """Grid one radar.
-
-    Args:
-        distance, azimuth: (Y, X) indices into the tables below.
-        rays: (A, T) start of the ray in `values`, or -1; gates: (D, T) gate, or -1.
-        bounds: (D, T + 1): bracket b holds the levels bounds[b] .. bounds[b + 1] - 1; bracket 0 is the half beam
-            below the lowest tilt, bracket b lies between tilts b - 1 and b.
-        slopes: (D, L) share of the upper tilt.
-        values: hundredths of dBZ of all gates.
-        out: reflectivity (Y, X, L), count (Y, X, L), nearest (Y, X); written in full.
-    """
-    dbz, count, nearest = out
-    n_tilt, n_level = rays.shape[1], slopes.shape[1]
-    for y in prange(distance.shape[0]):
-        for x in range(distance.shape[1]):
-            step = distance[y, x]
-            nearest[y, x] = -1
-            if step == OUT_OF_RANGE:
-                dbz[y, x, :] = _NAN
-                count[y, x, :] = 0
-                continue
-            turn = azimuth[y, x]
-            below = bounds[step, 0]
-            dbz[y, x, :below] = _NAN
-            count[y, x, :below] = 0
-            seen = False
-            lower = UNOBSERVED
-            for b in range(n_tilt):
-                start, stop = bounds[step, b], bounds[step, b + 1]
-                upper = _gate_value(values, rays[turn, b], gates[step, b])
-                if b == 0:
-                    lower = upper
-                if min(lower, upper) == UNOBSERVED:
-                    dbz[y, x, start:stop] = _NAN
-                    count[y, x, start:stop] = 0
-                else:
-                    base, rise = _SCALE * np.float32(lower), _SCALE * (np.float32(upper) - np.float32(lower))
-                    if rise == 0:
-                        dbz[y, x, start:stop] = base
-                    else:
-                        for z in range(start, stop):
-                            dbz[y, x, z] = base + slopes[step, z] * rise
-                    count[y, x, start:stop] = 1
-                    seen = seen or stop > start
-                lower = upper
-            above = bounds[step, n_tilt]
-            dbz[y, x, above:n_level] = _NAN
-            count[y, x, above:n_level] = 0
-            if seen:
-                nearest[y, x] = 0
+    """What a radar adds to a column beside its echo. `roots[r, row]` may be a copy of the table's, holes added."""
+    for z in range(n_level):
+        root = np.float32(roots[r, row, z])
+        weight = near * root * root
+        block[_SHARE, z] += weight
+        block[_TIME, z] += weight * times[radar, late, z]
+        block[_BEST, z] = max(block[_BEST, z], weight)
+        block[_NUMBER, z] += np.float32(1) if weight > np.float32(0) else np.float32(0)
 
 
-@njit(cache=True, parallel=True, nogil=True, fastmath=_FAST)
-def fill_many(  # noqa: C901 - one fused loop is the point
-    columns: tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint16]],
-    tables: tuple[
-        npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.uint8],
-        npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.int64],
-    ],
-    values: npt.NDArray[np.int16],
-    out: tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8], npt.NDArray[np.int16]],
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy", inline="always")
+def _add_echo(  # noqa: PLR0913, PLR0917
+    block: Floats, n_level: int, roots: Shorts, r: int, row: int, near: np.float32, places: Shorts, radar: int,
+    at: int, spacing: np.float32, excess: Floats, first: int, last: int,
 ) -> None:  # fmt: skip  # pragma: no cover - compiled
-    """Grid several radars at once: the weighted mean of dBZ over those that observe each cell.
+    """Add the echo of tilts first .. last - 1. A tilt counts 1 at its own place and nothing at its neighbours'."""
+    nothing = np.float32(0)
+    for z in range(n_level):
+        block[_EXCESS, z] = nothing
+    for t in range(first, last):
+        dbz, place = excess[t], np.float32(t)
+        if dbz == nothing:
+            continue
+        for z in range(n_level):
+            apart = abs(spacing * np.float32(places[radar, at, z]) - place)
+            block[_EXCESS, z] += dbz * max(np.float32(1) - apart, nothing)
+    for z in range(n_level):
+        root = np.float32(roots[r, row, z])
+        block[_TOTAL, z] += near * root * root * block[_EXCESS, z]
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy", inline="always")
+def _with_holes(  # noqa: PLR0913, PLR0917
+    holes: Shorts, n_level: int, roots: Shorts, radar: int, at: int, places: Shorts, spacing: np.float32,
+    known: npt.NDArray[np.bool_], first: int, last: int,
+) -> bool:  # fmt: skip  # pragma: no cover - compiled
+    """Copy a row of roots, 0 where a neighbouring tilt is unobserved. Is anything left?"""
+    left = np.uint16(0)
+    for z in range(n_level):
+        holes[0, 0, z] = roots[radar, at, z]
+    for t in range(first, last):
+        if known[t]:
+            continue
+        for z in range(n_level):
+            apart = abs(spacing * np.float32(places[radar, at, z]) - np.float32(t))
+            holes[0, 0, z] = holes[0, 0, z] if apart >= np.float32(1) else np.uint16(0)
+    for z in range(n_level):
+        left = max(left, holes[0, 0, z])
+    return left > 0
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy", inline="always")
+def _finish(  # noqa: PLR0913, PLR0917
+    block: Floats, n_level: int, y: int, x: int, no_echo: np.float32, dbz: Floats, offset: Floats,
+    count: npt.NDArray[np.uint8], quality: npt.NDArray[np.uint8], weight: Floats,
+) -> None:  # fmt: skip  # pragma: no cover - compiled
+    """Means of a column from its sums."""
+    for z in range(n_level):
+        share = block[_SHARE, z]
+        seen = share > np.float32(0)
+        # a mean of equal values may fall an ulp below them
+        mean = max(block[_TOTAL, z] / share, np.float32(0)) + no_echo
+        dbz[y, x, z] = mean if seen else np.float32(np.nan)
+        offset[y, x, z] = block[_TIME, z] / share if seen else np.float32(np.nan)
+    for z in range(n_level):
+        number = block[_NUMBER, z]
+        count[y, x, z] = np.uint8(min(number, np.float32(255)))
+        hundredths = np.float32(100) * block[_BEST, z] + np.float32(0.5)
+        quality[y, x, z] = np.uint8(max(hundredths, min(number, np.float32(1))))
+    if weight.size:
+        for z in range(n_level):
+            weight[y, x, z] = block[_SHARE, z]
+
+
+@njit(cache=True, nogil=True, parallel=True, fastmath=_FAST, error_model="numpy")
+def fill(  # noqa: C901, PLR0914, PLR0915 - one fused loop is the point
+    columns: tuple[Shorts, Shorts, npt.NDArray[np.bool_], Shorts],
+    radial: tuple[Shorts, Shorts, Floats, Shorts, Floats, Floats],
+    polar: tuple[Floats, Floats, Floats, Ints, Ints, npt.NDArray[np.int16]],
+    marks: tuple[int, np.int16, np.int16, np.float32],
+    out: tuple[Floats, Floats, npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.int16], Floats],
+) -> None:  # pragma: no cover - compiled
+    """Grid the radars: the weighted mean of dBZ over those that observe each cell.
 
     Args:
-        columns: distance and azimuth index, (R, Y, X) each.
-        tables: rays (R, A, T), gates (R, D, T), bounds (R, D, T + 1), slopes (R, D, L) as for `fill_one`, padded
-            to the most tilts of any radar; weights (R, D, L); number of tilts (R,).
-        values: hundredths of dBZ of all gates of all radars.
-        out: reflectivity (Y, X, L), count (Y, X, L), nearest (Y, X); written in full.
+        columns: distance and azimuth (R, Y, X), reached (R, Y), row of each distance (mosaic_tables).
+        radial: places, roots (R, D, L), near (R, D), used (R, D, 2), times (R, D', L) [s], spacing of places (R,).
+        polar: gates, slopes (R, N, T), last place of a tilt's rays (R, T), start of its block in `values` (R, T),
+            rays (R, T, A) (-1 none), values: hundredths of dBZ. A block is (1 + rays, 2 + gates): its first row, and
+            the first and last place of each, are unobserved.
+        marks: number of levels, code of unobserved, code and dBZ of no echo.
+        out: reflectivity, offset, count, quality (Y, X, L), nearest (Y, X), written in full; weight (Y, X, L) or empty.
     """
-    distance, azimuth = columns
-    rays, gates, bounds, slopes, weights, n_tilt = tables
-    dbz, count, nearest = out
-    n_radar, n_level = distance.shape[0], slopes.shape[2]
-    for y in prange(distance.shape[1]):
-        total, share = np.zeros(n_level, dtype=np.float32), np.zeros(n_level, dtype=np.float32)
-        number = np.zeros(n_level, dtype=np.uint8)
-        for x in range(distance.shape[2]):
-            total[:] = 0
-            share[:] = 0
-            number[:] = 0
-            nearest[y, x] = -1
-            shortest = OUT_OF_RANGE
-            for r in range(n_radar):
-                step = distance[r, y, x]
+    distance, azimuth, reached, row_of = columns
+    places, roots, near, used, times, spacing = radial
+    gates, slopes, ends, starts, rays, values = polar
+    n_level, unobserved, empty, no_echo = marks
+    dbz, offset, count, quality, nearest, weight = out
+    n_radar, n_row, n_col = distance.shape
+    half = (n_row + 1) // 2
+    for task in prange(n_row):
+        y = 2 * task if task < half else 2 * (task - half) + 1
+        block = np.zeros((6, MOST_LEVELS), dtype=np.float32)
+        holes = np.zeros((1, 1, MOST_LEVELS), dtype=np.uint16)
+        excess = np.zeros(gates.shape[2], dtype=np.float32)
+        known = np.ones(gates.shape[2], dtype=np.bool_)
+        here = np.flatnonzero(reached[:, y])
+        for x in range(n_col):
+            shortest, closest = np.uint32(OUT_OF_RANGE), -1
+            for line in range(_EXCESS):
+                for z in range(n_level):
+                    block[line, z] = 0
+            for i in range(here.size):
+                r = here[i]
+                step = np.uint32(distance[r, y, x])
                 if step == OUT_OF_RANGE:
                     continue
+                at = int(row_of[step // np.uint32(ROW_STEPS)])
+                first, last = int(used[r, at, 0]), int(used[r, at, 1])
+                node, past = step // np.uint32(NODE_STEPS), np.float32(step % np.uint32(NODE_STEPS))
                 turn = azimuth[r, y, x]
-                near, part, mass = bounds[r, step], slopes[r, step], weights[r, step]
-                seen = False
-                lower = UNOBSERVED
-                for b in range(n_tilt[r]):
-                    upper = _gate_value(values, rays[r, turn, b], gates[r, step, b])
-                    if b == 0:
-                        lower = upper
-                    if min(lower, upper) != UNOBSERVED:
-                        base = _SCALE * np.float32(lower)
-                        rise = _SCALE * (np.float32(upper) - np.float32(lower))
-                        for z in range(near[b], near[b + 1]):
-                            total[z] += mass[z] * (base + part[z] * rise)
-                            share[z] += mass[z]
-                            number[z] += np.uint8(1)
-                            seen = True
-                    lower = upper
-                if seen and step < shortest:
-                    shortest = step
-                    nearest[y, x] = r
-            for z in range(n_level):
-                # a mean of equal values may fall an ulp below them
-                dbz[y, x, z] = max(total[z] / share[z], _NO_ECHO) if number[z] > 0 else _NAN
-                count[y, x, z] = number[z]
+                strongest, weakest = empty, empty
+                for t in range(first, last):
+                    gate = min(max(gates[r, node, t] + past * slopes[r, node, t], np.float32(0)), ends[r, t])
+                    ray = starts[r, t] + (rays[r, t, turn] + 1) * (np.int32(ends[r, t]) + 1)
+                    value = values[ray + np.int32(gate)]
+                    strongest, weakest = max(strongest, value), min(weakest, value)
+                    known[t] = value != unobserved
+                    excess[t] = np.float32(0.01) * (np.float32(value) - np.float32(empty)) if known[t] else 0
+                late = at // TIME_ROWS
+                if first >= last:
+                    continue
+                if weakest == unobserved:
+                    if not _with_holes(holes, n_level, roots, r, at, places, spacing[r], known, first, last):
+                        continue
+                    if strongest > empty:
+                        _add_echo(
+                            block, n_level, holes, 0, 0, near[r, at], places, r, at, spacing[r], excess, first, last
+                        )
+                    _add_weights(block, n_level, holes, 0, 0, near[r, at], times, r, late)
+                else:
+                    if strongest > empty:
+                        _add_echo(
+                            block, n_level, roots, r, at, near[r, at], places, r, at, spacing[r], excess, first, last
+                        )
+                    _add_weights(block, n_level, roots, r, at, near[r, at], times, r, late)
+                if step < shortest:
+                    shortest, closest = step, r
+            nearest[y, x] = closest
+            _finish(block, n_level, y, x, no_echo, dbz, offset, count, quality, weight)

@@ -7,6 +7,7 @@ a lower bound.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +15,8 @@ import xarray as xr
 from numba import njit, prange
 
 from wxcore.grid import Grid
-from wxcore.radar.mosaic import DISTANCE_STEP_M, column_index
-from wxcore.radar.mosaic_kernels import OUT_OF_RANGE
-from wxcore.radar.planes import PLANE_AZIMUTHS, PLANE_RANGES, PLANE_SHAPE, PLANE_STEP_M, Plane
-from wxcore.radar.tilts import AZIMUTH_STEPS
+from wxcore.radar.geometry import ground_position
+from wxcore.radar.planes import PLANE_AZIMUTHS, PLANE_SHAPE, PLANE_STEP_M, Plane
 from wxcore.radar.volume import Site
 from wxcore.schema import KINEMATICS, LAT, LON, POLARIMETRY
 
@@ -39,7 +38,10 @@ _OBSERVED = "velocity_observed"
 _RANK = np.array([0, 2, 1], dtype=np.float32)
 """Of velocity_observed: observed beats range folded, which beats nothing. Its own inverse."""
 
-REACH_M = PLANE_RANGES * PLANE_STEP_M
+ROWS_AT_ONCE = 32
+"""Rows for which float64 distances are held at a time."""
+
+_FAR = np.float32(np.inf)
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,11 @@ def plane_mosaic(shares: Sequence[Share], grid: Grid) -> xr.Dataset:
         Dataset (time, lat, lon) without coordinates of time; empty where no radar knows anything.
     """
     out = np.full((*grid.shape, len(NAMES)), np.nan, dtype=np.float32)
-    nearest = np.full(out.shape, OUT_OF_RANGE, dtype=np.uint16)
-    scale = (np.float32(DISTANCE_STEP_M / PLANE_STEP_M), np.float32(PLANE_AZIMUTHS / AZIMUTH_STEPS))
+    nearest = np.full(out.shape, _FAR, dtype=np.float32)
     for share in sorted(shares, key=lambda item: item.site.id):
-        index = column_index(share.site.latitude, share.site.longitude, grid, REACH_M)
-        _merge(share.stack, index.distance, index.azimuth, scale, _RULE, out, nearest)
-    known: npt.NDArray[np.bool_] = np.isfinite(out).reshape(-1, len(NAMES)).any(axis=0)
+        metres, azimuth = _places(share.site.latitude, share.site.longitude, grid)
+        _merge(share.stack, metres, azimuth, np.float32(PLANE_STEP_M), _RULE, out, nearest)
+    known = np.asarray(np.isfinite(out).reshape(-1, len(NAMES)).any(axis=0))
     groups = [[var.name for var in group] for group in (KINEMATICS, POLARIMETRY)]
     kept = {name for group in groups for name in group if any(known[NAMES.index(other)] for other in group)}
     return xr.Dataset(
@@ -96,6 +97,18 @@ def plane_mosaic(shares: Sequence[Share], grid: Grid) -> xr.Dataset:
     )
 
 
+@lru_cache(maxsize=64)
+def _places(lat: float, lon: float, grid: Grid) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint16]]:
+    """Distance [m] and plane's azimuth of each column (row, column), seen from a site; kept between calls."""
+    metres, azimuth = np.empty(grid.shape, dtype=np.float32), np.empty(grid.shape, dtype=np.uint16)
+    for row in range(0, grid.n_lat, ROWS_AT_ONCE):
+        rows = slice(row, row + ROWS_AT_ONCE)
+        away, degrees = ground_position(lat, lon, grid.lat[rows, None], grid.lon[None, :])
+        metres[rows] = away
+        azimuth[rows] = (degrees * (PLANE_AZIMUTHS / 360.0)).astype(np.int64) % PLANE_AZIMUTHS
+    return metres, azimuth
+
+
 def _values(plane: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.float32]:
     if name not in _FLAGS:
         return plane
@@ -106,22 +119,22 @@ def _values(plane: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.float32
 @njit(cache=True, parallel=True, nogil=True)
 def _merge(
     stack: Stack,
-    distance: npt.NDArray[np.uint16],
+    metres: npt.NDArray[np.float32],
     azimuth: npt.NDArray[np.uint16],
-    scale: tuple[np.float32, np.float32],
+    step_m: np.float32,
     rule: npt.NDArray[np.uint8],
     out: npt.NDArray[np.float32],
-    nearest: npt.NDArray[np.uint16],
+    nearest: npt.NDArray[np.float32],
 ) -> None:  # pragma: no cover - compiled
-    """One more radar: distance and azimuth (row, column) in steps, `out` and `nearest` (row, column, name)."""
-    turns, ranges, names = stack.shape
-    for y in prange(distance.shape[0]):
-        for x in range(distance.shape[1]):
-            step = distance[y, x]
-            j = int(step * scale[0])
-            if j >= ranges:
+    """One more radar: distance and plane's azimuth (row, column), `out` and `nearest` (row, column, name)."""
+    names = stack.shape[2]
+    reach = stack.shape[1] * step_m
+    for y in prange(metres.shape[0]):
+        for x in range(metres.shape[1]):
+            away = metres[y, x]
+            if not away < reach:
                 continue
-            k = min(int(azimuth[y, x] * scale[1]), turns - 1)
+            k, j = azimuth[y, x], min(int(away / step_m), stack.shape[1] - 1)
             taken = False
             for p in range(names):
                 value = stack[k, j, p]
@@ -133,7 +146,7 @@ def _merge(
                 if np.isnan(value):
                     continue
                 more = np.isnan(out[y, x, p]) or value > out[y, x, p]
-                taken = more if rule[p] == _LARGEST else step < nearest[y, x, p]
+                taken = more if rule[p] == _LARGEST else away < nearest[y, x, p]
                 if taken:
                     out[y, x, p] = value
-                    nearest[y, x, p] = step
+                    nearest[y, x, p] = away

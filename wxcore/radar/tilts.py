@@ -4,8 +4,10 @@ A tilt holds int16 hundredths of dBZ: quality control and the classes of codes a
 the gridding of many points per gate need not ask again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +17,12 @@ from wxcore.radar.volume import (
     QC_NON_MET,
     QC_SPECKLE,
     QC_SPIKE,
-    Moment,
     Site,
     Sweep,
     Volume,
 )
 from wxcore.schema import NO_ECHO_DBZ
+from wxcore.times import to_datetime64
 
 UNOBSERVED = np.int16(-32_768)
 """What a gate holds where nobody knows: range folded, missing, cut by quality control, or beyond the ray's end."""
@@ -30,8 +32,8 @@ NO_ECHO_HUNDREDTHS = np.int16(round(100 * NO_ECHO_DBZ))
 STRONGEST_DBZ = 90.0
 """Stronger is no weather echo but a damaged code: unobserved. The upper limit of schema.MOSAIC."""
 
-AZIMUTH_STEPS = 7200
-"""Entries of the azimuth -> ray table, 0.05 deg each: 1/10 of the finest ray spacing in use (0.5 deg)."""
+AZIMUTH_STEPS = 14_400
+"""Entries of the azimuth -> ray table, 0.025 deg each: 1/20 of the finest ray spacing in use (0.5 deg)."""
 
 RAY_REACH = 1.5
 """A ray answers for azimuths up to this many median ray spacings away: one or two lost rays are bridged by their
@@ -58,6 +60,21 @@ COINCIDENT_DEG = 0.25
 """Rays closer than this lie beside one of another pass: half of the finest spacing in use. Such gaps say nothing about
 how far apart the rays of a pass are."""
 
+LONGEST_SCAN_S = 3600.0
+"""Rays further from the start of their volume have a damaged clock; the tilt then counts as observed at the start."""
+
+Blockage: TypeAlias = Mapping[float, npt.NDArray[np.float32]]
+"""Elevation [deg] -> (360, n) f4: fraction of the beam that terrain hides, in cells of 1 deg by BLOCKAGE_STEP_M of
+slant range. Beyond the last cell its value holds; NaN says nothing."""
+
+BLOCKAGE_STEP_M = 1000.0
+SAME_BLOCKAGE_DEG = 0.3
+"""A tilt takes the blockage of the nearest elevation within this; farther away nothing is known of its beam."""
+
+BLOCKED_LITTLE, BLOCKED_MOST = 0.1, 0.6
+"""Up to the first nothing is done, up to the second the echo gets back what the hidden part of the beam took, beyond
+it nothing is known (DOMAIN.md 1.3, step 7)."""
+
 _OBSERVED_AS_EMPTY = (QC_SPECKLE, QC_NON_MET)
 _UNKNOWN = (QC_SPIKE, QC_CLUTTER)
 
@@ -71,6 +88,7 @@ class Tilt:
         dbz: (ray, gate) int16 hundredths of dBZ, at least NO_ECHO_HUNDREDTHS; UNOBSERVED where nobody knows.
         first_gate_m, gate_m: slant range of the centre of gate 0, and distance of gates [m].
         ray_of: (AZIMUTH_STEPS,) int32 nearest ray for the azimuth (k + 1/2) * 360 / AZIMUTH_STEPS; -1 where none.
+        time_s: median observation time of the rays [s after the start of the volume].
     """
 
     elevation_deg: float
@@ -78,6 +96,7 @@ class Tilt:
     first_gate_m: float
     gate_m: float
     ray_of: npt.NDArray[np.int32]
+    time_s: float = 0.0
 
 
 def half_beam_deg(site: Site) -> float:
@@ -87,15 +106,23 @@ def half_beam_deg(site: Site) -> float:
     return half if low <= half <= high else 0.5
 
 
-def tilts_of(volume: Volume, *, max_range_m: float = np.inf) -> tuple[Tilt, ...]:
+def tilts_of(volume: Volume, *, max_range_m: float = np.inf, blocked: Blockage | None = None) -> tuple[Tilt, ...]:
     """The volume's tilts in order of elevation, none twice; gates beyond `max_range_m` are left out.
 
     Only sweeps that carry DBZH, with at least one ray of finite azimuth, at a steady elevation not above
-    HIGHEST_TILT_DEG. Of a split cut the sweep that reaches farther is taken, of equals the first.
+    HIGHEST_TILT_DEG. Of a split cut the sweep that reaches farther is taken, of equals the first. Where a sweep has a
+    derived DBZH, that is used in place of the measured one.
+
+    Args:
+        volume: with or without quality control.
+        max_range_m: slant range of the last gate [m].
+        blocked: what terrain hides of the beams.
     """
     candidates = [(elevation, sweep) for sweep in volume.sweeps if (elevation := _elevation(sweep)) is not None]
     candidates.sort(key=lambda pair: pair[0])
-    return tuple(_tilt(elevation, sweep, max_range_m) for elevation, sweep in _one_per_cut(candidates))
+    return tuple(
+        _tilt(elevation, sweep, volume.start, max_range_m, blocked) for elevation, sweep in _one_per_cut(candidates)
+    )
 
 
 def tilt_elevations(volume: Volume) -> tuple[float, ...]:
@@ -132,29 +159,69 @@ def _reach(sweep: Sweep) -> float:
     return float(round(moment.first_gate_m + moment.codes.shape[1] * moment.gate_m, -3))
 
 
-def _tilt(elevation: float, sweep: Sweep, max_range_m: float) -> Tilt:
+def _tilt(elevation: float, sweep: Sweep, start: datetime, max_range_m: float, blocked: Blockage | None) -> Tilt:
     moment = sweep.moments["DBZH"]
     gates = moment.codes.shape[1]
     if np.isfinite(max_range_m):
         gates = min(gates, max(1, int((max_range_m - moment.first_gate_m) / moment.gate_m + 0.5) + 1))
-    dbz = _hundredths(moment)[moment.codes[:, :gates]]
+    if "DBZH" in sweep.derived:
+        dbz = _to_hundredths(sweep.derived["DBZH"][:, :gates])
+    else:
+        dbz = _to_hundredths(moment.table(no_echo=NO_ECHO_DBZ))[moment.codes[:, :gates]]
     if sweep.qc is not None:
-        qc = sweep.qc[:, :gates]
-        meaning = np.zeros(256, dtype=np.int16)
-        meaning[list(_OBSERVED_AS_EMPTY)] = NO_ECHO_HUNDREDTHS
-        meaning[list(_UNKNOWN)] = UNOBSERVED
-        replace = meaning[qc]
-        replace[(qc == QC_NON_MET) & (dbz >= 100 * NON_MET_EMPTY_BELOW_DBZ)] = UNOBSERVED
-        # a gate that was unobserved before quality control stays so
-        dbz = np.where((replace != 0) & (dbz != UNOBSERVED), replace, dbz)
-    return Tilt(elevation, dbz, moment.first_gate_m, moment.gate_m, ray_table(sweep.azimuth))
+        dbz = _without_rejected(dbz, sweep.qc[:, :gates])
+    hidden = _hidden(elevation, blocked)
+    if hidden is not None:
+        slant = moment.first_gate_m + moment.gate_m * np.arange(gates)
+        dbz = _unblocked(dbz, hidden, sweep.azimuth.astype(np.float64), slant)
+    ray_of = ray_table(sweep.azimuth)
+    return Tilt(elevation, dbz, moment.first_gate_m, moment.gate_m, ray_of, _seconds_after(start, sweep.time))
 
 
-def _hundredths(moment: Moment) -> npt.NDArray[np.int16]:
-    """Code -> hundredths of dBZ, raised to no echo; UNOBSERVED where folded, missing or beyond STRONGEST_DBZ."""
-    values = moment.table(no_echo=NO_ECHO_DBZ).astype(np.float64)
-    known = values <= STRONGEST_DBZ  # False for NaN too
-    scaled = np.rint(100 * np.clip(np.where(known, values, NO_ECHO_DBZ), NO_ECHO_DBZ, STRONGEST_DBZ))
+def _seconds_after(start: datetime, time: npt.NDArray[np.datetime64]) -> float:
+    """Median of the rays' times [s after `start`]; 0 where there is none that can be."""
+    seconds = (time - to_datetime64(start)) / np.timedelta64(1, "s")
+    seconds = seconds[np.abs(seconds) <= LONGEST_SCAN_S]  # False for NaT too
+    return float(np.median(seconds)) if seconds.size else 0.0
+
+
+def _without_rejected(dbz: npt.NDArray[np.int16], qc: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
+    """The gates that quality control rejected become empty or unobserved; one that was unobserved before stays so."""
+    meaning = np.zeros(256, dtype=np.int16)
+    meaning[list(_OBSERVED_AS_EMPTY)] = NO_ECHO_HUNDREDTHS
+    meaning[list(_UNKNOWN)] = UNOBSERVED
+    instead = meaning[qc]
+    instead[(qc == QC_NON_MET) & (dbz >= 100 * NON_MET_EMPTY_BELOW_DBZ)] = UNOBSERVED
+    return np.where((instead != 0) & (dbz != UNOBSERVED), instead, dbz)
+
+
+def _hidden(elevation: float, blocked: Blockage | None) -> npt.NDArray[np.float32] | None:
+    """Blockage of the nearest elevation, None where none is near."""
+    nearest = min(blocked or (), key=lambda known: abs(known - elevation), default=None)
+    if blocked is None or nearest is None or abs(nearest - elevation) > SAME_BLOCKAGE_DEG:
+        return None
+    return blocked[nearest] if blocked[nearest].size else None
+
+
+def _unblocked(
+    dbz: npt.NDArray[np.int16], hidden: npt.NDArray[np.float32], azimuth: npt.NDArray[np.float64],
+    slant: npt.NDArray[np.float64],
+) -> npt.NDArray[np.int16]:  # fmt: skip
+    """(ray, gate) hundredths of dBZ as an unblocked beam would have seen them; UNOBSERVED where too much is hidden."""
+    rows = (np.where(np.isfinite(azimuth), azimuth, 0.0) % 360.0).astype(np.intp) % hidden.shape[0]
+    cells = np.clip((slant / BLOCKAGE_STEP_M).astype(np.intp), 0, hidden.shape[1] - 1)
+    part = np.nan_to_num(hidden.astype(np.float64), nan=0.0)
+    lost = np.where(part >= BLOCKED_LITTLE, -10 * np.log10(1 - np.clip(part, 0.0, BLOCKED_MOST)), 0.0)
+    gain = np.rint(100 * lost).astype(np.int16)[np.ix_(rows, cells)]
+    raised = np.minimum(dbz + gain, np.int16(100 * STRONGEST_DBZ))
+    raised = np.where(dbz > NO_ECHO_HUNDREDTHS, raised, dbz)
+    return np.where((part > BLOCKED_MOST)[np.ix_(rows, cells)], UNOBSERVED, raised)
+
+
+def _to_hundredths(dbz: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
+    """dBZ -> hundredths, raised to no echo; UNOBSERVED where NaN or beyond STRONGEST_DBZ."""
+    known = dbz <= STRONGEST_DBZ  # False for NaN too
+    scaled = np.rint(100 * np.clip(np.where(known, dbz, NO_ECHO_DBZ), NO_ECHO_DBZ, STRONGEST_DBZ).astype(np.float64))
     return np.where(known, scaled, UNOBSERVED).astype(np.int16)
 
 

@@ -1,0 +1,125 @@
+"""What is known of each radar beside its volumes: the ground it looks over, and what its own past taught.
+
+In the home: radars/<site>.npz, echo occurrence (`wx radar learn`). In the region's folder: dem.nc or dem.tif, fine
+enough for beam blockage; without one the coarse model of China serves for heights above ground.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from wxcore.errors import ReadError, RegionError
+from wxcore.pipeline.home import Home
+from wxcore.radar.looks import Blockage
+from wxcore.radar.planes import Plane
+from wxcore.radar.siting.blockage import blockage_from_terrain, fine_enough
+from wxcore.radar.siting.ground import terrain_plane
+from wxcore.radar.siting.occurrence import Occurrence, blockage_map, load_occurrence
+from wxcore.radar.tilts import tilt_elevations
+from wxcore.radar.volume import Site, Volume
+from wxcore.region import Region
+from wxcore.region.terrain import Terrain, find_dem, load_terrain
+
+FOLDER = "radars"
+"""In the home."""
+
+SAME_TILT_DEG = 0.3
+"""A learnt map serves a tilt this near [deg]: two tilts of one scan lie 0.9 deg apart (DOMAIN.md 1.2)."""
+
+SAME_PLACE_DEG = 0.005
+"""A radar that stands farther from where it learnt [deg, 0.5 km] has another horizon [our choice]."""
+
+
+def occurrence_path(home: Home, site: str) -> Path:
+    """Where the echo occurrence of a radar is kept."""
+    return home.root / FOLDER / f"{site}.npz"
+
+
+def static_digest(home: Home, region: Region, site: str) -> list[str]:
+    """What static knowledge of a radar stands on, so that a change of it is noticed."""
+    paths = (find_dem(region.id), occurrence_path(home, site))
+    return [_stamp(path) for path in paths if path is not None]
+
+
+def _stamp(path: Path) -> str:
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    return f"{path.name} {found.st_size} {found.st_mtime_ns}"
+
+
+def terrain_of(region: Region, site: Site) -> Plane:
+    """Ground height about a radar [m ASL]; of the coarse model where the region's own cannot be read."""
+    return _terrain(region.id, site.latitude, site.longitude)
+
+
+@lru_cache(maxsize=64)
+def _terrain(region_id: str, lat: float, lon: float) -> Plane:
+    return terrain_plane(_model(region_id), lat, lon)
+
+
+def _model(region_id: str) -> Terrain:
+    try:
+        return load_terrain(find_dem(region_id))
+    except RegionError:
+        return load_terrain()
+
+
+def terrain_trouble(region: Region) -> tuple[str, str] | None:
+    """Why the region's own elevation model is not used, in English and Chinese; None where it is, or has none."""
+    try:
+        load_terrain(find_dem(region.id))
+    except RegionError as error:
+        return error.en, error.zh
+    return None
+
+
+def blockage_of(home: Home, region: Region, volume: Volume) -> Blockage | None:
+    """Blocked part of the beam for each tilt of a volume, by terrain and by what was learnt, the larger of both; None
+    where neither is known."""
+    site, elevations = volume.site, tilt_elevations(volume)
+    maps = dict(_by_terrain(region.id, _stamp_of(region), site, elevations))
+    learnt = occurrence_of(home, site)
+    for elevation, part in (blockage_map(learnt) if learnt is not None else {}).items():
+        key = min(maps, key=lambda other: abs(other - elevation), default=elevation)
+        if abs(key - elevation) > SAME_TILT_DEG:
+            key = elevation
+        maps[key] = _larger(maps[key], part) if key in maps else part
+    return maps or None
+
+
+def _larger(one: npt.NDArray[np.float32], two: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The larger of two maps of one place, as long as the longer."""
+    long, short = (one, two) if one.shape[1] >= two.shape[1] else (two, one)
+    larger = long.copy()
+    part = larger[:, : short.shape[1]]
+    np.maximum(part, short, out=part)
+    return larger
+
+
+def _stamp_of(region: Region) -> str:
+    path = find_dem(region.id)
+    return _stamp(path) if path is not None else ""
+
+
+@lru_cache(maxsize=64)
+def _by_terrain(region_id: str, stamp: str, site: Site, elevations: tuple[float, ...]) -> Blockage:
+    terrain = _model(region_id) if stamp else None
+    if terrain is None or not fine_enough(terrain):
+        return {}
+    return blockage_from_terrain(terrain, site, elevations)
+
+
+def occurrence_of(home: Home, site: Site) -> Occurrence | None:
+    """What the past taught of a radar; None where nothing was learnt, the file is damaged, or it stood elsewhere."""
+    path = occurrence_path(home, site.id)
+    try:
+        found = load_occurrence(path) if path.is_file() else None
+    except ReadError:
+        return None
+    if found is None or abs(found.latitude - site.latitude) + abs(found.longitude - site.longitude) > SAME_PLACE_DEG:
+        return None
+    return found

@@ -1,0 +1,1 @@
+"""What unfolded Doppler velocities say of storms: shear, divergence, low-level wind, and hints by storm."""

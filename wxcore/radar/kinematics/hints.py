@@ -1,0 +1,201 @@
+"""Hints of wind by storm, from gridded fields and the storms' outlines: shape, gust front, geometry of the view.
+
+A hint is no detection: it says what a forecaster would look at twice (DOMAIN.md 2.3).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import shapely
+import xarray as xr
+from scipy import ndimage
+
+from wxcore.grid import EARTH_RADIUS_M, Grid
+
+Bools = npt.NDArray[np.bool_]
+Doubles = npt.NDArray[np.float64]
+
+DEGREE_KM = float(np.deg2rad(1) * EARTH_RADIUS_M / 1000)
+
+BOW_KM, BOW_RATIO, BOW_M_S = 40.0, 3.0, 15.0
+"""A bow echo is longer, slimmer and faster than this (DOMAIN.md 2.3)."""
+FRONT_DBZ, FRONT_LEAST_KM, FRONT_WIDTH_KM = (0.0, 30.0), 20.0, 5.0
+"""A gust front is a thin line of this reflectivity, longer and narrower than this (DOMAIN.md 2.3)."""
+FRONT_CONVERGENCE = 0.001
+"""... on radial convergence of at least this [s-1]: 1 m/s within a kilometre, above the noise of the fit [our choice]."""
+FRONT_WITHIN_KM = 40.0
+"""... this near to the storm's outline: an hour's way of an outflow of 10 m/s [our choice]."""
+WIND_WITHIN_KM = 5.0
+"""The storm's strongest wind is looked for in its outline and so far around it [our choice]."""
+
+COLUMNS = ("major_axis_km", "axis_ratio", "bow", "gust_front_km", "wind_view")
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A thin line: its length, and its cells [deg]."""
+
+    length_km: float
+    lon: Doubles
+    lat: Doubles
+
+
+def storm_hints(cube: xr.Dataset, storms: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+    """One row a storm, with the index of `storms`.
+
+    - major_axis_km, axis_ratio: sides of the smallest rectangle about the outline, long side by short side.
+    - bow (bool): longer than BOW_KM, slimmer than BOW_RATIO, faster than BOW_M_S; False where the motion is unknown.
+    - gust_front_km: length of the longest thin line within FRONT_WITHIN_KM, 0 where there is none, NaN where no
+      velocity was observed there.
+    - wind_view: |cos| of the angle between the storm's motion and the beam that saw its strongest low-level radial wind:
+      1 if that is the wind along the motion, 0 if the radar looked across it. NaN where the motion or any wind is unknown.
+
+    Args:
+        cube: one time; of schema.KINEMATICS, PRODUCTS and MOSAIC what it has: what lacks leaves its hints NaN.
+            (time, lat, lon) or (lat, lon) on `grid`.
+        storms: columns polygon (lon, lat), lat, lon, u_m_s, v_m_s of schema.STORMS.
+
+    Raises:
+        ValueError: `cube` holds several times, or another grid.
+    """
+    lines = _thin_lines(cube, grid)
+    seen = _field(cube, "velocity_observed", grid)
+    wind, towards = _field(cube, "radial_wind_low", grid), _field(cube, "radial_wind_low_azimuth", grid)
+    rows = []
+    for storm in storms.itertuples():
+        lat, lon = float(storm.lat), float(storm.lon)  # type: ignore[arg-type]
+        outline = _in_km(storm.polygon, lat, lon)
+        u, v = float(storm.u_m_s), float(storm.v_m_s)  # type: ignore[arg-type]
+        major, ratio = _axes(outline)
+        rows.append((
+            major, ratio, bool(major > BOW_KM and ratio > BOW_RATIO and np.hypot(u, v) > BOW_M_S),
+            _front(outline, lines, seen, grid, (lat, lon)), _view(outline, wind, towards, grid, (lat, lon), (u, v)),
+        ))  # fmt: skip
+    table = pd.DataFrame(rows, columns=list(COLUMNS), index=storms.index)
+    return table.astype({name: bool if name == "bow" else float for name in COLUMNS})
+
+
+def _field(cube: xr.Dataset, name: str, grid: Grid) -> npt.NDArray[np.float64] | None:
+    """A column variable as (lat, lon), None where the cube lacks it."""
+    if name not in cube:
+        return None
+    values = cube[name].to_numpy().astype(np.float64)
+    if values.ndim == 3 and values.shape[0] == 1:
+        values = values[0]
+    if values.shape != grid.shape:
+        raise ValueError(f"{name}: shape {values.shape}, expected one time on a grid of {grid.shape}")
+    return values
+
+
+def _in_km(polygon: shapely.Geometry | None, lat: float, lon: float) -> shapely.Geometry:
+    """Kilometres east and north of a place; an empty polygon where there is none."""
+    if polygon is None or polygon.is_empty or not np.isfinite([lat, lon]).all():
+        return shapely.Polygon()
+    scale = np.array([DEGREE_KM * np.cos(np.deg2rad(lat)), DEGREE_KM])
+    return shapely.transform(polygon, lambda points: (points - (lon, lat)) * scale)
+
+
+def _axes(outline: shapely.Geometry) -> tuple[float, float]:
+    """Long side [km] of the smallest rectangle about the outline, and its ratio to the short side; NaN of a line."""
+    rectangle = shapely.minimum_rotated_rectangle(outline)
+    if rectangle.is_empty or rectangle.geom_type != "Polygon":
+        return np.nan, np.nan
+    corners = shapely.get_coordinates(rectangle)
+    short, long = np.sort(np.hypot(*np.diff(corners[:3], axis=0).T))
+    return float(long), float(long / short) if short > 0 else np.nan
+
+
+def _thin_lines(cube: xr.Dataset, grid: Grid) -> list[_Line]:
+    """Connected cells of weak echo on convergence that are long and narrow: width is area by length."""
+    echo, convergence = _low_echo(cube, grid), _field(cube, "radial_convergence_low", grid)
+    if echo is None or convergence is None:
+        return []
+    with np.errstate(invalid="ignore"):
+        mask = (echo >= FRONT_DBZ[0]) & (echo <= FRONT_DBZ[1]) & (convergence >= FRONT_CONVERGENCE)
+    around = np.ones((3, 3), dtype=bool)
+    labels, _ = ndimage.label(ndimage.binary_closing(mask, around), around)
+    lines = []
+    for number, box in enumerate(ndimage.find_objects(labels), start=1):
+        row, column = np.nonzero(labels[box] == number)
+        lat, lon = grid.lat[row + box[0].start], grid.lon[column + box[1].start]
+        step_km = grid.step_deg * DEGREE_KM
+        x, y = lon * DEGREE_KM * np.cos(np.deg2rad(lat.mean())), lat * DEGREE_KM
+        if np.hypot(np.ptp(x), np.ptp(y)) < FRONT_LEAST_KM:
+            continue
+        length = _extent(x, y) + step_km
+        area = row.size * step_km**2 * float(np.cos(np.deg2rad(lat.mean())))
+        if length >= FRONT_LEAST_KM and area / length <= FRONT_WIDTH_KM:
+            lines.append(_Line(length, lon, lat))
+    return lines
+
+
+def _low_echo(cube: xr.Dataset, grid: Grid) -> npt.NDArray[np.float64] | None:
+    """Reflectivity of each column's lowest observed level; the composite where the cube has no levels."""
+    if "reflectivity" not in cube:
+        return _field(cube, "composite_reflectivity", grid)
+    values = cube["reflectivity"].to_numpy()
+    if values.ndim == 4 and values.shape[0] == 1:
+        values = values[0]
+    if values.ndim != 3 or values.shape[1:] != grid.shape:
+        raise ValueError(f"reflectivity: shape {values.shape}, expected one time and levels on a grid of {grid.shape}")
+    lowest = np.argmax(np.isfinite(values), axis=0)
+    return np.take_along_axis(values, lowest[np.newaxis], axis=0)[0].astype(np.float64)
+
+
+def _extent(x: Doubles, y: Doubles) -> float:
+    """Length of points along their main axis (principal component)."""
+    points = np.column_stack([x - x.mean(), y - y.mean()])
+    _, _, axes = np.linalg.svd(points, full_matrices=False)
+    return float(np.ptp(points @ axes[0]))
+
+
+def _front(
+    outline: shapely.Geometry, lines: list[_Line], seen: npt.NDArray[np.float64] | None, grid: Grid,
+    place: tuple[float, float],
+) -> float:  # fmt: skip
+    if seen is None or outline.is_empty:
+        return np.nan
+    near = outline.buffer(FRONT_WITHIN_KM)
+    rows, columns, inside = _cells(near, grid, place)
+    if not (inside & (seen[rows, columns] == 1)).any():
+        return np.nan
+    longest = 0.0
+    for line in lines:
+        x, y = _km(line.lon, line.lat, place)
+        if line.length_km > longest and shapely.contains_xy(near, x, y).any():
+            longest = line.length_km
+    return longest
+
+
+def _view(
+    outline: shapely.Geometry, wind: npt.NDArray[np.float64] | None, towards: npt.NDArray[np.float64] | None,
+    grid: Grid, place: tuple[float, float], motion: tuple[float, float],
+) -> float:  # fmt: skip
+    if wind is None or towards is None or outline.is_empty or not np.hypot(*motion) > 0:
+        return np.nan
+    rows, columns, inside = _cells(outline.buffer(WIND_WITHIN_KM), grid, place)
+    found = np.where(inside & np.isfinite(towards[rows, columns]), wind[rows, columns], np.nan)
+    if not np.isfinite(found).any():
+        return np.nan
+    direction = towards[rows, columns].flat[int(np.nanargmax(found))]
+    return float(abs(np.cos(np.deg2rad(direction) - np.arctan2(motion[0], motion[1]))))
+
+
+def _cells(area: shapely.Geometry, grid: Grid, place: tuple[float, float]) -> tuple[slice, slice, Bools]:
+    """Rows and columns of the grid about an area in km, and which of these cells it contains."""
+    west, south, east, north = area.bounds
+    lat, lon = place
+    wide = DEGREE_KM * np.cos(np.deg2rad(lat))
+    rows = slice(*np.searchsorted(grid.lat, (lat + south / DEGREE_KM, lat + north / DEGREE_KM)))
+    columns = slice(*np.searchsorted(grid.lon, (lon + west / wide, lon + east / wide)))
+    x, y = _km(grid.lon[columns][np.newaxis], grid.lat[rows][:, np.newaxis], place)
+    shapely.prepare(area)
+    x, y = np.broadcast_arrays(x, y)
+    return rows, columns, np.asarray(shapely.contains_xy(area, x, y), dtype=bool)
+
+
+def _km(lon: Doubles, lat: Doubles, place: tuple[float, float]) -> tuple[Doubles, Doubles]:
+    """Kilometres east and north of a place (lat, lon)."""
+    return (lon - place[1]) * DEGREE_KM * np.cos(np.deg2rad(place[0])), (lat - place[0]) * DEGREE_KM

@@ -1,0 +1,231 @@
+"""What a volume's velocities say of each place, in layers above ground, as polar planes (DOMAIN.md 2.3).
+
+Gates are judged on their own sweep, then each cell takes the largest value of its gates in the layer, over all tilts.
+Heights above ground are the beam's (4/3 earth, middle of the beam) minus the terrain's. A cell is NaN where no tilt has a
+trusted velocity in the layer: from a mountain, a valley's lowest 1.5 km are unobserved, not calm.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wxcore.radar.geometry import beam_height, ground_arc
+from wxcore.radar.kinematics import layers_kernels, llsd
+from wxcore.radar.kinematics.llsd_kernels import Floats, Ints, median_3x3
+from wxcore.radar.planes import PLANE_AZIMUTH_DEG, PLANE_AZIMUTHS, PLANE_RANGES, PLANE_SHAPE, PLANE_STEP_M, Plane
+from wxcore.radar.tilts import AZIMUTH_STEPS, HIGHEST_TILT_DEG, STEADY_DEG, ray_table
+from wxcore.radar.velocity.pairing import dbz_on, reflectivity_of
+from wxcore.radar.volume import FOLDED, Sweep, Volume
+from wxcore.schema import KINEMATICS
+
+Bools = npt.NDArray[np.bool_]
+Planes = dict[str, Plane]
+
+LOW_M, MID_M = (0.0, 2000.0), (3000.0, 6000.0)
+"""Layers of shear and divergence [m above ground] (DOMAIN.md 2.3; MRMS)."""
+WIND_M = (0.0, 1500.0)
+"""Layer of the low radial wind [m above ground] (DOMAIN.md 2.3)."""
+MARC_M, MARC_LONGEST_M = (3000.0, 7000.0), 15_000.0
+"""Mid-altitude radial convergence: layer [m above ground], and length of the fall along the ray (Schmocker et al. 1996,
+15th Conf. Wea. Analysis and Forecasting: 25 m/s and more within it go before damaging wind; DOMAIN.md 2.3)."""
+TOP_FROM_M, TOP_LONGEST_M = 8000.0, 20_000.0
+"""Storm-top divergence: from this height on [m ASL] (DOMAIN.md 2.3), within this length [our choice: the outflow of a
+large storm's summit; Witt & Nelson 1991, J. Appl. Meteor. 30, take the difference of the extremes over the summit]."""
+DIFFERENCE_LEAST_DBZ = 18.0
+"""Velocity differences are taken inside of storms: from the reflectivity of echo tops on [our choice]."""
+WIND_LEAST_DBZ = 0.0
+"""The wind is looked for in weak echo too, such as a gust front's [our choice]."""
+WIDTH_LEAST_DBZ = 20.0
+"""Spectrum width of weaker echo is mostly noise [our choice; as for shear]."""
+RISE_M_S, BRIDGED_M = 5.0, 1000.0
+"""A fall of the velocity along a ray ends where it rises again by more than this, or over a longer gap [our choice:
+three times the standard error of a velocity of 1 to 2 m/s after the median]."""
+LEAST_SUPPORT = 5
+"""Known gates among nine for the median to count as wind or as spectrum width: one noisy gate never wins [our choice]."""
+SITE_ABOVE_GROUND_M = 20.0
+"""Height of an antenna above its ground, where the terrain is unknown [our choice]."""
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A sweep whose gates can be laid on planes; arrays (ray, gate) in the order of `beams`."""
+
+    sweep: Sweep
+    beams: llsd.Beams
+    dbz: Floats | None
+    height: Floats
+    ground: Plane
+    places: tuple[Ints, Ints, Ints, Ints]
+
+    def strong(self, least_dbz: float) -> Bools:
+        """Gates with a velocity and at least this reflectivity, where any is known of the cut."""
+        known = self.beams.support > 0
+        with np.errstate(invalid="ignore"):
+            return known if self.dbz is None else known & (self.dbz >= least_dbz)
+
+    def within(self, *layers: tuple[float, float]) -> Bools:
+        """(gate,) gates that may lie in one of these layers above ground somewhere."""
+        lowest, highest = float(self.ground.min()), float(self.ground.max())
+        found = [(self.height >= low + lowest) & (self.height < high + highest) for low, high in layers]
+        return np.logical_or.reduce(found)
+
+    def reach(self, layer: tuple[float, float]) -> int:
+        """How many gates of a ray to look at for this layer."""
+        able = np.flatnonzero(self.within(layer))
+        return int(able[-1]) + 1 if able.size else 0
+
+
+def kinematic_planes(volume: Volume, terrain: Plane) -> dict[str, Plane]:
+    """One plane for each variable of schema.KINEMATICS, by its name.
+
+    Differences are along the beam only: storm-top and other divergence is about half of the true one, and what blows
+    across the beam is unseen (`radial_wind_low_azimuth` allows the angle to be known). `velocity_observed` is 0, 1 or 2
+    and never NaN, all others are NaN where no trusted velocity is in the layer. `marc` and `storm_top_divergence` are 0
+    where velocities are known and differ by less than RISE_M_S.
+
+    Args:
+        volume: unfolded; sweeps without `Sweep.velocity` say nothing.
+        terrain: height of the ground [m ASL], PLANE_SHAPE; NaN where unknown, which is then taken for
+            SITE_ABOVE_GROUND_M below the antenna.
+    """
+    antenna = volume.site.altitude_m if np.isfinite(volume.site.altitude_m) else 0.0
+    ground = np.where(np.isfinite(terrain), terrain, np.float32(antenna - SITE_ABOVE_GROUND_M)).astype(np.float32)
+    planes = {var.name: np.full(PLANE_SHAPE, np.nan, dtype=np.float32) for var in KINEMATICS}
+    for cut in _cuts(volume, antenna, ground):
+        _derivatives(cut, planes)
+        _differences(cut, planes)
+        _wind_and_width(cut, planes)
+        _observed(cut, planes)
+    wind = planes["radial_wind_low"]
+    towards = PLANE_AZIMUTH_DEG.astype(np.float32)[:, np.newaxis] + np.where(wind < 0, np.float32(180), np.float32(0))
+    planes["radial_wind_low_azimuth"] = np.where(np.isnan(wind), np.float32(np.nan), towards % 360)
+    planes["radial_wind_low"] = np.abs(wind)
+    planes["velocity_observed"] = _FLAG_OF_RANK[np.nan_to_num(planes["velocity_observed"]).astype(np.intp)]
+    return planes
+
+
+_MOST = {var.name: var.valid_max for var in KINEMATICS}
+
+_RANGE_FOLDED, _SEEN = 1, 2
+_FLAG_OF_RANK = np.array([0, 2, 1], dtype=np.float32)
+"""While planes are filled the better news has the larger number; the schema's flags have another order."""
+
+
+def _cuts(volume: Volume, antenna: float, ground: Plane) -> Iterator[_Cut]:
+    for number, sweep in enumerate(volume.sweeps):
+        if sweep.velocity is None or not sweep.velocity.values.size or not _steady(sweep):
+            continue
+        beams = llsd.beams_of(sweep)
+        if not beams.order.size:
+            continue
+        partner = reflectivity_of(volume, number)
+        dbz = None if partner is None else dbz_on(sweep, partner)[beams.order]
+        slant = beams.first_gate_m + beams.gate_m * np.arange(beams.values.shape[1], dtype=np.float64)
+        height = (antenna + beam_height(slant, beams.elevation)).astype(np.float32)
+        azimuths, rays = _azimuth_places(np.rad2deg(beams.azimuth))
+        distances, gates = _distance_places(ground_arc(slant, beams.elevation), beams.gate_m)
+        yield _Cut(sweep, beams, dbz, height, ground, (azimuths, rays, distances, gates))
+
+
+def _steady(sweep: Sweep) -> bool:
+    """Is it a tilt, and no vertical scan or calibration?"""
+    elevation = sweep.elevation[np.isfinite(sweep.elevation)]
+    if not elevation.size:
+        return bool(abs(sweep.fixed_angle) <= HIGHEST_TILT_DEG)
+    low, middle, high = np.percentile(elevation, (10, 50, 90))
+    return bool(abs(middle) <= HIGHEST_TILT_DEG and high - low <= STEADY_DEG)
+
+
+def _azimuth_places(azimuth_deg: npt.NDArray[np.float64]) -> tuple[Ints, Ints]:
+    """Pairs (cell, ray): each ray in its cell, and each cell's nearest ray, so that no cell between rays is empty."""
+    cells = np.arange(PLANE_AZIMUTHS)
+    nearest = ray_table(azimuth_deg)[((cells + 0.5) * AZIMUTH_STEPS / PLANE_AZIMUTHS).astype(np.intp)]
+    own = np.minimum(azimuth_deg.astype(np.int64), PLANE_AZIMUTHS - 1)
+    pairs = np.concatenate([
+        np.column_stack([cells, nearest])[nearest >= 0], np.column_stack([own, np.arange(azimuth_deg.size)]),
+    ])  # fmt: skip
+    return _unique(pairs)
+
+
+def _distance_places(arc_m: npt.NDArray[np.float64], gate_m: float) -> tuple[Ints, Ints]:
+    """Pairs (cell, gate) likewise; a cell beyond the last gate has none."""
+    cells = np.arange(PLANE_RANGES)
+    centre = (cells + 0.5) * PLANE_STEP_M
+    nearest = np.clip(np.rint(np.interp(centre, arc_m, np.arange(arc_m.size))).astype(np.int64), 0, arc_m.size - 1)
+    near = np.abs(arc_m[nearest] - centre) <= gate_m
+    own = np.floor(arc_m / PLANE_STEP_M).astype(np.int64)
+    inside = (own >= 0) & (own < PLANE_RANGES)
+    pairs = np.concatenate([
+        np.column_stack([cells, nearest])[near], np.column_stack([own, np.arange(arc_m.size)])[inside],
+    ])  # fmt: skip
+    return _unique(pairs)
+
+
+def _unique(pairs: npt.NDArray[np.int64]) -> tuple[Ints, Ints]:
+    most = int(pairs[:, 1].max(initial=0)) + 1
+    found = np.unique(pairs[:, 0].astype(np.int64) * most + pairs[:, 1])
+    return found // most, found % most
+
+
+def _lay(cut: _Cut, values: Floats, layer: tuple[float, float], name: str, planes: Planes, *, signed: bool = False) -> None:
+    """Raise a plane by the gates in a layer above ground; what the schema calls impossible is left out."""
+    azimuths, rays, distances, gates = cut.places
+    able = cut.within(layer)[gates]
+    places = (azimuths, rays, distances[able], gates[able])
+    layers_kernels.into_plane(values, cut.height, cut.ground, layer, _MOST[name], places, signed, planes[name])
+
+
+def _derivatives(cut: _Cut, planes: Planes) -> None:
+    asked = cut.within(LOW_M, MID_M)
+    shear = llsd.azimuthal_shear(cut.beams, cut.strong(llsd.SHEAR_LEAST_DBZ) & asked)
+    _lay(cut, shear, LOW_M, "azimuthal_shear_low", planes, signed=True)
+    _lay(cut, shear, MID_M, "azimuthal_shear_mid", planes, signed=True)
+    divergence = llsd.radial_divergence(cut.beams, (cut.beams.support > 0) & asked)
+    _lay(cut, divergence, LOW_M, "radial_divergence_low", planes)
+    _lay(cut, -divergence, LOW_M, "radial_convergence_low", planes)
+    _lay(cut, -divergence, MID_M, "radial_convergence_mid", planes)
+
+
+def _differences(cut: _Cut, planes: Planes) -> None:
+    strong = cut.strong(DIFFERENCE_LEAST_DBZ)
+    marc = strong & cut.within(MARC_M)
+    if marc.any():
+        _lay(cut, _falls(cut, cut.beams.values, marc, MARC_LONGEST_M), MARC_M, "marc", planes)
+    top = strong & (cut.height >= TOP_FROM_M)
+    if top.any():
+        found = _falls(cut, -cut.beams.values, top, TOP_LONGEST_M)
+        _lay(cut, found, (-np.inf, np.inf), "storm_top_divergence", planes)
+
+
+def _falls(cut: _Cut, values: Floats, inside: Bools, longest_m: float) -> Floats:
+    out = np.empty_like(values)
+    gate_m = cut.beams.gate_m
+    kept = np.where(inside, values, np.float32(np.nan))
+    layers_kernels.falls(kept, max(1, int(longest_m / gate_m)), int(BRIDGED_M / gate_m), RISE_M_S, out)
+    return out
+
+
+def _wind_and_width(cut: _Cut, planes: Planes) -> None:
+    nothing = np.float32(np.nan)
+    wind = cut.strong(WIND_LEAST_DBZ) & (cut.beams.support >= LEAST_SUPPORT)
+    _lay(cut, np.where(wind, cut.beams.values, nothing), WIND_M, "radial_wind_low", planes, signed=True)
+    moment = cut.sweep.moments.get("WRADH")
+    if moment is None or moment.codes.shape != cut.sweep.moments["VRADH"].codes.shape:
+        return
+    last = cut.reach(LOW_M)
+    raw = moment.table()[moment.codes[cut.beams.order, :last]]
+    width, support = np.empty_like(raw), np.empty(raw.shape, dtype=np.uint8)
+    median_3x3(raw, cut.beams.before, cut.beams.after, cut.beams.across, width, support)
+    known = cut.strong(WIDTH_LEAST_DBZ)[:, :last] & (support >= LEAST_SUPPORT)
+    _lay(cut, np.where(known, width, nothing), LOW_M, "spectrum_width_low", planes)
+
+
+def _observed(cut: _Cut, planes: Planes) -> None:
+    moment = cut.sweep.moments["VRADH"]
+    last = cut.reach(LOW_M)
+    rank_of = np.where(moment.classes == FOLDED, np.float32(_RANGE_FOLDED), np.float32(np.nan))
+    rank = rank_of[moment.codes[cut.beams.order, :last]]
+    rank[cut.beams.support[:, :last] > 0] = _SEEN
+    _lay(cut, rank, LOW_M, "velocity_observed", planes)

@@ -1,0 +1,86 @@
+"""Compiled loops from gates to polar planes. What they decide and why: layers.py."""
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+
+@numba.njit(cache=True, nogil=True)
+def into_plane(
+    values: Floats, height: Floats, ground: Floats, layer: tuple[float, float], most: float,
+    places: tuple[Ints, Ints, Ints, Ints], signed: bool, plane: Floats,
+) -> None:  # fmt: skip
+    """Raise each cell of `plane` to the largest value of its gates in the layer; NaN gates say nothing.
+
+    Args:
+        values: (ray, gate); larger than `most` in magnitude is an error, and says nothing either.
+        height: (gate,) [m]; ground: like `plane` [m], finite; layer: from, below [m above ground].
+        places: cell azimuth and ray of each pair of them, cell distance and gate of each pair of them.
+        signed: the largest magnitude counts, and keeps its sign.
+        plane: (azimuth, distance), NaN where nothing is known yet.
+    """
+    azimuths, rays, distances, gates = places
+    low, high = layer
+    for a in range(azimuths.size):
+        k, i = azimuths[a], rays[a]
+        for b in range(distances.size):
+            v = values[i, gates[b]]
+            if not abs(v) <= most:
+                continue
+            j = distances[b]
+            above = height[gates[b]] - ground[k, j]
+            if not low <= above < high:
+                continue
+            old = plane[k, j]
+            if np.isnan(old) or (abs(v) > abs(old) if signed else v > old):
+                plane[k, j] = v
+
+
+@numba.njit(cache=True, nogil=True)
+def falls(values: Floats, longest: int, bridge: int, rise: float, out: Floats) -> None:
+    """Largest fall of the values along each ray within `longest` gates, on the gates between its two ends.
+
+    A ray is cut into falling stretches, each from a peak to the trough before the values rise by more than `rise` above
+    it: smaller rises are noise. Each stretch whose steepest part of at most `longest` gates falls by more than `rise`
+    marks that part. Other gates with a value get 0: there is no such fall; NaN where there is no value.
+
+    Args:
+        values: (ray, gate); unknown gates are skipped, more than `bridge` in a row end a stretch.
+        out: (ray, gate), written.
+    """
+    rays, gates = values.shape
+    queue = np.empty(gates, np.int64)
+    for i in range(rays):
+        v = values[i]
+        head, tail = 0, 0  # of the queue: candidates for the peak, values descending
+        trough, last = np.float32(np.inf), -1
+        best, begin, end = np.float32(rise), 0, -1
+        for g in range(gates):
+            out[i, g] = np.nan
+            if np.isnan(v[g]):
+                continue
+            out[i, g] = 0
+            if g - last > bridge + 1 or v[g] > trough + rise:
+                for k in range(begin, end + 1):
+                    out[i, k] = best
+                head, tail, trough = 0, 0, v[g]
+                best, begin, end = np.float32(rise), 0, -1
+            last = g
+            trough = min(trough, v[g])
+            while tail > head and v[queue[tail - 1]] <= v[g]:
+                tail -= 1
+            queue[tail] = g
+            tail += 1
+            while g - queue[head] > longest:
+                head += 1
+            fall = v[queue[head]] - v[g]
+            if fall > best:
+                best, begin, end = fall, queue[head], g
+        for k in range(begin, end + 1):
+            out[i, k] = best
+        for g in range(gates):
+            if np.isnan(v[g]):
+                out[i, g] = np.nan

@@ -1,0 +1,1 @@
+"""Dual polarisation: used where a radar has it, absent elsewhere, never required."""

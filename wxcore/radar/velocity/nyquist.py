@@ -1,0 +1,127 @@
+"""Which Nyquist velocity a sweep was folded at: the header's, unless the velocities say otherwise."""
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from wxcore.radar.volume import ECHO, Moment, Sweep
+
+LEAST_NYQUIST, MOST_NYQUIST = 2.0, 150.0
+"""Outside of this [m s-1] no weather radar works (C band at 300 Hz has 4, staggered PRT reaches 70): a damaged header."""
+
+BEYOND_STEPS = 2.5
+"""Values up to so many code steps beyond the Nyquist velocity are rounding (the readers' scale is 0.5 m s-1)."""
+BEYOND_PART = 1e-3
+"""Larger part of the gates beyond the header's Nyquist velocity: it is wrong, or the field is unfolded already."""
+
+SHORT_OF = 0.75
+"""Velocities that end below this part of the header's Nyquist velocity are looked at: calm air, or a wrong header."""
+
+JUMP = 1.6
+"""Neighbouring gates that differ by more than so many times the limit are a fold: twice the limit, less some noise."""
+FOLD_JUMPS, FOLD_PART = 50, 1e-3
+"""Folds of so many pairs of gates, and so large a part of them, prove the limit [our choice]: no couplet fills it."""
+CUT_RATIO = 0.4
+"""Folding cuts the distribution of |V| off: its last tenth holds at least this part of the tenth before."""
+FULL_DENSITY = 20.0
+"""The limit is the largest |V| whose neighbourhood holds 1/20 of the mean density: what lies farther are stray codes."""
+
+
+@dataclass(frozen=True)
+class Nyquist:
+    """What was found.
+
+    Attributes:
+        used: [m s-1]; NaN where there is none to use.
+        folded: False where the velocities are unfolded already.
+        sure: False where header and velocities contradict each other and neither proves right.
+        remark: English, for Volume.remarks; "" where the header is right.
+    """
+
+    used: float
+    folded: bool = True
+    sure: bool = True
+    remark: str = ""
+
+
+def nyquist_of(sweep: Sweep) -> Nyquist:
+    """The Nyquist velocity of a sweep with VRADH, the header's held against the velocities."""
+    moment = sweep.moments["VRADH"]
+    stated = float(sweep.nyquist)
+    known = np.isfinite(stated) and LEAST_NYQUIST <= stated <= MOST_NYQUIST
+    speed, count = _speeds(moment)
+    total = int(count.sum())
+    if total == 0:
+        return Nyquist(stated if known else np.nan)
+    step = 1.0 / abs(moment.scale)
+    if known:
+        beyond = int(count[speed > stated + BEYOND_STEPS * step].sum())
+        if beyond <= BEYOND_PART * total and speed[count > 0].max() >= SHORT_OF * stated:
+            return Nyquist(stated)
+    limit = _limit(speed, count, step)
+    folds = limit >= LEAST_NYQUIST and _is_folded(moment, limit) and _is_cut(speed, count, limit)
+    if not known:
+        if not folds:
+            return Nyquist(np.nan, remark="no Nyquist velocity, and the velocities show none")
+        return Nyquist(limit, remark=f"no Nyquist velocity; {limit:.1f} m/s taken, where the velocities fold")
+    if beyond <= BEYOND_PART * total:
+        if folds and limit < SHORT_OF * stated:
+            return Nyquist(limit, remark=f"Nyquist velocity {stated:.2f} m/s wrong; velocities fold at {limit:.1f}")
+        return Nyquist(stated)
+    if folds:
+        return Nyquist(limit, remark=f"Nyquist velocity {stated:.2f} m/s wrong; velocities fold at {limit:.1f}")
+    if not _is_folded(moment, stated):
+        return Nyquist(stated, folded=False, remark=f"velocities beyond the Nyquist {stated:.2f} m/s: unfolded already")
+    return Nyquist(stated, folded=False, sure=False, remark=f"Nyquist velocity {stated:.2f} m/s contradicts velocities")
+
+
+def _speeds(moment: Moment) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """|V| of each code that is a value, and how often it comes."""
+    count = np.zeros(moment.classes.size, dtype=np.int64)
+    _histogram(moment.codes, count)
+    speed = np.abs(moment.table().astype(np.float64))
+    valued = (moment.classes == ECHO) & np.isfinite(speed)
+    return speed[valued], count[valued]
+
+
+def _limit(speed: npt.NDArray[np.float64], count: npt.NDArray[np.int64], step: float) -> float:
+    """The largest |V| that stray codes do not explain [m s-1]; half a step more, which rounding took."""
+    order = np.argsort(speed, kind="stable")
+    speed, count = speed[order], count[order]
+    filled = np.flatnonzero(count)
+    middle = count[filled].sum() / filled.size
+    dense = filled[count[filled] * FULL_DENSITY >= middle]
+    return float(speed[dense[-1]]) + step / 2
+
+
+def _is_cut(speed: npt.NDArray[np.float64], count: npt.NDArray[np.int64], limit: float) -> bool:
+    last = int(count[(speed > 0.9 * limit) & (speed <= limit)].sum())
+    before = int(count[(speed > 0.8 * limit) & (speed <= 0.9 * limit)].sum())
+    return last > 0 and last >= CUT_RATIO * before
+
+
+def _is_folded(moment: Moment, limit: float) -> bool:
+    """Do neighbouring gates differ by about twice the limit, often enough?"""
+    jumps, pairs = _jumps(moment.codes, moment.table(), JUMP * limit, (4 - JUMP) * limit)
+    return bool(jumps >= FOLD_JUMPS and jumps >= FOLD_PART * pairs)
+
+
+@numba.njit(cache=True, nogil=True)
+def _jumps(codes: npt.NDArray[np.uint8], table: npt.NDArray[np.float32], low: float, high: float) -> tuple[int, int]:
+    """Pairs of neighbouring gates of a ray that differ by `low` to `high`, and all pairs."""
+    jumps, pairs = 0, 0
+    for i in range(codes.shape[0]):
+        for g in range(1, codes.shape[1]):
+            d = abs(table[codes[i, g]] - table[codes[i, g - 1]])
+            pairs += not np.isnan(d)
+            jumps += low <= d <= high
+    return jumps, pairs
+
+
+@numba.njit(cache=True, nogil=True)
+def _histogram(codes: npt.NDArray[np.uint8], count: npt.NDArray[np.int64]) -> None:
+    for i in range(codes.shape[0]):
+        for g in range(codes.shape[1]):
+            count[codes[i, g]] += 1
