@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.radar import old_volumes, samples
 from wxcore.pipeline.doctor import Diagnosis, diagnose
+from wxcore.radar.cc_write import write_cc
+from wxcore.radar.codes import UNMET
+from wxcore.radar.phased_write import write_phased
+from wxcore.radar.scd_write import write_scd
 
 EXPECTED = {
     "cinrad_base": ("cinrad-standard", True),
@@ -40,6 +45,24 @@ def test_doctor_is_right_on_real_files(radar_data: Path, folder: str) -> None:
         assert any("\u4e00" <= letter <= "\u9fff" for letter in found.message_zh)
         if not readable:
             assert found.reason == "UNSUPPORTED"
+
+
+NEW = {
+    "cinrad-cc": write_cc(old_volumes.cc_volume([(6, 10)])),
+    "cinrad-sc-cd": write_scd(old_volumes.scd_volume([(6, 10)])),
+    "cinrad-phased": write_phased(samples.split_cut_volume()),
+}
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_doctor_says_that_no_real_file_was_met(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "volume.bin"
+    path.write_bytes(NEW[name])
+    found = diagnose(path)
+    assert (found.readable, found.format, found.reason) == (True, name, "")
+    assert UNMET in found.message_en
+    assert "not yet met a real file" in found.message_en
+    assert "尚未经实际文件验证" in found.message_zh
 
 
 def only(radar_data: Path, pattern: str) -> Diagnosis:

@@ -15,7 +15,7 @@ from wxcore.landing.ledger import FileRow, files_between
 from wxcore.pipeline import prepared
 from wxcore.pipeline.ahead import Ahead, note
 from wxcore.pipeline.home import Home
-from wxcore.pipeline.prepared import FOLDER, KEPT, forget, from_record, prepare_ahead, prepared_of, to_record
+from wxcore.pipeline.prepared import FOLDER, KEPT, Winds, forget, from_record, prepare_ahead, prepared_of, to_record
 from wxcore.pipeline.result import Input
 from wxcore.radar.prepare import Prepared, pack, unpack
 from wxcore.radar.velocity.wind import WindProfile
@@ -35,6 +35,10 @@ def row(home: Home, built: Built) -> FileRow:
     return files_between(home.ledger(), built.times[0] - CYCLE, built.times[-1], {"volume"})[0]
 
 
+def keep(home: Home, built: Built, row: FileRow, levels=LEVELS, winds: Winds | None = None) -> Prepared:
+    return prepared_of(home, built.region, row, levels, winds or {}, keep=True)
+
+
 def kept(home: Home) -> list[Path]:
     return sorted((home.root / FOLDER).glob("*.npz"))
 
@@ -51,7 +55,7 @@ def refuse(*_: object, **__: object) -> None:
 
 
 def test_pack_is_lossless(home: Home, built: Built, row: FileRow) -> None:
-    made = prepared_of(home, built.region, row, LEVELS, {})
+    made = keep(home, built, row)
     assert same(unpack(pack(made)), made)
     assert len(made.look.tilts) > 1
     assert made.look.start == unpack(pack(made)).look.start
@@ -61,9 +65,9 @@ def test_pack_is_lossless(home: Home, built: Built, row: FileRow) -> None:
 def test_what_was_kept_is_used_and_equal(
     home: Home, built: Built, row: FileRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = prepared_of(home, built.region, row, LEVELS, {row.site: WIND})
+    first = keep(home, built, row, winds={row.site: WIND})
     monkeypatch.setattr(prepared, "prepare", refuse)
-    assert same(prepared_of(home, built.region, row, LEVELS, {row.site: WIND}), first)
+    assert same(keep(home, built, row, winds={row.site: WIND}), first)
 
 
 def test_a_watch_prepares_what_the_cycle_asks_for(
@@ -86,15 +90,15 @@ def test_a_watch_prepares_what_the_cycle_asks_for(
     ids=["levels", "wind"],
 )
 def test_another_question_is_another_answer(home: Home, built: Built, row: FileRow, change) -> None:
-    prepared_of(home, built.region, row, LEVELS, {})
-    prepared_of(home, built.region, *change(row, LEVELS, {}))
+    keep(home, built, row)
+    keep(home, built, *change(row, LEVELS, {}))
     assert len(kept(home)) == 2
 
 
 def test_a_radar_that_stands_elsewhere_now_is_made_again(home: Home, built: Built, row: FileRow) -> None:
-    prepared_of(home, built.region, row, LEVELS, {})
+    keep(home, built, row)
     radars = tuple(replace(site, antenna_m=site.antenna_m + 50) for site in built.region.radars)
-    prepared_of(home, replace(built.region, radars=radars), row, LEVELS, {})
+    prepared_of(home, replace(built.region, radars=radars), row, LEVELS, {}, keep=True)
     assert len(kept(home)) == 2
 
 
@@ -109,20 +113,25 @@ def _flip(content: bytes) -> bytes:
     ids=["empty", "cut", "flipped", "another kind"],
 )
 def test_a_damaged_copy_is_made_again(home: Home, built: Built, row: FileRow, damage) -> None:
-    first = prepared_of(home, built.region, row, LEVELS, {})
+    first = keep(home, built, row)
     (path,) = kept(home)
     path.write_bytes(damage(path.read_bytes()))
-    assert same(prepared_of(home, built.region, row, LEVELS, {}), first)
+    assert same(keep(home, built, row), first)
     assert kept(home) == [path]
-    assert same(prepared_of(home, built.region, row, LEVELS, {}), first)
+    assert same(keep(home, built, row), first)
+
+
+def test_a_cycle_leaves_nothing_behind(home: Home, built: Built, row: FileRow) -> None:
+    prepared_of(home, built.region, row, LEVELS, {})
+    assert not (home.root / FOLDER).exists()
 
 
 def test_a_copy_of_another_version_is_made_again(
     home: Home, built: Built, row: FileRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepared_of(home, built.region, row, LEVELS, {})
+    keep(home, built, row)
     monkeypatch.setattr(prepared, "VERSION", 999)
-    prepared_of(home, built.region, row, LEVELS, {})
+    keep(home, built, row)
     assert len(kept(home)) == 2
 
 
@@ -133,12 +142,12 @@ def test_a_disk_that_is_full_only_costs_time(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(prepared.np, "savez", full)
-    assert prepared_of(home, built.region, row, LEVELS, {}).look.tilts
+    assert keep(home, built, row).look.tilts
     assert not list((home.root / FOLDER).iterdir()), "half-written"
 
 
 def test_what_is_old_is_forgotten(home: Home, built: Built, row: FileRow) -> None:
-    prepared_of(home, built.region, row, LEVELS, {})
+    keep(home, built, row)
     (path,) = kept(home)
     assert forget(home) == 0
     old = time.time() - KEPT.total_seconds() - 1

@@ -14,7 +14,7 @@ from wxcore.radar.cinrad import read_standard
 from wxcore.radar.geometry import beam_height, ground_arc
 from wxcore.radar.qc import quality_control
 from wxcore.radar.siting.overlap import View, view_of
-from wxcore.radar.tilts import NO_ECHO_HUNDREDTHS, UNOBSERVED
+from wxcore.radar.tilts import AZIMUTH_STEPS, NO_ECHO_HUNDREDTHS, UNOBSERVED
 from wxcore.radar.volume import Site, Volume
 
 ANGLES = (0.5, 1.45, 2.4, 3.35, 4.3)
@@ -85,8 +85,8 @@ def moved(view: View, north: float = 0.0, east: float = 0.0) -> View:
 
 
 def turned(view: View, degrees: float) -> View:
-    """The same data with azimuths that are larger by `degrees`, a multiple of 0.05."""
-    steps = round(degrees / 0.05)
+    """The same data with azimuths that are larger by `degrees`, to the step of the azimuth tables."""
+    steps = round(degrees * AZIMUTH_STEPS / 360)
     return replace(view, tilts=tuple(replace(tilt, ray_of=np.roll(tilt.ray_of, steps)) for tilt in view.tilts))
 
 

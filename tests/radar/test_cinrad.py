@@ -175,7 +175,6 @@ def test_no_whole_ray() -> None:
         (CUTS_END + 16, "<i", 2, Reason.BAD_HEADER),
         (CUTS_END + 36, "<i", 3, Reason.BAD_HEADER),
         (CUTS_END + 40, "<i", 1000, Reason.BAD_HEADER),
-        (CUTS_END + 50, "<B", 1, Reason.UNSUPPORTED),
         (CUTS_END + 50, "<B", 77, Reason.BAD_HEADER),
         (CUTS_END + 64 + 4, "<i", 0, Reason.BAD_HEADER),
         (CUTS_END + 64 + 12, "<h", 3, Reason.BAD_HEADER),
@@ -198,6 +197,29 @@ def test_unplaceable_rays_are_dropped_and_told() -> None:
     for ray in range(5):
         data = patch(data, CUTS_END + ray * stride + 20, "<f", float("inf"))
     assert reason_of(data) is Reason.NO_RADIALS
+
+
+@pytest.mark.parametrize("rays", [300, 348, 720])
+def test_any_number_of_rays(rays: int) -> None:
+    raw = np.random.default_rng(rays).integers(0, 256, (rays, 5)).astype("u1")
+    volume = samples.volume(samples.sweep({"DBZH": samples.moment(raw)}))
+    samples.assert_same(read_standard(write_standard(volume)), volume)
+
+
+def test_duplicate_azimuths_are_kept() -> None:
+    raw = np.random.default_rng(1).integers(0, 256, (9, 5)).astype("u1")
+    sweep = samples.sweep({"DBZH": samples.moment(raw)})
+    sweep.azimuth[3:6] = sweep.azimuth[3]
+    volume = samples.volume(sweep)
+    samples.assert_same(read_standard(write_standard(volume)), volume)
+
+
+def test_a_missing_sweep_leaves_the_others_where_they_are() -> None:
+    data, begin = write_standard(samples.split_cut_volume()), 416 + 3 * 256
+    first, second = 7 * (64 + 32 + 23), 9 * (64 + 2 * (32 + 46))
+    found = read_standard(data[: begin + first] + data[begin + first + second :])
+    assert [(s.fixed_angle, s.azimuth.size) for s in found.sweeps] == [(0.5, 7), (1.5, 8)]
+    assert list(found.sweeps[1].moments) == ["DBZH", "VRADH", "PHIDP"]
 
 
 def test_no_echo_of_a_blanked_ray_is_missing() -> None:

@@ -4,13 +4,29 @@ import gzip
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.radar import (
+    old_volumes,
+    samples,
+    test_legacy,
+    test_moc,
+    test_phased,
+    test_standard_product,
+    test_swan,
+    test_xradar_door,
+)
 from wxcore.errors import ReadError, Reason
+from wxcore.pipeline.formats import FORMATS as ALL
 from wxcore.radar import moc, standard_product, swan, xradar_door
+from wxcore.radar.cc_write import write_cc
+from wxcore.radar.cinrad_write import write_standard
 from wxcore.radar.foreign import FORMATS, describe
+from wxcore.radar.phased_write import write_phased
+from wxcore.radar.scd_write import write_scd
 from wxcore.schema import Format
 
 READ = (moc.FORMAT, swan.FORMAT, standard_product.FORMAT, *xradar_door.FORMATS)
@@ -94,6 +110,35 @@ def test_any_bytes_are_refused_in_order(seed: bytes, noise: bytes, start: int) -
             found.read(data, "x")
 
 
+def everything() -> list[tuple[str, bytes]]:
+    """A sample or more of every format that is known: (name, bytes)."""
+    product = test_standard_product
+    planes = np.stack([np.arange(1600).reshape(40, 40) % 120] * 3)
+    return [
+        ("cinrad-standard", write_standard(samples.split_cut_volume())),
+        ("cinrad-phased", write_phased(samples.split_cut_volume())),
+        ("cinrad-phased", test_phased.by_hand(384)),
+        ("cinrad-cc", write_cc(old_volumes.cc_volume([(6, 40), (5, 30)]))),
+        ("cinrad-sc-cd", write_scd(old_volumes.scd_volume([(6, 40), (5, 30)]))),
+        ("cinrad-legacy", test_legacy.write_legacy(test_legacy.two_cuts())),
+        ("cinrad-3132", test_legacy.write_legacy(test_legacy.two_cuts(1000, 1000))),
+        ("cinrad-product", product.product(38, product.hail())),
+        ("cinrad-product", product.product(18, product.raster([[66, 70]]))),
+        ("cma-moc", test_moc.moc()),
+        ("swan-grid", test_swan.swan(planes)),
+        ("nexrad-level2", test_xradar_door.nexrad()),
+        ("odim-h5", test_xradar_door.odim()),
+        *SAMPLES,
+    ]
+
+
+def test_every_format_claims_its_own_bytes_and_no_other() -> None:
+    known = everything()
+    assert {name for name, _ in known} == {found.name for found in ALL}
+    for name, data in known:
+        assert [found.name for found in ALL if found.recognise(data[:8192])] == [name]
+
+
 def test_real_files_have_one_claimant(radar_data: Path) -> None:
     wanted = {
         "nexrad_l3_moore_20130520": "nexrad-level3", "pup_guangzhou_20110916": "nexrad-level3",
@@ -104,4 +149,4 @@ def test_real_files_have_one_claimant(radar_data: Path) -> None:
         for path in (p for p in (radar_data / folder).rglob("*") if p.is_file()):
             data = path.read_bytes()
             data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-            assert [found.name for found in claimants(data[:8192])] == [name], path
+            assert [found.name for found in ALL if found.recognise(data[:8192])] == [name], path

@@ -175,21 +175,23 @@ def test_the_writer_refuses_what_the_format_cannot_hold() -> None:
         write_legacy(samples.volume())
 
 
-@pytest.mark.parametrize(("at", "magic"), [(116, b"CINRAD/CC"), (100, b"CINRAD/SC"), (100, b"CINRAD/CD")])
-def test_older_types_are_named_and_refused(at: int, magic: bytes) -> None:
-    head = bytearray(8192)
-    head[at : at + len(magic)] = magic
-    (form,) = [f for f in legacy.FORMATS if f.recognise(bytes(head))]
-    with pytest.raises(ReadError, match="later issue") as caught:
-        form.read(bytes(head), "")
-    assert caught.value.reason is Reason.UNSUPPORTED
-
-
 def test_converted_sc_is_refused() -> None:
     data = write_legacy(two_cuts(1000, 1000))
     assert len(data) == 11 * legacy.SPECIAL_BYTES
     assert [f.name for f in legacy.FORMATS if f.recognise(data[:8192])] == ["cinrad-3132"]
     assert reason_of(data) is Reason.UNSUPPORTED
+    form = next(f for f in legacy.FORMATS if f.name == "cinrad-3132")
+    with pytest.raises(ReadError, match="scales"):
+        form.read(data, "")
+
+
+def test_duplicate_azimuths_and_many_rays_are_kept() -> None:
+    rays = 720
+    raw = np.random.default_rng(1).integers(0, 255, (rays, 4))
+    twice = cut({"DBZH": moment(raw)})
+    twice.azimuth[1::2] = twice.azimuth[::2]
+    volume = samples.volume(twice, form="cinrad-legacy")
+    samples.assert_same(read_legacy(write_legacy(volume), NAME), volume)
 
 
 def test_other_bytes_are_not_recognised() -> None:

@@ -61,7 +61,9 @@ def slow(z, zdr, rho, layer):
         members = []
         for x, table in zip((z, zdr, rho), tables, strict=True):
             a, b, c, d = table[layer]
-            members.append(1.0 if b <= x <= c else 0.0 if x <= a or x >= d else min((x - a) / (b - a), (d - x) / (d - c)))
+            members.append(
+                1.0 if b <= x <= c else 0.0 if x <= a or x >= d else min((x - a) / (b - a), (d - x) / (d - c))
+            )
         w = weights[layer]
         scores.append(0.0 if min(members) < 0.2 else sum(a * b for a, b in zip(w, members, strict=True)) / sum(w))
     best = max(k for k in range(3) if scores[k] == max(scores))

@@ -86,6 +86,13 @@ def test_specks_and_no_echo_have_no_phase():
     assert not np.isfinite(found.phidp).any()
 
 
+def test_short_runs_do_not_count_however_many():
+    z, rho, phi, qc = fields(60 + 2 * KM * np.ones(SHAPE))
+    rho[:, ::4] = 0.5  # three good gates at a time
+    found = differential_phase(z, rho, phi, qc, offset=60.0, gate_m=GATE_M, ratio=1.0)
+    assert not np.isfinite(found.kdp).any()
+
+
 @pytest.mark.parametrize("system", [1.0, 180.0, 359.5])
 def test_system_phase_is_where_rays_begin_and_rain_at_the_radar_does_not_lift_it(system):
     rng = np.random.default_rng(5)

@@ -73,20 +73,21 @@ class TestRealPair:
 
     @pytest.mark.parametrize("db", [3.0, 1.0, -1.0, -3.0])
     def test_known_offset_is_found(self, pair: tuple[View, View], db: float) -> None:
-        """On thresholds of each echo alone 3 dB would become 2.8: the mean is what is selected on."""
         before, after = pair_bias(*pair).median_db, pair_bias(pair[0], offset(pair[1], db)).median_db
         assert after - before == pytest.approx(db, abs=0.15)
 
-    def test_no_alarm_as_they_are_but_with_3_db_more(self, pair: tuple[View, View]) -> None:
-        assert bias_alarms([pair_bias(*pair)]) == []
-        for views in ((pair[0], offset(pair[1], 3.0)), (offset(pair[0], -3.0), pair[1])):
+    def test_the_real_difference_is_told_and_an_offset_adds_to_it(self, pair: tuple[View, View]) -> None:
+        for views, db in ((pair, 3.3), ((pair[0], offset(pair[1], 3.0)), 6.3), ((offset(pair[0], -3.0), pair[1]), 6.3)):
             (alarm,) = bias_alarms([pair_bias(*views)])
             assert alarm.radars == ("Z9523", "Z9517")
-            assert alarm.bias_db == pytest.approx(3.1, abs=0.2)
-            assert "radar Z9523 shows 6." in alarm.sentence.en
-            assert "雷达 Z9523 比雷达 Z9517 强 6." in alarm.sentence.zh
-        for views in ((offset(pair[0], 1.0), pair[1]), (pair[0], offset(pair[1], -1.0))):
-            assert bias_alarms([pair_bias(*views)]) == []
+            assert alarm.bias_db == pytest.approx(db, abs=0.3)
+            assert f"radar Z9523 shows {db:.0f}." in alarm.sentence.en
+            assert f"雷达 Z9523 比雷达 Z9517 强 {db:.0f}." in alarm.sentence.zh
+
+    @pytest.mark.parametrize("db", [1.0, -1.0])
+    def test_levelled_a_decibel_is_no_alarm(self, pair: tuple[View, View], db: float) -> None:
+        level = pair_bias(*pair).median_db
+        assert bias_alarms([pair_bias(pair[0], offset(pair[1], db - level))]) == []
 
     @pytest.mark.parametrize(("db", "alarms"), [(3.0, 1), (-3.0, 1), (1.0, 0), (-1.0, 0)])
     def test_against_a_calibrated_reference(self, pair: tuple[View, View], db: float, alarms: int) -> None:
@@ -146,10 +147,10 @@ class TestNetwork:
         assert "2020-06-12T05:39:20Z" in alarms[0].sentence.en
 
     def test_two_radars_name_both_only_beyond_the_limit(self) -> None:
-        assert bias_alarms([made("A", "B", 3.9)]) == []
-        (alarm,) = bias_alarms([made("A", "B", -4.2)])
+        assert bias_alarms([made("A", "B", 1.9)]) == []
+        (alarm,) = bias_alarms([made("A", "B", -2.2)])
         assert alarm.radars == ("A", "B")
-        assert alarm.bias_db == pytest.approx(2.1)
+        assert alarm.bias_db == pytest.approx(2.2)
 
     @pytest.mark.parametrize("bad", [made("A", "B", 9.0, n=LEAST_POINTS - 1), made("A", "B", 9.0, correlation=0.2),
                                      made("A", "B", np.nan), made("A", "A", 9.0)])  # fmt: skip

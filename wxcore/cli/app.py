@@ -16,6 +16,7 @@ from wxcore.cli.bench import bench_app
 from wxcore.cli.bench_archive import bench_archive
 from wxcore.cli.bench_landing import bench_landing
 from wxcore.cli.options import Json, Lang, Out, RegionId, region_of, whole_home
+from wxcore.cli.radar import radar_app
 from wxcore.cli.show import (
     print_error,
     print_json,
@@ -43,6 +44,7 @@ from wxcore.times import cycle_of, parse_time
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 app.add_typer(bench_app, name="bench")
 app.add_typer(archive_app, name="archive")
+app.add_typer(radar_app, name="radar")
 app.command("watch")(watch_command)
 bench_app.command("archive")(bench_archive)
 bench_app.command("landing")(bench_landing)

@@ -36,7 +36,7 @@ from wxcore.radar.volume import Site, Volume
 from wxcore.region import RadarSite, Region, load_region
 from wxcore.region.terrain import load_terrain
 
-LEVELS = {"h0_m": 4500.0, "hm20_m": 7500.0}
+H0_M, HM20_M = 4500.0, 7500.0
 THREADS = 2
 REPEATS = 9
 GIB = 1024**3
@@ -97,7 +97,7 @@ def mosaic_rows(volumes: Sequence[Volume], region: Region) -> list[Row]:
     when = looks[0].start
 
     def both() -> None:
-        column_products(mosaic_looks(looks, region.grid, when=when), levels_source="manual", **LEVELS)
+        column_products(mosaic_looks(looks, region.grid, when=when), levels_source="manual", h0_m=H0_M, hm20_m=HM20_M)
 
     alone = median_seconds(lambda: mosaic_looks(looks, region.grid, when=when), REPEATS)
     shape = "x".join(map(str, (*region.grid.shape, len(region.grid.levels_m))))
@@ -122,7 +122,7 @@ def core(paths: Sequence[Path], region: Region) -> tuple[float, float]:
     """Seconds of the whole core, and from the last file's bytes to the products where all others are ready."""
     sites = [volume.site for volume in at_sites([_decode(path) for path in paths], region)]
     ground = load_terrain()
-    around = [Surroundings(terrain_plane(ground, site.latitude, site.longitude), **LEVELS) for site in sites]
+    around = [Surroundings(terrain_plane(ground, site.latitude, site.longitude), H0_M, HM20_M) for site in sites]
     jobs = list(zip(islice(cycle(paths), len(sites)), sites, around, strict=True))
 
     def ready(job: tuple[Path, Site, Surroundings]) -> Prepared:
@@ -130,7 +130,7 @@ def core(paths: Sequence[Path], region: Region) -> tuple[float, float]:
 
     def together(done: Sequence[Prepared]) -> None:
         cube = mosaic_looks([one.look for one in done], region.grid, when=done[0].look.start)
-        column_products(cube, levels_source="manual", **LEVELS)
+        column_products(cube, levels_source="manual", h0_m=H0_M, hm20_m=HM20_M)
         plane_mosaic([share for one in done if (share := one.share) is not None], region.grid)
 
     wholes, lasts = [], []

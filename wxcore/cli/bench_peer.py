@@ -3,17 +3,15 @@
 import json
 import subprocess
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 PEER_SCRIPT = Path(__file__).with_name("bench_pyart.py")
 
 
-def peer_seconds(python: str, arrays: Mapping[str, npt.NDArray[Any]]) -> float:
+def peer_seconds(python: str, arrays: dict[str, Any]) -> float:
     """Median seconds of Py-ART on these arrays: dealiasing where there is a velocity, else gridding."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "volume.npz"

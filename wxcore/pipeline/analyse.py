@@ -15,7 +15,7 @@ from wxcore.pipeline.gather import Chosen, load_file, lost
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.network import compare
 from wxcore.pipeline.prepared import load_prepared, to_record, winds_before
-from wxcore.pipeline.static import terrain_trouble
+from wxcore.pipeline.static import ground_model, terrain_trouble
 from wxcore.products.columns import column_products, composite_only_products
 from wxcore.products.hail_range import Reach, only_where_hail_can_be_judged
 from wxcore.radar.mosaic import mosaic_looks
@@ -78,7 +78,7 @@ def _analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels:
     flat = _try(chosen.composite, lambda row: composite_cube(load_file(home, row), region, when), missing)
     if volumes:
         cube: xr.Dataset | None = volume_cube(volumes, region, when, levels)
-        compared = compare([volume.look for volume in volumes], when)
+        compared = compare([volume.look for volume in volumes], when, ground_model(region))
         notes = list(compared.alarms)
     else:
         cube = _try(chosen.mosaic, lambda row: mosaic_cube(load_file(home, row), region, when, levels), missing)

@@ -14,9 +14,11 @@ from wxcore.pipeline.home import Home
 from wxcore.radar.geometry import ground_position
 from wxcore.radar.looks import Look
 from wxcore.radar.siting.bias import PairBias, bias_alarms, from_row, pair_bias, radar_biases, to_row
+from wxcore.radar.siting.ground import antenna_fault
 from wxcore.radar.siting.overlap import REACH_M, View
 from wxcore.radar.siting.position import position_alarms, position_check
 from wxcore.region import Region
+from wxcore.region.terrain import Terrain
 from wxcore.times import CYCLE
 
 PAIRS_A_CYCLE = 4
@@ -35,17 +37,22 @@ class Compared:
     alarms: tuple[tuple[str, str], ...]
 
 
-def compare(looks: Sequence[Look], when: datetime) -> Compared:
-    """Compare the pairs whose turn it is at `when`."""
+def compare(looks: Sequence[Look], when: datetime, ground: Terrain) -> Compared:
+    """Compare the pairs whose turn it is at `when`, and each antenna with the ground that it stands on.
+
+    A pair that does not lie one over the other says nothing of calibration.
+    """
     views = [View(look.site, look.start, look.tilts) for look in looks]
     pairs = [pair for pair in combinations(sorted(views, key=lambda view: view.site.id), 2) if _overlap(*pair)]
     turn = int(when.timestamp() // CYCLE.total_seconds()) * PAIRS_A_CYCLE
     due = [pairs[(turn + k) % len(pairs)] for k in range(min(PAIRS_A_CYCLE, len(pairs)))]
-    biases = [pair_bias(a, b) for a, b in due]
-    positions = position_alarms([position_check(a, b) for a, b in due])
-    alarms = [alarm.sentence for alarm in positions] + [alarm.sentence for alarm in bias_alarms(biases)]
+    checks = [position_check(a, b) for a, b in due]
+    biases = [pair_bias(a, b) for (a, b), check in zip(due, checks, strict=True) if not check.alarm]
+    sentences = [alarm.sentence for alarm in position_alarms(checks)]
+    sentences += [alarm.sentence for alarm in bias_alarms(biases)]
+    sentences += [fault for look in looks if (fault := antenna_fault(look.site, ground)) is not None]
     rows = tuple(to_row(pair) for pair in biases if pair.n > 0)
-    return Compared(rows, tuple((alarm.en, alarm.zh) for alarm in alarms))
+    return Compared(rows, tuple((sentence.en, sentence.zh) for sentence in sentences))
 
 
 def _overlap(a: View, b: View) -> bool:

@@ -8,7 +8,6 @@ import hashlib
 import json
 import tempfile
 import time
-import zipfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -48,7 +47,7 @@ Winds = Mapping[str, WindProfile]
 def load_prepared(
     home: Home, region: Region, rows: Sequence[FileRow], levels: Levels, winds: Winds
 ) -> tuple[list[Prepared], list[str]]:
-    """The volumes of these rows, made ready: as kept, or made now, two at a time, and kept.
+    """The volumes of these rows, made ready: as kept, or made now, two at a time.
 
     Returns:
         in the order of `rows`, and a sentence for each that could not be read any more.
@@ -65,8 +64,10 @@ def load_prepared(
     return [item for item in found if isinstance(item, Prepared)], [item for item in found if isinstance(item, str)]
 
 
-def prepared_of(home: Home, region: Region, row: FileRow, levels: Levels, winds: Winds) -> Prepared:
-    """One volume made ready.
+def prepared_of(
+    home: Home, region: Region, row: FileRow, levels: Levels, winds: Winds, *, keep: bool = False
+) -> Prepared:
+    """One volume made ready: as it was kept, or made now, and then kept if so wanted.
 
     Raises:
         ReadError: its bytes are gone or damaged, or the region does not know the radar any more.
@@ -74,16 +75,17 @@ def prepared_of(home: Home, region: Region, row: FileRow, levels: Levels, winds:
     assert row.obs_time is not None
     radar = known_radar(row.site, row.obs_time, region)
     path = home.root / FOLDER / f"{_key(home, region, row, radar, levels, winds.get(row.site))}.npz"
-    with suppress(OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile), np.load(path) as arrays:
-        return unpack({name: arrays[name] for name in arrays.files})
+    if (found := _kept(path)) is not None:
+        return found
     volume = place(load_file(home, row), region)
     around = Surroundings(
         terrain=terrain_of(region, volume.site), h0_m=levels.h0_m,
         hm20_m=levels.hm20_m, band=radar.band, blocked=blockage_of(home, region, volume), wind=winds.get(row.site),
     )  # fmt: skip
     made = prepare(volume, around)
-    with suppress(OSError):  # the copy is only for speed
-        _keep(path, pack(made))
+    if keep:
+        with suppress(OSError):  # the copy is only for speed
+            _keep(path, pack(made))
     return made
 
 
@@ -95,7 +97,7 @@ def prepare_ahead(home: Home, region: Region, row: FileRow) -> None:
     assert row.obs_time is not None
     when = cycle_of(row.obs_time)
     with suppress(ReadError, ArchiveError):
-        prepared_of(home, region, row, levels_for(region, when), winds_before(home, region, when))
+        prepared_of(home, region, row, levels_for(region, when), winds_before(home, region, when), keep=True)
     with suppress(OSError):
         forget(home)
 
@@ -139,6 +141,15 @@ def _key(home: Home, region: Region, row: FileRow, radar: RadarSite, levels: Lev
         to_record(wind) if wind is not None else None, static_digest(home, region, row.site),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _kept(path: Path) -> Prepared | None:
+    """What was kept, None where it is not there or not whole."""
+    try:
+        with np.load(path) as arrays:
+            return unpack({name: arrays[name] for name in arrays.files})
+    except Exception:  # noqa: BLE001 (what a damaged copy can raise has no end, and it is only a copy)
+        return None
 
 
 def _keep(path: Path, arrays: dict[str, Any]) -> None:

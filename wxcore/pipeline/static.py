@@ -61,6 +61,11 @@ def _terrain(region_id: str, lat: float, lon: float) -> Plane:
     return terrain_plane(_model(region_id), lat, lon)
 
 
+def ground_model(region: Region) -> Terrain:
+    """The region's own elevation model; the coarse one where it has none, or one that cannot be read."""
+    return _model(region.id)
+
+
 def _model(region_id: str) -> Terrain:
     try:
         return load_terrain(find_dem(region_id))

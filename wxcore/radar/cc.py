@@ -10,6 +10,7 @@ unless the header has a plausible size in metres or tenths of them. Values that 
 
 import re
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,8 @@ def read_cc(data: bytes, name: str = "") -> Volume:
     if not recognise(data):
         found = data[TYPE_AT : TYPE_AT + len(MAGIC)]
         raise bad(Reason.BAD_HEADER, f"radar type {found!r}, expected {MAGIC!r}", f"雷达型号为 {found!r}", TYPE_AT)
+    if data[TYPE_AT + len(MAGIC) :].startswith(b"2"):
+        raise old_header.cc2(f"its type {(MAGIC + b'2').decode()}")
     cuts = np.frombuffer(data, CUT, old_header.cuts_of(data[MODE_AT], KIND, MODE_AT), CUTS_AT)
     remarks = [codes.UNMET, "azimuths assumed: even steps from north"]
     counts = old_header.ray_counts(cuts["rays"], USUAL_RAYS, len(data), RAY_BYTES, KIND)
@@ -121,8 +124,8 @@ def _sweep(
     if gate_m is None:
         remarks.append(f"cut {number}: gate size {int(cut['gate'])} not believed, {USUAL_GATE_M:g} m taken")
         gate_m = USUAL_GATE_M
-    raw: npt.NDArray[np.int16] = np.ndarray((time.size, len(CODING), BLOCK_GATES), "<i2", data, at)
-    used = (raw[:, :, :gates].astype("i4") + ZERO).astype(np.uint16)
+    raw: npt.NDArray[np.uint16] = np.ndarray((time.size, len(CODING), BLOCK_GATES), "<u2", data, at)
+    used = raw[:, :, :gates] ^ np.uint16(ZERO)  # adds ZERO to the i2 that it is
     seen = bool(used.any())
     if not seen:
         remarks.append(f"cut {number}: not one value, taken as not observed")
@@ -146,6 +149,7 @@ def _gate(raw: int) -> float | None:
     return raw / 10 if GATES_M[0] <= raw / 10 <= GATES_M[1] else None
 
 
+@cache
 def class_table(name: str, *, seen: bool = True) -> npt.NDArray[np.uint8]:
     """(65536,) classes of a moment's codes; `seen` is False in a cut without a single value."""
     low, high = LIMITS[name]
@@ -157,7 +161,7 @@ FORMAT = Format(
     title_en="CINRAD/CC base data (not yet met a real file)",
     title_zh="CINRAD/CC 基数据（尚未经实际文件验证）",
     recognise=recognise,
-    name_pattern=re.compile(r"Z_RADR_I_Z[0-9A-Z]{4}_\d{14}_O_DOR_CC_CAP(?!_FMT)", re.IGNORECASE),
+    name_pattern=re.compile(r"Z_RADR_I_(?P<id>Z[0-9A-Z]{4})_(?P<t>\d{14})_O_DOR_CC_CAP(?!_FMT)", re.IGNORECASE),
     read=read_cc,
     describe=describe_volume,
     write=write_cc,

@@ -144,9 +144,9 @@ def _record(data: bytes, at: int, cuts: int, layout: Layout) -> tuple[int, tuple
     if packed == codes.LZO:
         raise ReadError(
             Reason.UNSUPPORTED,
-            f"ray at byte {at}: compressed inside (zip type 1, LZO): export the volume uncompressed, or install "
-            "wxcore[lzo]",
-            f"字节 {at} 处的径向为内部压缩（zip type 1，LZO）：请以未压缩方式导出，或安装 wxcore[lzo]",
+            f"ray at byte {at}: compressed inside (zip type 1, LZO) behind rays that are not: export the volume "
+            "uncompressed",
+            f"字节 {at} 处的径向为内部压缩（zip type 1，LZO），而之前的径向未压缩：请以未压缩方式导出",
             offset=at,
         )
     blocks = []

@@ -10,10 +10,11 @@ from datetime import datetime
 import numpy as np
 
 from wxcore.errors import ReadError, Reason
-from wxcore.radar.tilts import Blockage as Blockage
-from wxcore.radar.tilts import Tilt, half_beam_deg, tilts_of
+from wxcore.radar.tilts import Blockage, Tilt, half_beam_deg, tilts_of
 from wxcore.radar.volume import Site, Volume
 from wxcore.times import require_utc
+
+__all__ = ["MAX_RANGE_M", "Blockage", "Look", "look_of", "require_position"]
 
 MAX_RANGE_M = 300_000.0
 """Ground distance to which a radar takes part. At 300 km the lowest beam (0.5 deg) is 8 km above the antenna and

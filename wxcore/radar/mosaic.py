@@ -13,7 +13,7 @@ needs only its distance and azimuth as two u2 numbers (PERFORMANCE.md, "How the 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +60,10 @@ MOST_OFFSET_S = 3600.0
 
 WEIGHT = "mosaic_weight"
 """Variable (time, height, lat, lon) f4 with the sum of the radars' weights, where `mosaic_looks` is asked for it."""
+
+_F4: TypeAlias = npt.NDArray[np.float32]
+_I4: TypeAlias = npt.NDArray[np.int32]
+_U2: TypeAlias = npt.NDArray[np.uint16]
 
 Z_LAST = (TIME, LAT, LON, HEIGHT)
 
@@ -179,10 +183,10 @@ def _fill(looks: list[Look], grid: Grid, when: datetime, max_range_m: float, *, 
         weight = np.zeros(shape if keep_weights else (0, 0, 0), "f4")
         return _Filled(nan, nan.copy(), np.zeros(shape, "u1"), np.zeros(shape, "u1"), none, weight)
     out = _Filled(
-        *(np.empty(shape, dtype) for dtype in ("f4", "f4", "u1", "u1")),
+        np.empty(shape, "f4"), np.empty(shape, "f4"), np.empty(shape, "u1"), np.empty(shape, "u1"),
         np.empty(grid.shape, "i2"),
         np.empty(shape if keep_weights else (0, 0, 0), "f4"),
-    )
+    )  # fmt: skip
     columns = column_indices(tuple((k.site.latitude, k.site.longitude) for k in looks), grid, max_range_m)
     tables = [
         radial_tables(
@@ -202,7 +206,7 @@ def _fill(looks: list[Look], grid: Grid, when: datetime, max_range_m: float, *, 
             np.array([1 / table.per_tilt for table in tables], dtype=np.float32),
         ),
         (_padded([table.gates for table in tables]), _padded([table.slopes for table in tables]), *_polar(looks)),
-        (grid.height.size, UNOBSERVED, NO_ECHO_HUNDREDTHS, np.float32(NO_ECHO_DBZ)),
+        (grid.height.size, UNOBSERVED, NO_ECHO_HUNDREDTHS, np.float32(NO_ECHO_DBZ), np.float32(0.01)),
         (out.dbz, out.offset, out.count, out.quality, out.nearest, out.weight),
     )  # fmt: skip
     return out
@@ -213,16 +217,16 @@ def _times(table: RadialTables, look: Look, when: datetime) -> npt.NDArray[np.fl
     start = (look.start - when).total_seconds()
     seconds = np.clip([start + tilt.time_s for tilt in look.tilts], -MOST_OFFSET_S, MOST_OFFSET_S)
     places = table.places[::TIME_ROWS].astype(np.float64) / table.per_tilt
-    return np.interp(places, np.arange(seconds.size), seconds).astype(np.float32)
+    times: npt.NDArray[np.float32] = np.interp(places, np.arange(seconds.size), seconds).astype(np.float32)
+    return times
 
 
-def _polar(
-    looks: list[Look],
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int16]]:
-    """`ends`, `starts`, `rays` and `values` as the kernel wants them: all gates side by side, tilts in blocks."""
+def _polar(looks: list[Look]) -> tuple[_F4, _I4, _I4, _U2, npt.NDArray[np.int16]]:
+    """`ends`, `widths`, `starts`, `rays` and `values` as the kernel wants them: tilts in blocks, side by side."""
     most = max(len(look.tilts) for look in looks)
-    ends, starts = np.zeros((len(looks), most), np.float32), np.zeros((len(looks), most), np.int32)
-    rays = np.full((len(looks), most, AZIMUTH_STEPS), -1, dtype=np.int32)
+    ends = np.zeros((len(looks), most), np.float32)
+    widths, starts = np.zeros((2, len(looks), most), np.int32)
+    rays = np.zeros((len(looks), AZIMUTH_STEPS, most), dtype=np.uint16)
     values = np.empty(sum(_block_size(tilt) for look in looks for tilt in look.tilts), dtype=np.int16)
     begin = 0
     for r, look in enumerate(looks):
@@ -231,13 +235,15 @@ def _polar(
             block = values[begin : begin + _block_size(tilt)].reshape(n_ray + 1, n_gate + 2)
             block[0], block[:, 0], block[:, -1] = UNOBSERVED, UNOBSERVED, UNOBSERVED
             block[1:, 1:-1] = tilt.dbz
-            ends[r, t], starts[r, t], rays[r, t] = n_gate + 1, begin, tilt.ray_of
+            ends[r, t], widths[r, t], starts[r, t] = n_gate + 1, n_gate + 2, begin
+            rays[r, :, t] = tilt.ray_of + 1
             begin += block.size
-    return ends, starts, rays, values
+    return ends, widths, starts, rays, values
 
 
 def _block_size(tilt: Tilt) -> int:
-    return (tilt.dbz.shape[0] + 1) * (tilt.dbz.shape[1] + 2)
+    n_ray, n_gate = tilt.dbz.shape
+    return int((n_ray + 1) * (n_gate + 2))
 
 
 def _padded(arrays: list[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
@@ -256,13 +262,13 @@ def _dataset(filled: _Filled, grid: Grid, when: datetime, attrs: dict[str, objec
         "mosaic_quality": filled.quality,
         "observation_offset": filled.offset,
     }
-    data = {
+    data: dict[str, tuple[tuple[str, ...], npt.NDArray[Any], dict[str, object]]] = {
         var.name: (var.dims, np.moveaxis(values[var.name], -1, 0)[None] if HEIGHT in var.dims else
                    values[var.name][None], var.attrs)
         for var in (*MOSAIC, *MOSAIC_QUALITY)
     }  # fmt: skip
     if filled.weight.size:
-        about = {"units": "1", "long_name": "sum of the weights of the radars"}
+        about: dict[str, object] = {"units": "1", "long_name": "sum of the weights of the radars"}
         data[WEIGHT] = ((TIME, HEIGHT, LAT, LON), np.moveaxis(filled.weight, -1, 0)[None], about)
     coords = {
         TIME: (TIME, np.array([to_datetime64(when)])),

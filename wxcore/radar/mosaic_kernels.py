@@ -62,7 +62,7 @@ def _add_echo(  # noqa: PLR0913, PLR0917
         block[_EXCESS, z] = nothing
     for t in range(first, last):
         dbz, place = excess[t], np.float32(t)
-        if dbz == nothing:
+        if dbz <= nothing:
             continue
         for z in range(n_level):
             apart = abs(spacing * np.float32(places[radar, at, z]) - place)
@@ -75,21 +75,21 @@ def _add_echo(  # noqa: PLR0913, PLR0917
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy", inline="always")
 def _with_holes(  # noqa: PLR0913, PLR0917
     holes: Shorts, n_level: int, roots: Shorts, radar: int, at: int, places: Shorts, spacing: np.float32,
-    known: npt.NDArray[np.bool_], first: int, last: int,
+    excess: Floats, first: int, last: int,
 ) -> bool:  # fmt: skip  # pragma: no cover - compiled
     """Copy a row of roots, 0 where a neighbouring tilt is unobserved. Is anything left?"""
     left = np.uint16(0)
     for z in range(n_level):
         holes[0, 0, z] = roots[radar, at, z]
     for t in range(first, last):
-        if known[t]:
+        if excess[t] >= np.float32(0):
             continue
         for z in range(n_level):
             apart = abs(spacing * np.float32(places[radar, at, z]) - np.float32(t))
             holes[0, 0, z] = holes[0, 0, z] if apart >= np.float32(1) else np.uint16(0)
     for z in range(n_level):
         left = max(left, holes[0, 0, z])
-    return left > 0
+    return bool(left > 0)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy", inline="always")
@@ -116,11 +116,11 @@ def _finish(  # noqa: PLR0913, PLR0917
 
 
 @njit(cache=True, nogil=True, parallel=True, fastmath=_FAST, error_model="numpy")
-def fill(  # noqa: C901, PLR0914, PLR0915 - one fused loop is the point
+def fill(  # noqa: C901 - one fused loop is the point
     columns: tuple[Shorts, Shorts, npt.NDArray[np.bool_], Shorts],
     radial: tuple[Shorts, Shorts, Floats, Shorts, Floats, Floats],
-    polar: tuple[Floats, Floats, Floats, Ints, Ints, npt.NDArray[np.int16]],
-    marks: tuple[int, np.int16, np.int16, np.float32],
+    polar: tuple[Floats, Floats, Floats, Ints, Ints, Shorts, npt.NDArray[np.int16]],
+    marks: tuple[int, np.int16, np.int16, np.float32, np.float32],
     out: tuple[Floats, Floats, npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.int16], Floats],
 ) -> None:  # pragma: no cover - compiled
     """Grid the radars: the weighted mean of dBZ over those that observe each cell.
@@ -128,25 +128,24 @@ def fill(  # noqa: C901, PLR0914, PLR0915 - one fused loop is the point
     Args:
         columns: distance and azimuth (R, Y, X), reached (R, Y), row of each distance (mosaic_tables).
         radial: places, roots (R, D, L), near (R, D), used (R, D, 2), times (R, D', L) [s], spacing of places (R,).
-        polar: gates, slopes (R, N, T), last place of a tilt's rays (R, T), start of its block in `values` (R, T),
-            rays (R, T, A) (-1 none), values: hundredths of dBZ. A block is (1 + rays, 2 + gates): its first row, and
-            the first and last place of each, are unobserved.
-        marks: number of levels, code of unobserved, code and dBZ of no echo.
+        polar: gates, slopes (R, N, T), last place of a tilt's rays (R, T), their length (R, T), start of its block in
+            `values` (R, T), rows of the block (R, A, T), values: hundredths of dBZ. A block is (1 + rays, 2 + gates):
+            its first row, and the first and last place of each, are unobserved.
+        marks: number of levels, codes of unobserved and of no echo, dBZ of no echo, dBZ of a code.
         out: reflectivity, offset, count, quality (Y, X, L), nearest (Y, X), written in full; weight (Y, X, L) or empty.
     """
     distance, azimuth, reached, row_of = columns
     places, roots, near, used, times, spacing = radial
-    gates, slopes, ends, starts, rays, values = polar
-    n_level, unobserved, empty, no_echo = marks
+    gates, slopes, ends, widths, starts, rays, values = polar
+    n_level, unobserved, empty, no_echo, scale = marks
     dbz, offset, count, quality, nearest, weight = out
-    n_radar, n_row, n_col = distance.shape
+    n_row, n_col = distance.shape[1:]
     half = (n_row + 1) // 2
     for task in prange(n_row):
         y = 2 * task if task < half else 2 * (task - half) + 1
         block = np.zeros((6, MOST_LEVELS), dtype=np.float32)
         holes = np.zeros((1, 1, MOST_LEVELS), dtype=np.uint16)
         excess = np.zeros(gates.shape[2], dtype=np.float32)
-        known = np.ones(gates.shape[2], dtype=np.bool_)
         here = np.flatnonzero(reached[:, y])
         for x in range(n_col):
             shortest, closest = np.uint32(OUT_OF_RANGE), -1
@@ -165,16 +164,15 @@ def fill(  # noqa: C901, PLR0914, PLR0915 - one fused loop is the point
                 strongest, weakest = empty, empty
                 for t in range(first, last):
                     gate = min(max(gates[r, node, t] + past * slopes[r, node, t], np.float32(0)), ends[r, t])
-                    ray = starts[r, t] + (rays[r, t, turn] + 1) * (np.int32(ends[r, t]) + 1)
-                    value = values[ray + np.int32(gate)]
+                    ray = np.int32(rays[r, turn, t]) * widths[r, t] + starts[r, t]
+                    value = values[np.uint32(ray + np.int32(gate))]
                     strongest, weakest = max(strongest, value), min(weakest, value)
-                    known[t] = value != unobserved
-                    excess[t] = np.float32(0.01) * (np.float32(value) - np.float32(empty)) if known[t] else 0
+                    excess[t] = scale * np.float32(value - empty)
                 late = at // TIME_ROWS
                 if first >= last:
                     continue
                 if weakest == unobserved:
-                    if not _with_holes(holes, n_level, roots, r, at, places, spacing[r], known, first, last):
+                    if not _with_holes(holes, n_level, roots, r, at, places, spacing[r], excess, first, last):
                         continue
                     if strongest > empty:
                         _add_echo(

@@ -18,10 +18,10 @@ from wxcore.radar.mosaic_kernels import NODE_STEPS, OUT_OF_RANGE, ROW_STEPS
 from wxcore.radar.tilts import AZIMUTH_STEPS
 
 STEP_M = 7.5
-"""Step of the distance index: 1/33 of the commonest gate (250 m), so that the nearest gate is missed by less than 1 %."""
+"""Step of the distance index: 1/33 of the commonest gate (250 m), so the nearest gate is missed by less than 1 %."""
 
-ROW_SHARE = 1 / 200
-"""Rows lie this part of their distance apart: elevations are then right to 1/400 [our choice]."""
+ROW_SHARE = 1 / 1000
+"""Beyond 30 km, rows lie this part of their distance apart: elevations are then right to 1/2000 [our choice]."""
 
 MOST = 65_535.0
 """Full scale of the u2 tables."""

@@ -8,6 +8,7 @@ Neither has met a real file. What is taken for granted, and what happens where i
 - Position: the unit is not certain (descriptions name 0.01 degree and 0.001 arc second), but for a radar in China each
   unit of UNITS gives another order of magnitude, so the number tells it. Where no unit fits, the position is NaN and
   station_meta's is used.
+- Clock: where a file has its usual name, the pipeline refuses it if the name's time (UTC) is another than the header's.
 - Height: millimetres above MAX_METRES, else metres: no antenna stands lower than nine metres above the sea.
 - A gate without a value: the files do not tell "below the threshold" from "not measured". Within the gates that a cut's
   header declares it is taken as seen and empty (no echo), as in every other reader, for else no clear sky would ever be
@@ -16,7 +17,7 @@ Neither has met a real file. What is taken for granted, and what happens where i
 """
 
 import struct
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from wxcore.radar import codes
 from wxcore.radar.cinrad_header import bad, text
 from wxcore.radar.cinrad_write import fit
 from wxcore.radar.volume import ECHO, MISSING, NO_ECHO, Site, Sweep, Volume
-from wxcore.times import from_datetime64, to_datetime64
+from wxcore.times import BEIJING, from_datetime64, to_datetime64
 
 HEADER_BYTES = 1024
 MAX_CUTS, MAX_RAYS = 30, 1024
@@ -46,7 +47,6 @@ LONGITUDES, LATITUDES = (73.0, 136.0), (3.0, 54.0)
 MAX_METRES, LOWEST_M = 9000, -500
 """The limit of `cinrad_header._site` on an antenna's height, and its lower end [m]."""
 
-BEIJING = timezone(timedelta(hours=8))
 YEARS = (1980, 2100)
 LONGEST_VOLUME = timedelta(minutes=30)
 """Twelve minutes are the most of an operational scan; an end later than this is not believed. [our choice]"""
@@ -179,17 +179,22 @@ def ray_counts(told: npt.NDArray[Any], usual: int, size: int, ray_bytes: int, ki
     if sum(habit) == held and not (plausible and sum(counts) == held):
         return habit
     if rest and size > CC2_HEADERS and (size - CC2_HEADERS) % CC2_RAY == 0:
-        raise ReadError(
-            Reason.UNSUPPORTED,
-            f"CINRAD/CC2 base data, by its size of {size} bytes: recognised, but its fields are not described to us; "
-            "convert the file to the standard format",
-            f"根据 {size} 字节的大小判断为 CINRAD/CC2 基数据：已识别，但缺少格式说明；请先转换为标准格式",
-        )
+        raise cc2(f"its size of {size} bytes")
     counts = counts if plausible else habit
     if sum(counts) < held:
         what = f"{kind}: {sum(counts)} rays declared, {held} in the file"
         raise bad(Reason.BAD_HEADER, what, f"{kind}：声明 {sum(counts)} 条径向，文件中有 {held} 条", HEADER_BYTES)
     return counts
+
+
+def cc2(told_by: str) -> ReadError:
+    """The refusal of CC2 files."""
+    return ReadError(
+        Reason.UNSUPPORTED,
+        f"CINRAD/CC2 base data, by {told_by}: recognised, but its fields are not described to us; convert the file to "
+        "the standard format",
+        f"CINRAD/CC2 基数据（{told_by}）：已识别，但缺少格式说明；请先转换为标准格式",
+    )
 
 
 def bad_time(kind: str, what: str, offset: int) -> ReadError:

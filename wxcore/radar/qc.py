@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from wxcore.radar import qc_kernels
 from wxcore.radar.geometry import beam_height
+from wxcore.radar.polarimetry.mask import no_weather
 from wxcore.radar.qc_kernels import NOTHING
 from wxcore.radar.tilts import NON_MET_EMPTY_BELOW_DBZ
 from wxcore.radar.volume import (
@@ -56,13 +57,6 @@ ends at 150 km sees only 50 km of a band of rain beyond SPIKE_FROM_M [our choice
 SPIKE_LEAST_GATES = 30
 WEATHER_TOP_M = 20_000.0
 """Nothing above this height is weather: a ray that is filled up there needs no contrast."""
-
-MET_MIN_RHOHV, MET_MAX_PHIDP_SPREAD, MET_MIN_SNR_DB, PHIDP_HALF_GATES = 0.85, 20.0, 3.0, 3
-"""Weather: rhoHV at least, PhiDP standard deviation over 7 gates at most [deg], SNR at least (DOMAIN.md 1.3)."""
-BIO_MAX_DBZ, BIO_MAX_RHOHV, BIO_MAX_PHIDP_SPREAD, BIO_MAX_SNR_DB = 15.0, 0.97, 10.0, 20.0
-"""Insects, birds, clear air: all of them at most (DOMAIN.md 1.3)."""
-HAIL_MIN_DBZ, HAIL_MIN_RHOHV = 45.0, 0.6
-"""Big hail lowers rhoHV by Mie scattering: this strong, only a lower rhoHV rejects (DOMAIN.md 1.3)."""
 
 CLUTTER_MIN_DBZ, CLUTTER_MAX_TILT_DEG = 5.0, 4.0
 """Weaker or higher, ground clutter does no harm to any product [our choice]."""
@@ -132,7 +126,7 @@ def quality_control(volume: Volume) -> Volume:
             continue
         qc = np.zeros(field.z.shape, dtype=np.uint8)
         _put(qc, QC_SPIKE, _spikes(sweep.moments["DBZH"], field))
-        _put(qc, QC_NON_MET, _non_met(sweep, field))
+        _put(qc, QC_NON_MET, no_weather(sweep, field.z))
         _put(qc, QC_CLUTTER, _clutter(volume, sweep, field, [f for f in fields if f is not None]))
         left = (qc == QC_GOOD) | ((qc == QC_NON_MET) & (field.z >= NON_MET_EMPTY_BELOW_DBZ))
         _put(qc, QC_SPECKLE, _speckle(field.echo & left, field.wrap))
@@ -233,36 +227,6 @@ def _around(values: npt.NDArray[np.float64], wrap: bool) -> npt.NDArray[np.float
     padded = np.pad(values, SPIKE_NEIGHBOURS, mode="wrap" if wrap else "reflect" if values.size > 15 else "edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * SPIKE_NEIGHBOURS + 1)
     return np.asarray(np.median(windows, axis=1), dtype=np.float64)
-
-
-def _on_gates(sweep: Sweep, name: str) -> Floats | None:
-    """Values of a moment on the gates of DBZH, NaN beyond its last gate; None if its gates are others."""
-    moment, dbzh = sweep.moments.get(name), sweep.moments["DBZH"]
-    if moment is None or abs(moment.gate_m - dbzh.gate_m) > 1 or abs(moment.first_gate_m - dbzh.first_gate_m) > 1:
-        return None
-    values = np.full(dbzh.codes.shape, np.nan, dtype=np.float32)
-    gates = min(moment.codes.shape[1], dbzh.codes.shape[1])
-    values[:, :gates] = moment.table()[moment.codes[:, :gates]]
-    return values
-
-
-def _non_met(sweep: Sweep, field: _Field) -> Bools | None:
-    """Gates that dual polarisation does not take for weather (DOMAIN.md 1.3), with the exception for hail."""
-    rhohv = _on_gates(sweep, "RHOHV")
-    if rhohv is None:
-        return None
-    phidp, snr = _on_gates(sweep, "PHIDP"), _on_gates(sweep, "SNRH")
-    roughness = np.full(field.z.shape, np.nan, dtype=np.float32)
-    if phidp is not None:
-        qc_kernels.spread(phidp, PHIDP_HALF_GATES, PHIDP_HALF_GATES, roughness)
-    with np.errstate(invalid="ignore"):
-        rejected = (rhohv < MET_MIN_RHOHV) | (roughness > MET_MAX_PHIDP_SPREAD)
-        if snr is not None:
-            smooth = ~(roughness > BIO_MAX_PHIDP_SPREAD)
-            faint = (field.z <= BIO_MAX_DBZ) & (snr <= BIO_MAX_SNR_DB)
-            rejected |= (snr < MET_MIN_SNR_DB) | (faint & (rhohv <= BIO_MAX_RHOHV) & smooth)
-        hail = (field.z >= HAIL_MIN_DBZ) & ~(rhohv < HAIL_MIN_RHOHV)
-    return field.echo & rejected & ~hail
 
 
 def _clutter(volume: Volume, sweep: Sweep, field: _Field, fields: list[_Field]) -> Bools | None:

@@ -7,7 +7,8 @@ nothing stands in `old_header`. A cut has as many rays as the header says, or 36
 size. The cut blocks' place (byte 217) follows from the length of their section.
 
 Angles are taken as 65536 to the circle. A ray more than MAX_OFF degrees from its cut's elevation, or wider than
-MAX_WIDTH, is dropped; where most are, the file is refused: its angles are not what we take them for.
+MAX_WIDTH, or without any angle (never written), is dropped; where most are, the file is refused: its angles are not
+what we take them for.
 """
 
 import re
@@ -124,7 +125,13 @@ def _sweep(
     azimuth, width = _middle(rays["azimuth"], rays["azimuth_end"])
     elevation, height = _middle(rays["elevation"], rays["elevation_end"])
     elevation = np.where(elevation > 180, elevation - np.float32(360), elevation)
-    good = (np.abs(elevation - np.float32(angle)) <= MAX_OFF) & (width <= MAX_WIDTH) & (height <= MAX_WIDTH)
+    written = rays["azimuth"] | rays["azimuth_end"] | rays["elevation"] | rays["elevation_end"]
+    good = (
+        (written != 0)
+        & (np.abs(elevation - np.float32(angle)) <= MAX_OFF)
+        & (width <= MAX_WIDTH)
+        & (height <= MAX_WIDTH)
+    )
     if not good.all():
         remarks.append(f"cut {number}: {int((~good).sum())} of {good.size} rays dropped (angle implausible)")
     if not good.any():
@@ -161,7 +168,7 @@ FORMAT = Format(
     title_en="CINRAD/SC or CD base data (not yet met a real file)",
     title_zh="CINRAD/SC 或 CD 基数据（尚未经实际文件验证）",
     recognise=recognise,
-    name_pattern=re.compile(r"Z_RADR_I_Z[0-9A-Z]{4}_\d{14}_O_DOR_(?:SC|CD)_CAP(?!_FMT)", re.IGNORECASE),
+    name_pattern=re.compile(r"Z_RADR_I_(?P<id>Z[0-9A-Z]{4})_(?P<t>\d{14})_O_DOR_(?:SC|CD)_CAP(?!_FMT)", re.IGNORECASE),
     read=read_scd,
     describe=describe_volume,
     write=write_scd,

@@ -1,11 +1,13 @@
 """CINRAD (ROSE) standard-format products, generic type 2 (FORMATS.md A.7): truth to compare ours with, never input.
 
 generic 32 | site 128 | task 256 | n x 256 cuts | product header 128 | parameters 64 | block, little-endian. Rasters
-(CR, VIL, TOPS), radials (PPI, CAPPI, HSR, SRM) and the hail table (HI) are decoded; of the others the header is.
+(CR, VIL, TOPS), radials (PPI, CAPPI, HSR, SRM) and the tables of `standard_tables` (HI, STI, M, VWP) are decoded; of
+the others the header is. Velocities of PPI and SRM are folded ones: in real files they stay within the cut's Nyquist.
 """
 
 import re
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -14,13 +16,26 @@ import numpy as np
 import numpy.typing as npt
 
 from wxcore import schema
-from wxcore.errors import LimitError, ReadError, Reason, TimeError
+from wxcore.errors import LimitError, Reason, TimeError
+from wxcore.radar import codes as coding
+from wxcore.radar.standard_tables import (
+    AnyTable,
+    bad_header,
+    need,
+    read_hail,
+    read_mesocyclones,
+    read_tracks,
+    read_winds,
+    table_bytes,
+    table_remark,
+)
 from wxcore.radar.volume import Site
 from wxcore.times import from_epoch
 
 Codes = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 MAGIC, PRODUCT = 0x4D545352, 2
+PRODUCT_BYTES, PARAMETER_BYTES = 128, 64
 MAX_CELLS = 50_000_000
 """Most cells of a block we decode: fifty times a 920 x 920 composite."""
 
@@ -36,7 +51,8 @@ TYPES: dict[int, tuple[str, str]] = {
 
 RASTER_TYPES = frozenset({6, 18, 23, 25, 26, 27})
 RADIAL_TYPES = frozenset({1, 3, 14, 24, 51})
-HAIL_TYPE = 38
+WINDS_TYPE = 32
+_TABLES: dict[int, Callable[[bytes, int], AnyTable]] = {37: read_tracks, 38: read_hail, 39: read_mesocyclones}
 
 _GENERIC = struct.Struct("<ihhii")
 _SITE = struct.Struct("<8s32sffiifff")
@@ -47,20 +63,6 @@ _RAY = struct.Struct("<ffi")
 _COMMON_BYTES, _CUT_BYTES, _BLOCK_HEADER_BYTES, _RAY_HEADER_BYTES = 416, 256, 64, 32
 _RESERVED = 5
 """Codes below 5 are reserved (FORMATS.md A.1)."""
-
-HAIL_CELL = np.dtype(
-    [
-        ("id", "<i4"),
-        ("azimuth_deg", "<f4"),
-        ("range_m", "<i4"),
-        ("poh_percent", "<i4"),
-        ("posh_percent", "<i4"),
-        ("size", "<f4"),
-        ("rcm", "<i4"),
-    ]
-)
-"""One row of a hail table. `size` as in the file: its unit is not stated there (the coefficients that follow the table,
-0.1 and 0.5, are those of 0.1 SHI^0.5 inches)."""
 
 
 @dataclass(frozen=True)
@@ -90,19 +92,6 @@ class Radials:
 
 
 @dataclass(frozen=True)
-class HailTable:
-    """Cells as HAIL_CELL records; `h0_km`, `hm20_km` heights of 0 and -20 C [km] that the algorithm used (NaN: none).
-
-    `adaptation` is what follows the table, whole, with these two heights first.
-    """
-
-    cells: npt.NDArray[np.void]
-    h0_km: float
-    hm20_km: float
-    adaptation: bytes
-
-
-@dataclass(frozen=True)
 class StandardProduct:
     """A product file. `block` None where only the header is decoded; `common` and `parameters` are kept as bytes."""
 
@@ -114,12 +103,22 @@ class StandardProduct:
     common: bytes
     product_header: bytes
     parameters: bytes
-    block: Raster | Radials | HailTable | None
+    block: Raster | Radials | AnyTable | None
 
     @property
     def short_name(self) -> str:
         """`HI`, `CR` ..."""
         return TYPES.get(self.type, (f"type {self.type}", ""))[0]
+
+
+ELEVATION_TYPES = frozenset({1, 14})
+
+
+def elevation(product: StandardProduct) -> float:
+    """Elevation of a PPI or SRM [deg], the first number of its parameters; NaN of other products."""
+    if product.type not in ELEVATION_TYPES:
+        return np.nan
+    return float(struct.unpack_from("<f", product.parameters)[0])
 
 
 def values(block: Raster | Radials) -> npt.NDArray[np.float32]:
@@ -136,23 +135,23 @@ def read_standard_product(data: bytes, _name: str) -> StandardProduct:
         ReadError: TRUNCATED, BAD_HEADER.
         LimitError: TOO_LARGE.
     """
-    _need(data, _COMMON_BYTES, "common header")
+    need(data, _COMMON_BYTES, "common header")
     magic, _, _, generic, product_type = _GENERIC.unpack_from(data)
     if magic != MAGIC or generic != PRODUCT:
-        raise _bad_header("magic@0, type@8", f"{magic:#x}, {generic}", f"{MAGIC:#x}, {PRODUCT}", 0)
+        raise bad_header("magic@0, type@8", f"{magic:#x}, {generic}", f"{MAGIC:#x}, {PRODUCT}", 0)
     (cuts,) = struct.unpack_from("<i", data, 336)
     if not 0 <= cuts <= 256:
-        raise _bad_header("number of cuts@336", str(cuts), "0 to 256", 336)
+        raise bad_header("number of cuts@336", str(cuts), "0 to 256", 336)
     start = _COMMON_BYTES + cuts * _CUT_BYTES
-    _need(data, start + 128 + 64, "product header")
+    need(data, start + PRODUCT_BYTES + PARAMETER_BYTES, "product header")
     kind, number, _, scan_start, *_ = _PRODUCT_HEADER.unpack_from(data, start)
     try:
         time = from_epoch(scan_start)
     except TimeError as cause:
-        raise _bad_header("scan start", str(scan_start), "seconds since 1970", start + 40) from cause
+        raise bad_header("scan start", str(scan_start), "seconds since 1970", start + 40) from cause
     if kind != product_type:
-        raise _bad_header("product type", f"{product_type}@12, {kind}@{start}", "the same twice", start)
-    body = start + 128 + 64
+        raise bad_header("product type", f"{product_type}@12, {kind}@{start}", "the same twice", start)
+    body = start + PRODUCT_BYTES + PARAMETER_BYTES
     return StandardProduct(
         type=kind,
         number=_text(number),
@@ -160,8 +159,8 @@ def read_standard_product(data: bytes, _name: str) -> StandardProduct:
         task=_text(data[160:192]),
         start=time,
         common=data[:start],
-        product_header=data[start : start + 128],
-        parameters=data[start + 128 : body],
+        product_header=data[start : start + PRODUCT_BYTES],
+        parameters=data[start + PRODUCT_BYTES : body],
         block=_block(kind, data, body),
     )
 
@@ -174,8 +173,8 @@ def write_standard_product(product: StandardProduct) -> bytes:
     """
     head = product.common + product.product_header + product.parameters
     block = product.block
-    if isinstance(block, HailTable):
-        return head + struct.pack("<i", block.cells.size) + block.cells.tobytes() + block.adaptation
+    if isinstance(block, AnyTable):
+        return head + table_bytes(block)
     if isinstance(block, Raster):
         rows, columns = block.codes.shape
         header = _RASTER.pack(
@@ -201,14 +200,14 @@ def describe(product: StandardProduct) -> schema.Description:
     """What the product is, for `wx doctor`."""
     block = product.block
     remarks: tuple[str, ...] = (f"product {product.number}", f"task {product.task}")
-    if isinstance(block, HailTable):
-        heights = f"H0 {block.h0_km:.3f} km, H-20 {block.hm20_km:.3f} km"
-        remarks += (f"{block.cells.size} hail cells, {heights}",)
+    if isinstance(block, AnyTable):
+        remarks += (table_remark(block),)
     elif block is None:
         remarks += ("header only: the body of this product is not decoded",)
     else:
         seen = values(block)
-        remarks += (f"maximum {np.nanmax(seen):g}" if np.isfinite(seen).any() else "no echo",)
+        name = f"{coding.MOMENTS[block.dtype]} " if block.dtype in coding.MOMENTS else ""
+        remarks += (f"{name}maximum {np.nanmax(seen):g}" if np.isfinite(seen).any() else f"{name}no echo",)
     return schema.Description("product", product.site.id, product.start, 1, (product.short_name,), remarks)
 
 
@@ -220,25 +219,6 @@ def _text(raw: bytes) -> str:
     return raw.split(b"\0")[0].decode("gbk", errors="replace").strip()
 
 
-def _need(data: bytes, size: int, what: str) -> None:
-    if len(data) < size:
-        raise ReadError(
-            Reason.TRUNCATED,
-            f"standard product, {what}: the file has {len(data)} bytes, {size} needed: fetch it again",
-            f"标准格式产品（{what}）：文件只有 {len(data)} 字节，至少需要 {size}：请重新获取文件",
-            offset=len(data),
-        )
-
-
-def _bad_header(what: str, found: str, expected: str, offset: int) -> ReadError:
-    return ReadError(
-        Reason.BAD_HEADER,
-        f"standard product, {what}: {found}, expected {expected}: the file is damaged",
-        f"标准格式产品 {what}：读到 {found}，应为 {expected}：文件损坏",
-        offset=offset,
-    )
-
-
 def _site(data: bytes) -> Site:
     code, name, lat, lon, antenna, _, frequency, beam, _ = _SITE.unpack_from(data, 32)
     if not (-90 <= lat <= 90 and -180 <= lon <= 360):
@@ -246,39 +226,29 @@ def _site(data: bytes) -> Site:
     return Site(_text(code), _text(name), lat, lon, float(antenna), frequency, beam if 0.1 <= beam <= 10 else 1.0)
 
 
-def _block(kind: int, data: bytes, body: int) -> Raster | Radials | HailTable | None:
-    if kind == HAIL_TYPE:
-        return _hail(data, body)
+def _block(kind: int, data: bytes, body: int) -> Raster | Radials | AnyTable | None:
+    if kind in _TABLES:
+        return _TABLES[kind](data, body)
+    if kind == WINDS_TYPE:
+        return read_winds(data, body, *struct.unpack_from("<i", data, body - PARAMETER_BYTES))
     if kind in RASTER_TYPES:
         return _raster(data, body)
     return _radials(data, body) if kind in RADIAL_TYPES else None
 
 
-def _hail(data: bytes, body: int) -> HailTable:
-    _need(data, body + 4, "hail table")
-    (count,) = struct.unpack_from("<i", data, body)
-    if not 0 <= count <= 10_000:
-        raise _bad_header("number of hail cells", str(count), "0 to 10000", body)
-    end = body + 4 + count * HAIL_CELL.itemsize
-    _need(data, end, "hail table")
-    rest = data[end:]
-    h0, hm20 = struct.unpack_from("<2f", rest) if len(rest) >= 8 else (np.nan, np.nan)
-    return HailTable(np.frombuffer(data, HAIL_CELL, count, body + 4), float(h0), float(hm20), rest)
-
-
 def _calibration(head: tuple[int, ...], body: int) -> tuple[float, float, np.dtype[np.uint8] | np.dtype[np.uint16]]:
     """(scale, offset, dtype of codes) of a block's header."""
     if head[1] <= 0:
-        raise _bad_header("scale", str(head[1]), "above 0", body + 4)
+        raise bad_header("scale", str(head[1]), "above 0", body + 4)
     if head[3] not in (1, 2):
-        raise _bad_header("bytes a code", str(head[3]), "1 or 2", body + 12)
+        raise bad_header("bytes a code", str(head[3]), "1 or 2", body + 12)
     dtype: np.dtype[np.uint8] | np.dtype[np.uint16] = np.dtype("u1") if head[3] == 1 else np.dtype("<u2")
     return float(head[1]), float(head[2]), dtype
 
 
 def _check_cells(rows: int, columns: int, body: int) -> None:
     if rows < 1 or columns < 0:
-        raise _bad_header("rows, columns", f"{rows}, {columns}", "at least one", body)
+        raise bad_header("rows, columns", f"{rows}, {columns}", "at least one", body)
     if rows * max(columns, 1) > MAX_CELLS:
         raise LimitError(
             Reason.TOO_LARGE,
@@ -288,32 +258,32 @@ def _check_cells(rows: int, columns: int, body: int) -> None:
 
 
 def _raster(data: bytes, body: int) -> Raster:
-    _need(data, body + _BLOCK_HEADER_BYTES, "raster header")
+    need(data, body + _BLOCK_HEADER_BYTES, "raster header")
     head = _RASTER.unpack_from(data, body)
     scale, offset, dtype = _calibration(head, body)
     row_m, column_m, rows, columns = head[5:9]
     _check_cells(rows, columns, body)
     start = body + _BLOCK_HEADER_BYTES
-    _need(data, start + rows * columns * dtype.itemsize, "raster")
+    need(data, start + rows * columns * dtype.itemsize, "raster")
     flat = cast(Codes, np.frombuffer(data, dtype, rows * columns, start))
     codes = flat.reshape(rows, columns)
     return Raster(codes, scale, offset, float(row_m), float(column_m), head[0])
 
 
 def _radials(data: bytes, body: int) -> Radials:
-    _need(data, body + _BLOCK_HEADER_BYTES, "radial header")
+    need(data, body + _BLOCK_HEADER_BYTES, "radial header")
     head = _RADIAL.unpack_from(data, body)
     scale, offset, dtype = _calibration(head, body)
     gate_m, start_m, _, rays = head[5:9]
     position, rows = body + _BLOCK_HEADER_BYTES, []
     azimuth, width = np.zeros(max(rays, 0), np.float32), np.zeros(max(rays, 0), np.float32)
-    _need(data, position + max(rays, 0) * _RAY_HEADER_BYTES, "radials")
+    need(data, position + max(rays, 0) * _RAY_HEADER_BYTES, "radials")
     for ray in range(rays):
-        _need(data, position + _RAY_HEADER_BYTES, f"radial {ray}")
+        need(data, position + _RAY_HEADER_BYTES, f"radial {ray}")
         azimuth[ray], width[ray], gates = _RAY.unpack_from(data, position)
         position += _RAY_HEADER_BYTES
         _check_cells(rays, gates, position)
-        _need(data, position + gates * dtype.itemsize, f"radial {ray}")
+        need(data, position + gates * dtype.itemsize, f"radial {ray}")
         rows.append(np.frombuffer(data, dtype, gates, position))
         position += gates * dtype.itemsize
     _check_cells(rays, max((row.size for row in rows), default=0), body)

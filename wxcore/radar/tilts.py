@@ -204,8 +204,8 @@ def _hidden(elevation: float, blocked: Blockage | None) -> npt.NDArray[np.float3
 
 
 def _unblocked(
-    dbz: npt.NDArray[np.int16], hidden: npt.NDArray[np.float32], azimuth: npt.NDArray[np.float64],
-    slant: npt.NDArray[np.float64],
+    dbz: npt.NDArray[np.int16], hidden: npt.NDArray[np.float32], azimuth: npt.NDArray[np.floating],
+    slant: npt.NDArray[np.floating],
 ) -> npt.NDArray[np.int16]:  # fmt: skip
     """(ray, gate) hundredths of dBZ as an unblocked beam would have seen them; UNOBSERVED where too much is hidden."""
     rows = (np.where(np.isfinite(azimuth), azimuth, 0.0) % 360.0).astype(np.intp) % hidden.shape[0]

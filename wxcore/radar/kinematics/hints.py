@@ -11,6 +11,7 @@ import pandas as pd
 import shapely
 import xarray as xr
 from scipy import ndimage
+from shapely.geometry.base import BaseGeometry
 
 from wxcore.grid import EARTH_RADIUS_M, Grid
 
@@ -24,7 +25,7 @@ BOW_KM, BOW_RATIO, BOW_M_S = 40.0, 3.0, 15.0
 FRONT_DBZ, FRONT_LEAST_KM, FRONT_WIDTH_KM = (0.0, 30.0), 20.0, 5.0
 """A gust front is a thin line of this reflectivity, longer and narrower than this (DOMAIN.md 2.3)."""
 FRONT_CONVERGENCE = 0.001
-"""... on radial convergence of at least this [s-1]: 1 m/s within a kilometre, above the noise of the fit [our choice]."""
+"""... on radial convergence of at least this [s-1]: 1 m/s within a kilometre, above the fit's noise [our choice]."""
 FRONT_WITHIN_KM = 40.0
 """... this near to the storm's outline: an hour's way of an outflow of 10 m/s [our choice]."""
 WIND_WITHIN_KM = 5.0
@@ -49,8 +50,8 @@ def storm_hints(cube: xr.Dataset, storms: pd.DataFrame, grid: Grid) -> pd.DataFr
     - bow (bool): longer than BOW_KM, slimmer than BOW_RATIO, faster than BOW_M_S; False where the motion is unknown.
     - gust_front_km: length of the longest thin line within FRONT_WITHIN_KM, 0 where there is none, NaN where no
       velocity was observed there.
-    - wind_view: |cos| of the angle between the storm's motion and the beam that saw its strongest low-level radial wind:
-      1 if that is the wind along the motion, 0 if the radar looked across it. NaN where the motion or any wind is unknown.
+    - wind_view: |cos| of the angle between the storm's motion and the beam that saw its strongest low-level radial
+      wind: 1 if that is the wind along the motion, 0 if the radar looked across it. NaN where either is unknown.
 
     Args:
         cube: one time; of schema.KINEMATICS, PRODUCTS and MOSAIC what it has: what lacks leaves its hints NaN.
@@ -64,10 +65,9 @@ def storm_hints(cube: xr.Dataset, storms: pd.DataFrame, grid: Grid) -> pd.DataFr
     seen = _field(cube, "velocity_observed", grid)
     wind, towards = _field(cube, "radial_wind_low", grid), _field(cube, "radial_wind_low_azimuth", grid)
     rows = []
-    for storm in storms.itertuples():
-        lat, lon = float(storm.lat), float(storm.lon)  # type: ignore[arg-type]
-        outline = _in_km(storm.polygon, lat, lon)
-        u, v = float(storm.u_m_s), float(storm.v_m_s)  # type: ignore[arg-type]
+    wanted = ("polygon", "lat", "lon", "u_m_s", "v_m_s")
+    for polygon, lat, lon, u, v in zip(*(storms[name].tolist() for name in wanted), strict=True):
+        outline = _in_km(polygon, lat, lon)
         major, ratio = _axes(outline)
         rows.append((
             major, ratio, bool(major > BOW_KM and ratio > BOW_RATIO and np.hypot(u, v) > BOW_M_S),
@@ -81,7 +81,7 @@ def _field(cube: xr.Dataset, name: str, grid: Grid) -> npt.NDArray[np.float64] |
     """A column variable as (lat, lon), None where the cube lacks it."""
     if name not in cube:
         return None
-    values = cube[name].to_numpy().astype(np.float64)
+    values: Doubles = cube[name].to_numpy().astype(np.float64)
     if values.ndim == 3 and values.shape[0] == 1:
         values = values[0]
     if values.shape != grid.shape:
@@ -89,7 +89,7 @@ def _field(cube: xr.Dataset, name: str, grid: Grid) -> npt.NDArray[np.float64] |
     return values
 
 
-def _in_km(polygon: shapely.Geometry | None, lat: float, lon: float) -> shapely.Geometry:
+def _in_km(polygon: BaseGeometry | None, lat: float, lon: float) -> BaseGeometry:
     """Kilometres east and north of a place; an empty polygon where there is none."""
     if polygon is None or polygon.is_empty or not np.isfinite([lat, lon]).all():
         return shapely.Polygon()
@@ -97,7 +97,7 @@ def _in_km(polygon: shapely.Geometry | None, lat: float, lon: float) -> shapely.
     return shapely.transform(polygon, lambda points: (points - (lon, lat)) * scale)
 
 
-def _axes(outline: shapely.Geometry) -> tuple[float, float]:
+def _axes(outline: BaseGeometry) -> tuple[float, float]:
     """Long side [km] of the smallest rectangle about the outline, and its ratio to the short side; NaN of a line."""
     rectangle = shapely.minimum_rotated_rectangle(outline)
     if rectangle.is_empty or rectangle.geom_type != "Polygon":
@@ -141,7 +141,7 @@ def _low_echo(cube: xr.Dataset, grid: Grid) -> npt.NDArray[np.float64] | None:
     if values.ndim != 3 or values.shape[1:] != grid.shape:
         raise ValueError(f"reflectivity: shape {values.shape}, expected one time and levels on a grid of {grid.shape}")
     lowest = np.argmax(np.isfinite(values), axis=0)
-    return np.take_along_axis(values, lowest[np.newaxis], axis=0)[0].astype(np.float64)
+    return np.asarray(np.take_along_axis(values, lowest[np.newaxis], axis=0)[0], dtype=np.float64)
 
 
 def _extent(x: Doubles, y: Doubles) -> float:
@@ -152,7 +152,7 @@ def _extent(x: Doubles, y: Doubles) -> float:
 
 
 def _front(
-    outline: shapely.Geometry, lines: list[_Line], seen: npt.NDArray[np.float64] | None, grid: Grid,
+    outline: BaseGeometry, lines: list[_Line], seen: npt.NDArray[np.float64] | None, grid: Grid,
     place: tuple[float, float],
 ) -> float:  # fmt: skip
     if seen is None or outline.is_empty:
@@ -170,7 +170,7 @@ def _front(
 
 
 def _view(
-    outline: shapely.Geometry, wind: npt.NDArray[np.float64] | None, towards: npt.NDArray[np.float64] | None,
+    outline: BaseGeometry, wind: npt.NDArray[np.float64] | None, towards: npt.NDArray[np.float64] | None,
     grid: Grid, place: tuple[float, float], motion: tuple[float, float],
 ) -> float:  # fmt: skip
     if wind is None or towards is None or outline.is_empty or not np.hypot(*motion) > 0:
@@ -183,7 +183,7 @@ def _view(
     return float(abs(np.cos(np.deg2rad(direction) - np.arctan2(motion[0], motion[1]))))
 
 
-def _cells(area: shapely.Geometry, grid: Grid, place: tuple[float, float]) -> tuple[slice, slice, Bools]:
+def _cells(area: BaseGeometry, grid: Grid, place: tuple[float, float]) -> tuple[slice, slice, Bools]:
     """Rows and columns of the grid about an area in km, and which of these cells it contains."""
     west, south, east, north = area.bounds
     lat, lon = place

@@ -1,8 +1,8 @@
 """What a volume's velocities say of each place, in layers above ground, as polar planes (DOMAIN.md 2.3).
 
 Gates are judged on their own sweep, then each cell takes the largest value of its gates in the layer, over all tilts.
-Heights above ground are the beam's (4/3 earth, middle of the beam) minus the terrain's. A cell is NaN where no tilt has a
-trusted velocity in the layer: from a mountain, a valley's lowest 1.5 km are unobserved, not calm.
+Heights above ground are the beam's (4/3 earth, middle of the beam) minus the terrain's. A cell is NaN where no tilt has
+a trusted velocity in the layer: from a mountain, a valley's lowest 1.5 km are unobserved, not calm.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from wxcore.radar.geometry import beam_height, ground_arc
 from wxcore.radar.kinematics import layers_kernels, llsd
 from wxcore.radar.kinematics.llsd_kernels import Floats, Ints, median_3x3
 from wxcore.radar.planes import PLANE_AZIMUTH_DEG, PLANE_AZIMUTHS, PLANE_RANGES, PLANE_SHAPE, PLANE_STEP_M, Plane
-from wxcore.radar.tilts import AZIMUTH_STEPS, HIGHEST_TILT_DEG, STEADY_DEG, ray_table
+from wxcore.radar.tilts import HIGHEST_TILT_DEG, RAY_REACH, STEADY_DEG
 from wxcore.radar.velocity.pairing import dbz_on, reflectivity_of
 from wxcore.radar.volume import FOLDED, Sweep, Volume
 from wxcore.schema import KINEMATICS
@@ -36,14 +36,17 @@ large storm's summit; Witt & Nelson 1991, J. Appl. Meteor. 30, take the differen
 DIFFERENCE_LEAST_DBZ = 18.0
 """Velocity differences are taken inside of storms: from the reflectivity of echo tops on [our choice]."""
 WIND_LEAST_DBZ = 0.0
-"""The wind is looked for in weak echo too, such as a gust front's [our choice]."""
+"""Wind and divergence are looked for in weak echo too, such as a gust front's [our choice]."""
 WIDTH_LEAST_DBZ = 20.0
 """Spectrum width of weaker echo is mostly noise [our choice; as for shear]."""
 RISE_M_S, BRIDGED_M = 5.0, 1000.0
 """A fall of the velocity along a ray ends where it rises again by more than this, or over a longer gap [our choice:
 three times the standard error of a velocity of 1 to 2 m/s after the median]."""
 LEAST_SUPPORT = 5
-"""Known gates among nine for the median to count as wind or as spectrum width: one noisy gate never wins [our choice]."""
+"""Known gates among nine for the median to count as wind or as spectrum width: one noisy gate never wins [ours]."""
+NEAREST_M = 5000.0
+"""Nearer to the antenna nothing is said: ground clutter and side lobes leave velocities of any value there (at Taizhou
+on 2020-06-12 99 % of the convergence above 0.01 s-1), and a kernel is wider than the arc it lies on [our choice]."""
 SITE_ABOVE_GROUND_M = 20.0
 """Height of an antenna above its ground, where the terrain is unknown [our choice]."""
 
@@ -57,6 +60,7 @@ class _Cut:
     dbz: Floats | None
     height: Floats
     ground: Plane
+    ground_range: tuple[float, float]
     places: tuple[Ints, Ints, Ints, Ints]
 
     def strong(self, least_dbz: float) -> Bools:
@@ -67,9 +71,9 @@ class _Cut:
 
     def within(self, *layers: tuple[float, float]) -> Bools:
         """(gate,) gates that may lie in one of these layers above ground somewhere."""
-        lowest, highest = float(self.ground.min()), float(self.ground.max())
+        lowest, highest = self.ground_range
         found = [(self.height >= low + lowest) & (self.height < high + highest) for low, high in layers]
-        return np.logical_or.reduce(found)
+        return np.asarray(np.logical_or.reduce(found), dtype=bool)
 
     def reach(self, layer: tuple[float, float]) -> int:
         """How many gates of a ray to look at for this layer."""
@@ -114,6 +118,7 @@ _FLAG_OF_RANK = np.array([0, 2, 1], dtype=np.float32)
 
 
 def _cuts(volume: Volume, antenna: float, ground: Plane) -> Iterator[_Cut]:
+    ground_range = float(ground.min()), float(ground.max())
     for number, sweep in enumerate(volume.sweeps):
         if sweep.velocity is None or not sweep.velocity.values.size or not _steady(sweep):
             continue
@@ -124,9 +129,9 @@ def _cuts(volume: Volume, antenna: float, ground: Plane) -> Iterator[_Cut]:
         dbz = None if partner is None else dbz_on(sweep, partner)[beams.order]
         slant = beams.first_gate_m + beams.gate_m * np.arange(beams.values.shape[1], dtype=np.float64)
         height = (antenna + beam_height(slant, beams.elevation)).astype(np.float32)
-        azimuths, rays = _azimuth_places(np.rad2deg(beams.azimuth))
+        azimuths, rays = _azimuth_places(np.rad2deg(beams.azimuth), np.rad2deg(beams.spacing))
         distances, gates = _distance_places(ground_arc(slant, beams.elevation), beams.gate_m)
-        yield _Cut(sweep, beams, dbz, height, ground, (azimuths, rays, distances, gates))
+        yield _Cut(sweep, beams, dbz, height, ground, ground_range, (azimuths, rays, distances, gates))
 
 
 def _steady(sweep: Sweep) -> bool:
@@ -138,25 +143,30 @@ def _steady(sweep: Sweep) -> bool:
     return bool(abs(middle) <= HIGHEST_TILT_DEG and high - low <= STEADY_DEG)
 
 
-def _azimuth_places(azimuth_deg: npt.NDArray[np.float64]) -> tuple[Ints, Ints]:
-    """Pairs (cell, ray): each ray in its cell, and each cell's nearest ray, so that no cell between rays is empty."""
-    cells = np.arange(PLANE_AZIMUTHS)
-    nearest = ray_table(azimuth_deg)[((cells + 0.5) * AZIMUTH_STEPS / PLANE_AZIMUTHS).astype(np.intp)]
-    own = np.minimum(azimuth_deg.astype(np.int64), PLANE_AZIMUTHS - 1)
+def _azimuth_places(azimuth: npt.NDArray[np.float64], spacing: float) -> tuple[Ints, Ints]:
+    """Pairs (cell, ray): each ray in its cell, and each cell's nearest ray, so that no cell between rays is empty.
+
+    Azimuths [deg] ascend; a ray reaches as far as in `tilts.ray_table`.
+    """
+    after = np.searchsorted(azimuth, PLANE_AZIMUTH_DEG) % azimuth.size
+    gaps = np.stack([(PLANE_AZIMUTH_DEG - azimuth[after - 1]) % 360.0, (azimuth[after] - PLANE_AZIMUTH_DEG) % 360.0])
+    nearest = np.where(gaps[0] <= gaps[1], (after - 1) % azimuth.size, after)
+    near = gaps.min(axis=0) <= RAY_REACH * spacing
+    own = np.minimum(azimuth.astype(np.int64), PLANE_AZIMUTHS - 1)
     pairs = np.concatenate([
-        np.column_stack([cells, nearest])[nearest >= 0], np.column_stack([own, np.arange(azimuth_deg.size)]),
+        np.column_stack([np.arange(PLANE_AZIMUTHS), nearest])[near], np.column_stack([own, np.arange(azimuth.size)]),
     ])  # fmt: skip
     return _unique(pairs)
 
 
 def _distance_places(arc_m: npt.NDArray[np.float64], gate_m: float) -> tuple[Ints, Ints]:
-    """Pairs (cell, gate) likewise; a cell beyond the last gate has none."""
+    """Pairs (cell, gate) likewise; a cell beyond the last gate, or nearer than NEAREST_M, has none."""
     cells = np.arange(PLANE_RANGES)
     centre = (cells + 0.5) * PLANE_STEP_M
     nearest = np.clip(np.rint(np.interp(centre, arc_m, np.arange(arc_m.size))).astype(np.int64), 0, arc_m.size - 1)
-    near = np.abs(arc_m[nearest] - centre) <= gate_m
+    near = (np.abs(arc_m[nearest] - centre) <= gate_m) & (centre >= NEAREST_M)
     own = np.floor(arc_m / PLANE_STEP_M).astype(np.int64)
-    inside = (own >= 0) & (own < PLANE_RANGES)
+    inside = (arc_m >= NEAREST_M) & (own < PLANE_RANGES)
     pairs = np.concatenate([
         np.column_stack([cells, nearest])[near], np.column_stack([own, np.arange(arc_m.size)])[inside],
     ])  # fmt: skip
@@ -169,12 +179,19 @@ def _unique(pairs: npt.NDArray[np.int64]) -> tuple[Ints, Ints]:
     return found // most, found % most
 
 
-def _lay(cut: _Cut, values: Floats, layer: tuple[float, float], name: str, planes: Planes, *, signed: bool = False) -> None:
-    """Raise a plane by the gates in a layer above ground; what the schema calls impossible is left out."""
+def _lay(
+    cut: _Cut, values: Floats, layer: tuple[float, float], name: str, planes: Planes, *, signed: bool = False,
+    first: int = 0,
+) -> None:  # fmt: skip
+    """Raise a plane by the gates in a layer above ground; what the schema calls impossible is left out.
+
+    `values` holds the gates from `first` on, at least those that may lie in the layer.
+    """
     azimuths, rays, distances, gates = cut.places
-    able = cut.within(layer)[gates]
-    places = (azimuths, rays, distances[able], gates[able])
-    layers_kernels.into_plane(values, cut.height, cut.ground, layer, _MOST[name], places, signed, planes[name])
+    able = cut.within(layer)[gates] & (gates >= first) & (gates < first + values.shape[1])
+    places = (azimuths, rays, distances[able], gates[able] - first)
+    height = cut.height[first:]
+    layers_kernels.into_plane(values, height, cut.ground, layer, _MOST[name], places, signed, planes[name])
 
 
 def _derivatives(cut: _Cut, planes: Planes) -> None:
@@ -182,40 +199,47 @@ def _derivatives(cut: _Cut, planes: Planes) -> None:
     shear = llsd.azimuthal_shear(cut.beams, cut.strong(llsd.SHEAR_LEAST_DBZ) & asked)
     _lay(cut, shear, LOW_M, "azimuthal_shear_low", planes, signed=True)
     _lay(cut, shear, MID_M, "azimuthal_shear_mid", planes, signed=True)
-    divergence = llsd.radial_divergence(cut.beams, (cut.beams.support > 0) & asked)
+    divergence = llsd.radial_divergence(cut.beams, cut.strong(WIND_LEAST_DBZ) & asked)
     _lay(cut, divergence, LOW_M, "radial_divergence_low", planes)
-    _lay(cut, -divergence, LOW_M, "radial_convergence_low", planes)
-    _lay(cut, -divergence, MID_M, "radial_convergence_mid", planes)
+    convergence = np.negative(divergence, out=divergence)
+    _lay(cut, convergence, LOW_M, "radial_convergence_low", planes)
+    _lay(cut, convergence, MID_M, "radial_convergence_mid", planes)
 
 
 def _differences(cut: _Cut, planes: Planes) -> None:
     strong = cut.strong(DIFFERENCE_LEAST_DBZ)
-    marc = strong & cut.within(MARC_M)
-    if marc.any():
-        _lay(cut, _falls(cut, cut.beams.values, marc, MARC_LONGEST_M), MARC_M, "marc", planes)
+    _fall(cut, strong & cut.within(MARC_M), (MARC_LONGEST_M, 1), MARC_M, "marc", planes)
     top = strong & (cut.height >= TOP_FROM_M)
-    if top.any():
-        found = _falls(cut, -cut.beams.values, top, TOP_LONGEST_M)
-        _lay(cut, found, (-np.inf, np.inf), "storm_top_divergence", planes)
+    _fall(cut, top, (TOP_LONGEST_M, -1), (-np.inf, np.inf), "storm_top_divergence", planes)
 
 
-def _falls(cut: _Cut, values: Floats, inside: Bools, longest_m: float) -> Floats:
-    out = np.empty_like(values)
-    gate_m = cut.beams.gate_m
-    kept = np.where(inside, values, np.float32(np.nan))
-    layers_kernels.falls(kept, max(1, int(longest_m / gate_m)), int(BRIDGED_M / gate_m), RISE_M_S, out)
-    return out
+def _fall(
+    cut: _Cut, inside: Bools, what: tuple[float, int], layer: tuple[float, float], name: str, planes: Planes
+) -> None:
+    """Lay the largest falls of the velocity (of its negative: rises) over the gates `inside`.
+
+    what: longest distance [m], and 1 for falls, -1 for rises.
+    """
+    able = np.flatnonzero(inside.any(axis=0))
+    if not able.size:
+        return
+    (longest, sign), gate_m = what, cut.beams.gate_m
+    some = slice(int(able[0]), int(able[-1]) + 1)
+    kept = np.where(inside[:, some], sign * cut.beams.values[:, some], np.float32(np.nan))
+    out = np.empty_like(kept)
+    layers_kernels.falls(kept, max(1, int(longest / gate_m)), int(BRIDGED_M / gate_m), RISE_M_S, out)
+    _lay(cut, out, layer, name, planes, first=some.start)
 
 
 def _wind_and_width(cut: _Cut, planes: Planes) -> None:
     nothing = np.float32(np.nan)
-    wind = cut.strong(WIND_LEAST_DBZ) & (cut.beams.support >= LEAST_SUPPORT)
-    _lay(cut, np.where(wind, cut.beams.values, nothing), WIND_M, "radial_wind_low", planes, signed=True)
+    last = cut.reach(LOW_M)
+    wind = (cut.strong(WIND_LEAST_DBZ) & (cut.beams.support >= LEAST_SUPPORT))[:, :last]
+    _lay(cut, np.where(wind, cut.beams.values[:, :last], nothing), WIND_M, "radial_wind_low", planes, signed=True)
     moment = cut.sweep.moments.get("WRADH")
     if moment is None or moment.codes.shape != cut.sweep.moments["VRADH"].codes.shape:
         return
-    last = cut.reach(LOW_M)
-    raw = moment.table()[moment.codes[cut.beams.order, :last]]
+    raw = moment.table()[moment.codes[cut.beams.order][:, :last]]
     width, support = np.empty_like(raw), np.empty(raw.shape, dtype=np.uint8)
     median_3x3(raw, cut.beams.before, cut.beams.after, cut.beams.across, width, support)
     known = cut.strong(WIDTH_LEAST_DBZ)[:, :last] & (support >= LEAST_SUPPORT)
@@ -226,6 +250,6 @@ def _observed(cut: _Cut, planes: Planes) -> None:
     moment = cut.sweep.moments["VRADH"]
     last = cut.reach(LOW_M)
     rank_of = np.where(moment.classes == FOLDED, np.float32(_RANGE_FOLDED), np.float32(np.nan))
-    rank = rank_of[moment.codes[cut.beams.order, :last]]
+    rank = rank_of[moment.codes[cut.beams.order][:, :last]]
     rank[cut.beams.support[:, :last] > 0] = _SEEN
     _lay(cut, rank, LOW_M, "velocity_observed", planes)

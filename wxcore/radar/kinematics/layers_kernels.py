@@ -64,8 +64,7 @@ def falls(values: Floats, longest: int, bridge: int, rise: float, out: Floats) -
                 continue
             out[i, g] = 0
             if g - last > bridge + 1 or v[g] > trough + rise:
-                for k in range(begin, end + 1):
-                    out[i, k] = best
+                out[i, begin : end + 1] = best + 0 * v[begin : end + 1]  # what was bridged stays unknown
                 head, tail, trough = 0, 0, v[g]
                 best, begin, end = np.float32(rise), 0, -1
             last = g
@@ -79,8 +78,4 @@ def falls(values: Floats, longest: int, bridge: int, rise: float, out: Floats) -
             fall = v[queue[head]] - v[g]
             if fall > best:
                 best, begin, end = fall, queue[head], g
-        for k in range(begin, end + 1):
-            out[i, k] = best
-        for g in range(gates):
-            if np.isnan(v[g]):
-                out[i, g] = np.nan
+        out[i, begin : end + 1] = best + 0 * v[begin : end + 1]

@@ -11,8 +11,9 @@ What the figures are not:
 - u_r is only half of the divergence of an axisymmetric outflow: the other half is across the beam, where one radar is
   blind. u_s likewise is half of a solid rotation's vorticity.
 - A uniform wind U has an azimuthal shear of up to U / r: the beam turns through it (20 m/s at 30 km: 0.0007 s-1).
-- A vortex smaller than the kernel is flattened: of a Rankine core of radius R <= W, W = 1250 m or, from 57 km on with
-  rays of 1 deg, 1.25 rays, the fit keeps about x^2 (3 - 2 x), x = R / W (integrals of the fit over the profile).
+- A vortex smaller than the neighbourhood is flattened: of a Rankine core of radius R <= W, W = 1250 m or, from 57 km on
+  with rays of 1 deg, 1.25 rays, the fit keeps x^2 (3 - 2 x), x = R / W (the fit's integral over the profile), and the
+  median before it takes more where rays are sparse. What is kept of 0.5 to 4 km cores is in docs/kinematics.md.
 """
 
 from dataclasses import dataclass
@@ -37,9 +38,9 @@ smallest neighbourhood is one-sided, not wider [our choice]."""
 WIDEST_RAD = np.pi / 3
 """... nor rays so far apart that an arc is no line [our choice]."""
 MEDIAN_ACROSS_M = SHEAR_ACROSS_M / 2
-"""The median of 3 x 3 gates takes the neighbouring rays in as long as they are no farther apart than this. Beyond, three
-rays span 4 km and more, and their median flattens the very vortices that are looked for: at 100 km a Rankine core of
-2.5 km between two rays keeps 66 % of its shear with them, and 94 % with the median along the ray [our choice]."""
+"""The median of 3 x 3 gates takes the neighbouring rays in as long as they are no farther apart than this. Beyond,
+three rays span 4 km and more, and their median flattens the very vortices that are looked for: at 100 km a Rankine core
+of 2.5 km between two rays keeps 66 % of its shear with them, and 94 % with the median along the ray [our choice]."""
 LEAST_KNOWN = 0.5
 """Part of the neighbourhood's gates that must have a velocity [our choice]."""
 LEAST_SPREAD, LEAST_INDEPENDENCE = 0.15, 0.1
@@ -90,8 +91,8 @@ class Beams:
     gate_m: float
 
 
-def beams_of(sweep: Sweep, *, gates: int | None = None) -> Beams:
-    """The sweep's velocities of at least LEAST_QUALITY, median filtered; the first `gates` of each ray.
+def beams_of(sweep: Sweep) -> Beams:
+    """The sweep's velocities of at least LEAST_QUALITY, median filtered.
 
     Raises:
         ValueError: the sweep has no unfolded velocity.
@@ -103,9 +104,8 @@ def beams_of(sweep: Sweep, *, gates: int | None = None) -> Beams:
     known = np.flatnonzero(np.isfinite(degrees))
     order = known[np.argsort(degrees[known] % 360.0, kind="stable")]
     azimuth = np.deg2rad(degrees[order] % 360.0)
-    values = sweep.velocity.values[order, :gates]
-    trusted = sweep.velocity.quality[order, :gates] >= LEAST_QUALITY
-    values = np.where(trusted, values, np.float32(np.nan))
+    values = sweep.velocity.values[order]
+    values = np.where(sweep.velocity.quality[order] >= LEAST_QUALITY, values, np.float32(np.nan))
     spacing, before, after = _adjacent(azimuth)
     smooth, support = np.empty_like(values), np.empty(values.shape, dtype=np.uint8)
     elevation = float(np.nanmedian(sweep.elevation)) if np.isfinite(sweep.elevation).any() else sweep.fixed_angle
@@ -175,9 +175,11 @@ def _slope(beams: Beams, wanted: npt.NDArray[np.bool_], width_m: float, depth_m:
     llsd_kernels.range_sums(values, half, sums)
     widest = min(MOST_RAYS / 2 * beams.spacing, WIDEST_RAD)
     widths = np.array([width_m / 2, min(NEXT_RAY * beams.spacing, widest), widest])
-    geometry = np.array([beams.first_gate_m + begin * beams.gate_m, beams.gate_m, np.cos(np.deg2rad(beams.elevation))])
+    geometry = np.array(
+        [beams.first_gate_m + begin * beams.gate_m, beams.gate_m, np.cos(np.deg2rad(beams.elevation)), half]
+    )
     least = np.array([LEAST_KNOWN, LEAST_SPREAD, LEAST_INDEPENDENCE])
     slopes = np.empty_like(values)
-    llsd_kernels.fit(sums, half, beams.azimuth, geometry, widths, least, wanted.view(np.uint8), across, slopes)
+    llsd_kernels.fit(sums, beams.azimuth, geometry, widths, least, wanted.view(np.uint8), across, slopes)
     out[:, begin:end] = slopes
     return out

@@ -1,5 +1,7 @@
 """Compiled loops of the linear least squares derivatives. What they decide and why: llsd.py. Rays ascend in azimuth."""
 
+from typing import Any
+
 import numba
 import numpy as np
 import numpy.typing as npt
@@ -8,24 +10,24 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
-Sums = tuple[float, ...]
+Numbers = tuple[Any, ...]
 
 SUMS = 5
 """Sums over a stretch of a ray, by `range_sums`: gates, offsets, squared offsets, values, values times offsets."""
 
 
 @numba.njit(cache=True, nogil=True)
-def _lower(a: float, b: float) -> float:
+def _lower(a: Any, b: Any) -> Any:
     return a if a < b else b
 
 
 @numba.njit(cache=True, nogil=True)
-def _higher(a: float, b: float) -> float:
+def _higher(a: Any, b: Any) -> Any:
     return b if a < b else a
 
 
 @numba.njit(cache=True, nogil=True)
-def _middle(a: float, b: float, c: float) -> float:
+def _middle(a: Any, b: Any, c: Any) -> Any:
     return _higher(_lower(a, b), _lower(_higher(a, b), c))
 
 
@@ -48,17 +50,29 @@ def _medians_of_nine(x: Floats, y: Floats, z: Floats, out: Floats) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def _median_of_nine(w: Floats) -> float:
+def _median_of_nine(w: Floats) -> Any:
     """Median of nine numbers, by three sorted columns."""
-    low_a, mid_a, high_a = _lower(w[0], _lower(w[1], w[2])), _middle(w[0], w[1], w[2]), _higher(w[0], _higher(w[1], w[2]))
-    low_b, mid_b, high_b = _lower(w[3], _lower(w[4], w[5])), _middle(w[3], w[4], w[5]), _higher(w[3], _higher(w[4], w[5]))
-    low_c, mid_c, high_c = _lower(w[6], _lower(w[7], w[8])), _middle(w[6], w[7], w[8]), _higher(w[6], _higher(w[7], w[8]))
+    low_a, mid_a, high_a = (
+        _lower(w[0], _lower(w[1], w[2])),
+        _middle(w[0], w[1], w[2]),
+        _higher(w[0], _higher(w[1], w[2])),
+    )
+    low_b, mid_b, high_b = (
+        _lower(w[3], _lower(w[4], w[5])),
+        _middle(w[3], w[4], w[5]),
+        _higher(w[3], _higher(w[4], w[5])),
+    )
+    low_c, mid_c, high_c = (
+        _lower(w[6], _lower(w[7], w[8])),
+        _middle(w[6], w[7], w[8]),
+        _higher(w[6], _higher(w[7], w[8])),
+    )
     lows, highs = _higher(low_a, _higher(low_b, low_c)), _lower(high_a, _lower(high_b, high_c))
-    return _middle(lows, _middle(mid_a, mid_b, mid_c), highs)  # type: ignore[no-any-return]
+    return _middle(lows, _middle(mid_a, mid_b, mid_c), highs)
 
 
 @numba.njit(cache=True, nogil=True)
-def _median_of_known(window: Floats, holes: Ints) -> float:
+def _median_of_known(window: Floats, holes: Ints) -> Any:
     """Median of nine places of which some are NaN, but not all; the window is spoilt.
 
     Holes become infinities of both signs in turn, which leaves the others' median in the middle. An odd number of holes
@@ -78,13 +92,13 @@ def _median_of_known(window: Floats, holes: Ints) -> float:
 
 
 @numba.njit(cache=True, nogil=True)
-def _median_along(y: Floats, g: int) -> float:
+def _median_along(y: Floats, g: int) -> Any:
     """Median of the known ones of a known gate and its two neighbours on the ray."""
     a = y[g - 1] if g > 0 else np.float32(np.nan)
     b = y[g + 1] if g + 1 < y.size else np.float32(np.nan)
     if np.isnan(a):
-        return y[g] if np.isnan(b) else (y[g] + b) / 2  # type: ignore[no-any-return]
-    return (y[g] + a) / 2 if np.isnan(b) else _middle(a, y[g], b)  # type: ignore[no-any-return]
+        return y[g] if np.isnan(b) else (y[g] + b) / 2
+    return (y[g] + a) / 2 if np.isnan(b) else _middle(a, y[g], b)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -169,7 +183,7 @@ def _neighbours(azimuth: Doubles, i: int, side: int, widest: float, index: Ints,
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _slopes(total: Sums, full_r: float, full_s: float, least: Sums, across: bool) -> float:
+def _slopes(total: Numbers, full_r: Any, full_s: Any, least: Numbers, across: bool) -> Any:
     """u_s [per km] or u_r [per gate] from a kernel's sums; NaN where they hold too little.
 
     Args:
@@ -189,15 +203,15 @@ def _slopes(total: Sums, full_r: float, full_s: float, least: Sums, across: bool
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def fit(
-    sums: Floats, half: int, azimuth: Doubles, geometry: Doubles, widths: Doubles, least: Doubles, wanted: Bytes,
-    across: bool, out: Floats,
+    sums: Floats, azimuth: Doubles, geometry: Doubles, widths: Doubles, least: Doubles, wanted: Bytes, across: bool,
+    out: Floats,
 ) -> None:  # fmt: skip
     """Slope of the least squares plane u0 + u_r dr + u_s ds about each wanted gate; `out` is NaN elsewhere.
 
     Args:
-        sums: (ray, gate, SUMS) from `range_sums` with this `half`.
+        sums: (ray, gate, SUMS) from `range_sums`.
         azimuth: (ray,) ascending [rad, 0 to 2 pi].
-        geometry: (first gate [m], distance of gates [m], cosine of the elevation).
+        geometry: (first gate [m], distance of gates [m], cosine of the elevation, `half` of `range_sums`).
         widths: half-width in azimuth [m], narrowest and widest half-width [rad].
         least: part of the kernel's gates that must be known; variance of their offsets in each direction as a part of
             a full kernel's; 1 - squared correlation of the two offsets.
@@ -206,6 +220,7 @@ def fit(
         out: (ray, gate) [s-1], written.
     """
     rays, gates = wanted.shape
+    half = int(geometry[3])
     # kilometres of arc: their squares stay small, and so do the errors of float32
     arc = ((geometry[0] + np.arange(gates) * geometry[1]) * geometry[2] / 1000).astype(np.float32)
     step = np.float32(geometry[1] * geometry[2] / 1000)

@@ -21,7 +21,6 @@ class Sizes(NamedTuple):
     kdp: int
     sd_z: int
     sd_phi: int
-    at_zdr: int
     at_rho: int
     at_kdp: int
     at_sd_z: int
@@ -63,7 +62,7 @@ class Scales(NamedTuple):
     qc_non_met: int
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _index(value: float, first: float, step: float, size: int) -> int:
     """Nearest of the entries but the last, whose ends answer for what lies beyond; the last where unknown."""
     if np.isnan(value):
@@ -71,21 +70,20 @@ def _index(value: float, first: float, step: float, size: int) -> int:
     return int(min(max((value - first) / step + 0.5, 0.0), size - 2.0))
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _winner(  # noqa: PLR0913, PLR0917 - the six variables of a gate
     z: float, zdr: float, rho: float, kdp: float, sd_z: float, sd_phi: float, layer: int, classes: int,
     table: Floats, sizes: Sizes, scales: Scales,
 ) -> int:  # fmt: skip
     """Of the first `classes` the one with the largest score, -1 where none is large enough."""
-    i = _index(z, scales.z0, scales.z_step, sizes.z)
+    i = min(_index(z, scales.z0, scales.z_step, sizes.z + 1), sizes.z - 1)
     j = 1 if z >= scales.hail_dbz else 0
     db = kdp
     if not np.isnan(kdp):
         db = 10.0 * np.log10(kdp) if kdp > scales.kdp_least else scales.kdp0_db
     n = sizes.classes
-    at_z = i * n
     at_rho = sizes.at_rho + (j * sizes.rho + _index(rho, scales.rho0, scales.rho_step, sizes.rho)) * n
-    at_zdr = sizes.at_zdr + (i * sizes.zdr + _index(zdr, scales.zdr0, scales.zdr_step, sizes.zdr)) * n
+    at_zdr = (i * sizes.zdr + _index(zdr, scales.zdr0, scales.zdr_step, sizes.zdr)) * n
     at_kdp = sizes.at_kdp + (i * sizes.kdp + _index(db, scales.kdp0_db, scales.kdp_step_db, sizes.kdp)) * n
     at_sd_z = sizes.at_sd_z + _index(sd_z, 0.0, scales.sd_z_step, sizes.sd_z) * n
     at_sd_phi = sizes.at_sd_phi + _index(sd_phi, 0.0, scales.sd_phi_step, sizes.sd_phi) * n
@@ -94,14 +92,14 @@ def _winner(  # noqa: PLR0913, PLR0917 - the six variables of a gate
     at_weight = sizes.at_weight + known * n
     best, winner = np.float32(scales.least_score), -1
     for k in range(classes):
-        score = table[at_z + k] + table[at_rho + k] + table[at_zdr + k] + table[at_kdp + k]
+        score = table[at_rho + k] + table[at_zdr + k] + table[at_kdp + k]
         score = (score + table[at_sd_z + k] + table[at_sd_phi + k] + table[at_allowed + k]) * table[at_weight + k]
         if score >= best:
             best, winner = score, k
     return winner
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _flag(winner: int, z: float, layer: int, table: Floats, at_flag: int, scales: Scales) -> float:
     """Flag of a class: light rain and hail are parts of rain and of rain with hail."""
     if winner < 0:
@@ -114,7 +112,7 @@ def _flag(winner: int, z: float, layer: int, table: Floats, at_flag: int, scales
     return flag
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _sums(rows: tuple[Floats, Floats, Floats], use: npt.NDArray[np.bool_], span: tuple[int, int], out: Doubles) -> None:
     """Prefix sums along a ray: gates used, Z, Z^2, rhoHV, gates with ZDR, ZDR; `out` is (gate + 1, 6)."""
     z, rho, zdr = rows
@@ -133,14 +131,15 @@ def _sums(rows: tuple[Floats, Floats, Floats], use: npt.NDArray[np.bool_], span:
                 sd += zdr[g]
 
 
-@numba.njit(cache=True, nogil=True)
-def classify(  # noqa: C901, PLR0913, PLR0917 - one pass over a ray
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def classify(
     fields: tuple[Floats, Floats, Floats, Floats, Floats], qc: Bytes, layer: npt.NDArray[np.int32],
     table: Floats, sizes: Sizes, scales: Scales, half: int, out: Floats,
-) -> None:  # fmt: skip
-    """Fill the flags; see `classes.hydrometeors`. `half` gates to each side are averaged."""
+) -> int:  # fmt: skip
+    """Fill the flags and return the number of gates with hail; `half` gates to each side are averaged."""
     z, zdr, rho, kdp, texture = fields
     rays, gates = z.shape
+    hail = 0
     sums, use = np.empty((gates + 1, 6), dtype=np.float64), np.zeros(gates, dtype=np.bool_)
     for i in range(rays):
         low, high = gates, 0
@@ -161,9 +160,20 @@ def classify(  # noqa: C901, PLR0913, PLR0917 - one pass over a ray
                 spread = np.sqrt(max((sums[b, 2] - sums[a, 2]) / n - mean * mean, 0.0))
                 zdr_mean = (sums[b, 5] - sums[a, 5]) / m if m > 0 else np.nan
                 winner = _winner(
-                    mean, zdr_mean, rho_mean, kdp[i, g], spread, texture[i, g], layer[g], sizes.classes, table, sizes, scales
+                    mean,
+                    zdr_mean,
+                    rho_mean,
+                    kdp[i, g],
+                    spread,
+                    texture[i, g],
+                    layer[g],
+                    sizes.classes,
+                    table,
+                    sizes,
+                    scales,
                 )
                 out[i, g] = _flag(winner, mean, layer[g], table, sizes.at_flag, scales)
+                hail += out[i, g] == scales.hail or out[i, g] == scales.rain_hail
             elif z[i, g] > scales.nothing and qc[i, g] == scales.qc_clutter:
                 out[i, g] = scales.clutter
             elif z[i, g] > scales.nothing and qc[i, g] == scales.qc_non_met and not np.isnan(rho[i, g]):
@@ -172,3 +182,4 @@ def classify(  # noqa: C901, PLR0913, PLR0917 - one pass over a ray
                     scales.no_weather_classes, table, sizes, scales,
                 )  # fmt: skip
                 out[i, g] = _flag(winner, z[i, g], layer[g], table, sizes.at_flag, scales)
+    return hail

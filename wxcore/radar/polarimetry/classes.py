@@ -103,8 +103,8 @@ class Fields:
     qc: npt.NDArray[np.uint8]
 
 
-def hydrometeors(fields: Fields, heights: Heights, h0_m: float, gate_m: float, band: Band) -> Floats:
-    """(ray, gate) flags of schema.POLARIMETRY: 1 without echo, NaN where unknown or no class fits.
+def hydrometeors(fields: Fields, heights: Heights, h0_m: float, gate_m: float, band: Band) -> tuple[Floats, int]:
+    """(ray, gate) flags of schema.POLARIMETRY, 1 without echo, NaN where unknown or no class fits; gates with hail.
 
     Args:
         heights: of the gates, ASL.
@@ -115,8 +115,8 @@ def hydrometeors(fields: Fields, heights: Heights, h0_m: float, gate_m: float, b
     half = max(1, round(AVERAGE_M / 2 / gate_m))
     columns = (fields.z, fields.zdr, fields.rho, fields.kdp, fields.texture)
     layer = layers(heights, h0_m)
-    class_kernels.classify(columns, fields.qc, layer, *memberships(band), _SCALES, half, out)
-    return out
+    hail = class_kernels.classify(columns, fields.qc, layer, *memberships(band), _SCALES, half, out)
+    return out, int(hail)
 
 
 def layers(heights: Heights, h0_m: float) -> npt.NDArray[np.int32]:
@@ -129,31 +129,31 @@ def layers(heights: Heights, h0_m: float) -> npt.NDArray[np.int32]:
 
 _SCALES = Scales(
     nothing=NOTHING, z0=-10.0, z_step=1.0, zdr0=-4.5, zdr_step=0.0625, rho0=0.3, rho_step=0.0025,
-    sd_z_step=0.25, sd_phi_step=1.0, kdp0_db=-30.0, kdp_step_db=0.5, kdp_least=1e-3, hail_dbz=HAIL_DBZ, least_score=LEAST_SCORE,
-    clutter=float(CLUTTER), no_echo=float(NO_ECHO_CLASS), light=float(LIGHT_RAIN), light_dbz=LIGHT_DBZ,
-    rain=float(RAIN), hail=float(HAIL), rain_hail=float(RAIN_HAIL), above=_ABOVE, no_weather=_NO_WEATHER, no_weather_classes=2,
-    qc_good=QC_GOOD, qc_clutter=QC_CLUTTER, qc_non_met=QC_NON_MET,
+    sd_z_step=0.25, sd_phi_step=1.0, kdp0_db=-30.0, kdp_step_db=0.5, kdp_least=1e-3, hail_dbz=HAIL_DBZ,
+    least_score=LEAST_SCORE, clutter=float(CLUTTER), no_echo=float(NO_ECHO_CLASS), light=float(LIGHT_RAIN),
+    light_dbz=LIGHT_DBZ, rain=float(RAIN), hail=float(HAIL), rain_hail=float(RAIN_HAIL), above=_ABOVE,
+    no_weather=_NO_WEATHER, no_weather_classes=2, qc_good=QC_GOOD, qc_clutter=QC_CLUTTER, qc_non_met=QC_NON_MET,
 )  # fmt: skip
 _Z_SIZE, _ZDR_SIZE, _RHO_SIZE, _SD_Z_SIZE, _SD_PHI_SIZE, _KDP_SIZE = 96, 212, 301, 64, 64, 96
 
 
 @lru_cache(maxsize=3)
 def memberships(band: Band) -> tuple[Floats, Sizes]:
-    """Weighted memberships by index of each variable, then what is allowed by layer, 1 over the sum of weights by
-    what is known (bits: ZDR, KDP, spread of PhiDP), and the flags; the class runs fastest. One flat array, for numba
-    counts references to every array that a loop hands on.
+    """Weighted memberships by index of each variable (that of Z in ZDR's), then what is allowed by layer, 1 over the
+    sum of weights by what is known (bits: ZDR, KDP, spread of PhiDP), and the flags; the class runs fastest. One flat
+    array, for numba counts references to every array that a loop hands on.
     """
-    z = _SCALES.z0 + _SCALES.z_step * np.arange(_Z_SIZE)
-    zdr = _SCALES.zdr0 + _SCALES.zdr_step * np.arange(_ZDR_SIZE)
-    kdp_db = _SCALES.kdp0_db + _SCALES.kdp_step_db * np.arange(_KDP_SIZE) - 10.0 * np.log10(band.kdp_ratio)
-    sd_z, sd_phi = _SCALES.sd_z_step * np.arange(_SD_Z_SIZE), _SCALES.sd_phi_step * np.arange(_SD_PHI_SIZE)
+    z = _axis(_SCALES.z0, _SCALES.z_step, _Z_SIZE)
+    zdr = _axis(_SCALES.zdr0, _SCALES.zdr_step, _ZDR_SIZE)
+    kdp_db = _axis(_SCALES.kdp0_db - 10.0 * float(np.log10(band.kdp_ratio)), _SCALES.kdp_step_db, _KDP_SIZE)
+    sd_z, sd_phi = _axis(0.0, _SCALES.sd_z_step, _SD_Z_SIZE), _axis(0.0, _SCALES.sd_phi_step, _SD_PHI_SIZE)
     allowed = np.full((len(_ALLOWED), 10), _OUT)
     for layer, classes in enumerate(_ALLOWED):
         allowed[layer, list(classes)] = 0.0
     known = np.array([[1, k & 1, 1, k >> 1 & 1, 1, k >> 2 & 1] for k in range(8)])
+    of_z = (_WEIGHTS[:, 0] * trapezoid(z[:, np.newaxis], *_Z.T) + _impossible_z(z))[:, np.newaxis]
     parts = [
-        _table(_WEIGHTS[:, 0] * trapezoid(z[:, np.newaxis], *_Z.T) + _impossible_z(z)),
-        _table(_WEIGHTS[:, 1] * _zdr_memberships(z, zdr, band.zdr_wider) + _impossible_zdr(z, zdr)),
+        _table(_WEIGHTS[:, 1] * _zdr_memberships(z, zdr, band.zdr_wider) + _impossible_zdr(z, zdr)) + of_z,
         _table(_WEIGHTS[:, 2] * _rho_memberships(band.rhohv_lower)),
         _table(_WEIGHTS[:, 3] * _kdp_memberships(z, kdp_db)),
         _table(_WEIGHTS[:, 4] * trapezoid(sd_z[:, np.newaxis], *_SD_Z.T)),
@@ -163,8 +163,12 @@ def memberships(band: Band) -> tuple[Floats, Sizes]:
         _FLAGS[np.newaxis],
     ]
     begins = np.cumsum([0, *(part.size for part in parts)])
-    sizes = Sizes(10, *(part.shape[-2] for part in parts[:6]), *(int(at) for at in begins[1:9]))
+    sizes = Sizes(10, z.size, *(part.shape[-2] for part in parts[:5]), *(int(at) for at in begins[1:8]))
     return np.concatenate([part.ravel() for part in parts]).astype(np.float32), sizes
+
+
+def _axis(first: float, step: float, size: int) -> Doubles:
+    return np.asarray(first + step * np.arange(size), dtype=np.float64)
 
 
 def _table(weighted: Doubles) -> Doubles:
@@ -193,21 +197,21 @@ def _curves(z: Doubles) -> tuple[Doubles, Doubles, Doubles, Doubles, Doubles]:
 def _zdr_memberships(z: Doubles, zdr: Doubles, wider: float) -> Doubles:
     """(Z, ZDR, class)."""
     f1, f2, f3, _, _ = _curves(z[:, np.newaxis])
-    zero = np.zeros_like(f1)
+    zero, ice = np.zeros_like(f1), np.maximum(f1, 0.0)
     rain = (f1 - 0.3, f1, np.maximum(f2, f1) + wider, np.maximum(f2, f1) + 0.5 + wider)
     corners = [
         (zero - 4, zero - 2, zero + 1, zero + 2), (zero, zero + 2, zero + 10, zero + 12),
         (zero - 0.3, zero, zero + 0.3, zero + 0.6), (zero + 0.5, zero + 1, zero + 2, zero + 3),
-        (zero + 0.1, zero + 0.4, zero + 3.0, zero + 3.3), (zero - 0.3, zero, np.maximum(f1, 0), np.maximum(f1, 0) + 0.3),
+        (zero + 0.1, zero + 0.4, zero + 3.0, zero + 3.3), (zero - 0.3, zero, ice, ice + 0.3),
         (f2 - 0.3, f2, f3 + wider, f3 + 1.0 + wider), rain, rain,
-        (zero - 0.3, zero, np.maximum(f1, 0), np.maximum(f1, 0) + 0.5),
+        (zero - 0.3, zero, ice, ice + 0.5),
     ]  # fmt: skip
     return np.stack([trapezoid(zdr, *four) for four in corners], axis=-1)
 
 
 def _rho_memberships(lower: float) -> Doubles:
     """(is Z that of hail?, rhoHV, class). What the radar measures above 1 is noise and counts as 1."""
-    rho = np.minimum(_SCALES.rho0 + _SCALES.rho_step * np.arange(_RHO_SIZE), 1.0)
+    rho = np.minimum(_axis(_SCALES.rho0, _SCALES.rho_step, _RHO_SIZE), 1.0)
     corners = _RHO.copy()
     corners[[*_RAIN_LIKE, _RH], :2] -= lower
     table = np.tile(trapezoid(rho[:, np.newaxis], *corners.T), (2, 1, 1))
@@ -237,7 +241,7 @@ def _impossible_z(z: Doubles) -> Doubles:
     out[(z < 10.0) | (z > 60.0), _GR] = _OUT
     out[z < 30.0, _HR] = _OUT
     out[z < 40.0, _RH] = _OUT
-    out[np.ix_(z >= HAIL_DBZ, [_GC, _BS])] = _OUT
+    out[z >= HAIL_DBZ, _GC] = out[z >= HAIL_DBZ, _BS] = _OUT
     return out
 
 

@@ -168,7 +168,7 @@ def _find(known: _Known, offset: float, band: Band | None) -> _Found:
 
 
 def _zdr_bias(found: list[_Found], h0_m: float, remarks: list[str]) -> ZdrOffset | None:
-    """The offset of the volume's ZDR. A broken channel is taken out of `found` by its remark: offset NaN."""
+    """The offset of the volume's ZDR. Its offset is NaN where the channel is broken."""
     found = [f for f in found if f.zdr is not None]
     if not found:
         return None
@@ -187,7 +187,9 @@ def _zdr_bias(found: list[_Found], h0_m: float, remarks: list[str]) -> ZdrOffset
 
 def _count(f: _Found, h0_m: float, counts: dict[str, npt.NDArray[np.int64]]) -> None:
     """Add a sweep's differences from the ZDR that is expected."""
-    known, at = f.known, f.known.heights
+    known, at, zdr = f.known, f.known.heights, f.zdr
+    if zdr is None:
+        return
     z = f.z
     phi = np.zeros_like(z) if f.phase is None else f.phase.phidp
     near = (known.range_m >= zdr_offset.NEAR_M) & (known.range_m <= zdr_offset.FAR_M)
@@ -203,19 +205,18 @@ def _count(f: _Found, h0_m: float, counts: dict[str, npt.NDArray[np.int64]]) -> 
         if columns.any():
             low, high = int(columns.argmax()), int(columns.size - columns[::-1].argmax())
             zdr_offset.count(
-                (z, f.zdr, known.rho, phi), known.qc, (low, high), expected, zdr_offset.RAIN_FROM_DBZ,
+                (z, zdr, known.rho, phi), known.qc, (low, high), expected, zdr_offset.RAIN_FROM_DBZ,
                 (zdr_offset.OFFSET_RHOHV, zdr_offset.PHIDP_MOST_DEG, zdr_offset.STEP_DB), counts[name],
             )  # fmt: skip
-    part = tuple(np.ascontiguousarray(field[::BROKEN_SAMPLE]) for field in (z, f.zdr, known.rho, phi))
+    part = [np.ascontiguousarray(field[::BROKEN_SAMPLE]) for field in (z, zdr, known.rho, phi)]
+    qc = np.ascontiguousarray(known.qc[::BROKEN_SAMPLE])
     zdr_offset.count(
-        part, np.ascontiguousarray(known.qc[::BROKEN_SAMPLE]), (0, z.shape[1]), np.zeros(50, dtype=np.float32), 10,
+        (part[0], part[1], part[2], part[3]), qc, (0, z.shape[1]), np.zeros(50, dtype=np.float32), 10,
         (zdr_offset.BROKEN_RHOHV, np.inf, zdr_offset.STEP_DB), counts["all echo"],
     )  # fmt: skip
 
 
-def _derived(
-    f: _Found, bias: ZdrOffset | None, band: Band | None, levels: tuple[float, float]
-) -> dict[str, Floats]:
+def _derived(f: _Found, bias: ZdrOffset | None, band: Band | None, levels: tuple[float, float]) -> dict[str, Floats]:
     """What a sweep is given."""
     known, out = f.known, dict[str, Floats]()
     zdr = f.zdr
@@ -234,9 +235,9 @@ def _derived(
     z = f.z
     kdp, texture = (_nobody_knows(z), _nobody_knows(z)) if f.phase is None else (f.phase.kdp, f.phase.texture)
     fields = classes.Fields(z, _nobody_knows(z) if zdr is None else zdr, known.rho, kdp, texture, known.qc)
-    out["HCLASS"] = classes.hydrometeors(fields, known.heights, h0_m, known.gate_m, band)
+    out["HCLASS"], hail = classes.hydrometeors(fields, known.heights, h0_m, known.gate_m, band)
     if band.name == "S" and zdr is not None and np.isfinite(hm20_m):
-        out["HSDA"] = _hail_sizes(z, zdr, known, out["HCLASS"], levels)
+        out["HSDA"] = _hail_sizes(z, zdr, known, out["HCLASS"], levels) if hail else np.zeros_like(z)
     return out
 
 

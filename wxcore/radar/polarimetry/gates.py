@@ -76,5 +76,5 @@ def _decode(codes: Codes, table: Floats, column: npt.NDArray[np.int32], out: Flo
             k = column[g]
             v = table[codes[i, k]] if k >= 0 else np.float32(np.nan)
             out[i, g] = v
-            found |= v == v
+            found |= not np.isnan(v)
     return found

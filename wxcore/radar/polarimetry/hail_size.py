@@ -108,7 +108,7 @@ def layers(height_m: npt.ArrayLike, h0_m: float, hm25_m: float) -> npt.NDArray[n
     """Layer 0 (above -25 C) to 5 (lower than 3 km below 0 C) of heights ASL."""
     height = np.asarray(height_m, dtype=np.float64)
     floors = np.array([hm25_m, h0_m, h0_m - 1000.0, h0_m - 2000.0, h0_m - 3000.0])
-    return (height[..., np.newaxis] < floors).sum(axis=-1).astype(np.int32)
+    return np.asarray((height[..., np.newaxis] < floors).sum(axis=-1), dtype=np.int32)
 
 
 def hail_sizes(
@@ -154,7 +154,7 @@ def _trapezoid(x: float, a: float, b: float, c: float, d: float) -> float:
 
 
 @numba.njit(cache=True, nogil=True)
-def _aggregate(  # noqa: PLR0913, PLR0917 - one gate, one class
+def _aggregate(
     z: float, zdr: float, rho: float, weights: Doubles,
     trapezoids: tuple[Doubles, Doubles, Doubles, npt.NDArray[np.int64], Doubles], layer: int, kind: int, least: float,
 ) -> float:  # fmt: skip
@@ -170,7 +170,7 @@ def _aggregate(  # noqa: PLR0913, PLR0917 - one gate, one class
     total = weights[0] + weights[1] + weights[2]
     if min(m_z, m_zdr, m_rho) < least or not total > 0.0:
         return 0.0
-    return (weights[0] * m_z + weights[1] * m_zdr + weights[2] * m_rho) / total
+    return float((weights[0] * m_z + weights[1] * m_zdr + weights[2] * m_rho) / total)
 
 
 @numba.njit(cache=True, nogil=True)

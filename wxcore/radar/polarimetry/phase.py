@@ -81,7 +81,7 @@ def circular_percentile(angles: Sequence[float] | npt.NDArray[np.float64], perce
     return float((np.rad2deg(np.angle(mean)) + np.percentile(about, percent)) % 360.0)
 
 
-def differential_phase(  # noqa: PLR0913, PLR0917 - four fields of one sweep and what holds for all of it
+def differential_phase(
     z: Floats, rho: Floats, phi: Floats, qc: npt.NDArray[np.uint8], *, offset: float, gate_m: float, ratio: float
 ) -> Phase:
     """PhiDP, KDP and texture of a sweep.

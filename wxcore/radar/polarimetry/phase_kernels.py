@@ -33,8 +33,10 @@ class Rules(NamedTuple):
     gate_km: float
 
 
-@numba.njit(cache=True, nogil=True)
-def starts(rows: tuple[Floats, Floats, Floats], qc: Bytes, nothing: float, rhohv: float, run: int, out: Doubles) -> None:
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def starts(
+    rows: tuple[Floats, Floats, Floats], qc: Bytes, nothing: float, rhohv: float, run: int, out: Doubles
+) -> None:
     """Circular mean [deg, 0..360) of the phase over the first `run` good gates in a row of each ray; NaN without.
 
     `rows`: z, rho, phi. Runs whose phases do not agree (resultant below 0.95) are passed by.
@@ -59,7 +61,7 @@ def starts(rows: tuple[Floats, Floats, Floats], qc: Bytes, nothing: float, rhohv
                 n, c, s = 0, 0.0, 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _unwrap(phi: Floats, good: Mask, offset: float, span: tuple[int, int], rules: Rules, out: Doubles) -> None:
     """Phase above the offset, each gate within 180 deg of a running mean of the good and steady ones before it.
 
@@ -80,7 +82,7 @@ def _unwrap(phi: Floats, good: Mask, offset: float, span: tuple[int, int], rules
             reference += 0.2 * (v - reference)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _sums(v: Doubles, use: Mask, span: tuple[int, int], out: Doubles) -> None:
     """Prefix sums of n, x, y, xx, xy, yy with x = gate - span[0]; `out` is (gate + 1, 6)."""
     low, high = span
@@ -97,24 +99,32 @@ def _sums(v: Doubles, use: Mask, span: tuple[int, int], out: Doubles) -> None:
             yy += y * y
 
 
-@numba.njit(cache=True, nogil=True)
-def _fit(sums: Doubles, a: int, b: int, x: float) -> tuple[float, float, float, float]:
-    """Number of gates in a..b, slope per gate, value at x and mean squared residual of the fitted line."""
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _fit(sums: Doubles, a: int, b: int, x: float) -> tuple[float, float, float]:
+    """Number of gates in a..b; slope per gate and value at x of the line through them, NaN where there is none."""
     n = sums[b, 0] - sums[a, 0]
-    if n < 2.0:
-        return n, np.nan, np.nan, np.nan
-    per = 1.0 / n
-    mx, my = (sums[b, 1] - sums[a, 1]) * per, (sums[b, 2] - sums[a, 2]) * per
-    xx = (sums[b, 3] - sums[a, 3]) * per - mx * mx
-    xy = (sums[b, 4] - sums[a, 4]) * per - mx * my
-    yy = (sums[b, 5] - sums[a, 5]) * per - my * my
-    if not xx > 0.0:
-        return n, np.nan, np.nan, np.nan
-    slope = xy / xx
-    return n, slope, my + slope * (x - mx), max(yy - slope * xy, 0.0)
+    sx, sy = sums[b, 1] - sums[a, 1], sums[b, 2] - sums[a, 2]
+    xx = n * (sums[b, 3] - sums[a, 3]) - sx * sx
+    if n < 2.0 or not xx > 0.0:
+        return n, np.nan, np.nan
+    slope = (n * (sums[b, 4] - sums[a, 4]) - sx * sy) / xx
+    return n, slope, (sy - slope * sx) / n + slope * x
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _spread(sums: Doubles, a: int, b: int) -> float:
+    """Standard deviation of the gates in a..b about their line; NaN with fewer than four."""
+    n = sums[b, 0] - sums[a, 0]
+    sx, sy = sums[b, 1] - sums[a, 1], sums[b, 2] - sums[a, 2]
+    xx = n * (sums[b, 3] - sums[a, 3]) - sx * sx
+    if n < 4.0 or not xx > 0.0:
+        return np.nan
+    xy = n * (sums[b, 4] - sums[a, 4]) - sx * sy
+    yy = n * (sums[b, 5] - sums[a, 5]) - sy * sy
+    return float(np.sqrt(max(yy - xy * xy / xx, 0.0) / (n * (n - 2.0))))
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _drop_short_runs(use: Mask, span: tuple[int, int], least: int) -> None:
     begin = span[0]
     for g in range(span[0], span[1] + 1):
@@ -126,7 +136,7 @@ def _drop_short_runs(use: Mask, span: tuple[int, int], least: int) -> None:
         begin = g + 1
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _bridge(phidp: Floats, span: tuple[int, int]) -> None:
     """Straight lines between known gates of a ray; NaN before the first and after the last."""
     before = -1
@@ -140,7 +150,7 @@ def _bridge(phidp: Floats, span: tuple[int, int]) -> None:
         before = g
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _half_window(echo: Doubles, a: int, b: int, rules: Rules) -> int:
     """Half window [gates] for the mean reflectivity of the echoes in a..b; `echo`: (gate + 1, 2) prefix sums."""
     n = echo[b, 0] - echo[a, 0]
@@ -149,7 +159,7 @@ def _half_window(echo: Doubles, a: int, b: int, rules: Rules) -> int:
     return int(np.rint(rules.half_long + part * (rules.half_short - rules.half_long)))
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _span(z: Floats, phi: Floats, nothing: float) -> tuple[int, int]:
     """First gate with echo and phase, and the one after the last."""
     low, high = z.size, 0
@@ -159,13 +169,14 @@ def _span(z: Floats, phi: Floats, nothing: float) -> tuple[int, int]:
     return low, high
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def clean(
     z: Floats, rho: Floats, phi: Floats, qc: Bytes, offset: float, rules: Rules, out: tuple[Floats, Floats, Floats]
 ) -> None:
     """Fill PhiDP [deg], KDP [deg km-1] and texture [deg] (all (ray, gate)): see `phase.differential_phase`."""
     phidp, kdp, texture = out
     rays, gates = z.shape
+    per_km = 0.5 / rules.gate_km
     v = np.empty(gates, dtype=np.float64)
     known, use = np.empty(gates, dtype=np.bool_), np.empty(gates, dtype=np.bool_)
     sums, echo = np.empty((gates + 1, 6), dtype=np.float64), np.empty((gates + 1, 2), dtype=np.float64)
@@ -187,9 +198,7 @@ def clean(
         for g in range(low, high):
             if known[g]:
                 a, b = max(g - rules.half_texture, low), min(g + rules.half_texture + 1, high)
-                n, _, _, squares = _fit(sums, a, b, 0.0)
-                if n >= 4.0:
-                    texture[i, g] = np.sqrt(squares * n / (n - 2.0))
+                texture[i, g] = _spread(sums, a, b)
                 use[g] = use[g] and texture[i, g] <= rules.texture
         _drop_short_runs(use, span, rules.run)
         _sums(v, use, span, sums)
@@ -199,9 +208,9 @@ def clean(
             a, b = max(g - rules.half_short, low), min(g + rules.half_short + 1, high)
             half = _half_window(echo, a, b, rules)
             a, b = max(g - half, low), min(g + half + 1, high)
-            n, slope, value, _ = _fit(sums, a, b, np.float64(g - low))
+            n, slope, value = _fit(sums, a, b, np.float64(g - low))
             if n >= rules.filled * (2 * half + 1):
                 phidp[i, g] = value
-                if rules.kdp_least <= slope / (2.0 * rules.gate_km) <= rules.kdp_most:
-                    kdp[i, g] = slope / (2.0 * rules.gate_km)
+                if rules.kdp_least <= slope * per_km <= rules.kdp_most:
+                    kdp[i, g] = slope * per_km
         _bridge(phidp[i], span)

@@ -92,7 +92,7 @@ def polarimetric_planes(volume: Volume, *, h0_m: float, hm20_m: float) -> dict[s
 
 
 def _usable(sweep: Sweep) -> bool:
-    known = "HCLASS" in sweep.derived and np.isfinite(sweep.azimuth).any()
+    known = "HCLASS" in sweep.derived and bool(np.isfinite(sweep.azimuth).any())
     return known and -5.0 <= elevation_of(sweep) <= HIGHEST_TILT_DEG
 
 
@@ -100,12 +100,12 @@ def _fields(sweep: Sweep) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """z (NOTHING without echo), class, ZDR, KDP, HSDA; NaN, of HSDA -1, where the sweep lacks them."""
     hclass = sweep.derived["HCLASS"]
     z = sweep.derived.get("DBZH")
-    lacking = np.full((1, 1), np.nan, dtype=np.float32)
-    zdr, kdp = (sweep.derived.get(name, lacking) for name in ("ZDR", "KDP"))
-    hsda = sweep.derived.get("HSDA", np.full((1, 1), -1, dtype=np.float32))
     measured = reflectivity(sweep) if z is None else np.where(hclass == classes.NO_ECHO_CLASS, np.float32(NOTHING), z)
-    zdr, kdp, hsda = (np.broadcast_to(a, hclass.shape) if a.size == 1 else a for a in (zdr, kdp, hsda))
-    return measured, hclass, *(np.ascontiguousarray(a) for a in (zdr, kdp, hsda))
+    zdr, kdp, hsda = (
+        sweep.derived[name] if name in sweep.derived else np.full(hclass.shape, lacking, dtype=np.float32)
+        for name, lacking in (("ZDR", np.nan), ("KDP", np.nan), ("HSDA", -1.0))
+    )
+    return measured, hclass, zdr, kdp, hsda
 
 
 def _cells(sweep: Sweep, below_0c: npt.NDArray[np.bool_]) -> _Cells:
@@ -128,11 +128,12 @@ def _cells(sweep: Sweep, below_0c: npt.NDArray[np.bool_]) -> _Cells:
     fill = (last <= first) & (np.abs(arc[near] - PLANE_DISTANCE_M) <= max(step / 2, PLANE_STEP_M / 2))
     first, last = np.where(fill, near, first), np.where(fill, near + 1, last)
     ray_at = np.searchsorted(cell[order], np.arange(PLANE_AZIMUTHS + 1))
-    return _Cells(*(a.astype(np.int32) for a in (rays[order], ray_at, first, last)), below_0c)
+    gates = (first.astype(np.int32), last.astype(np.int32))
+    return _Cells(rays[order].astype(np.int32), ray_at.astype(np.int32), *gates, below_0c)
 
 
 @numba.njit(cache=True, nogil=True)
-def _reduce(  # noqa: C901 - one pass over the gates of a cell
+def _reduce(  # noqa: C901, PLR0912 - one pass over the gates of a cell
     fields: tuple[Floats, Floats, Floats, Floats, Floats], cells: _Cells, limits: _Limits, planes: _Planes
 ) -> None:
     """Merge a sweep, in ascending elevation, into the planes; `planes.zdr` is the sweep's own: means."""
@@ -178,7 +179,7 @@ def _reduce(  # noqa: C901 - one pass over the gates of a cell
 
 
 @numba.njit(cache=True, nogil=True)
-def _column_depth(
+def _column_depth(  # noqa: C901 - one pass over a column
     zdr: Floats, height: Doubles, levels: tuple[float, float], limits: tuple[float, float], out: Floats
 ) -> None:
     """Depth [m] of the contour above levels[0] up to levels[1], by cell; NaN where no tilt tells of its foot.

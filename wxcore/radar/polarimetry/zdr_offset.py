@@ -56,7 +56,7 @@ def new_counts() -> npt.NDArray[np.int64]:
 
 
 @numba.njit(cache=True, nogil=True)
-def count(  # noqa: PLR0913, PLR0917 - fields and limits of one sweep
+def count(
     fields: tuple[Floats, Floats, Floats, Floats], qc: npt.NDArray[np.uint8], span: tuple[int, int], expected: Floats,
     z_from: int, limits: tuple[float, float, float], counts: npt.NDArray[np.int64],
 ) -> None:  # fmt: skip

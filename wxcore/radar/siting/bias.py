@@ -29,7 +29,8 @@ ECHO_DBZ = (10.0, 50.0)
 
 MEAN_DBZ = (20.0, 40.0)
 """... and their mean within these. A threshold on each echo alone drops just the pairs in which the weaker radar falls
-below it, and so hides part of the bias; one on the mean does not (differences to 20 dB stay whole) [our choice]."""
+below it, and so hides part of the bias (3 % of 3 dB in the real pair); one on the mean does not, for differences to
+20 dB stay whole [our choice]."""
 
 LEAST_POINTS = 300
 """Fewer matched points say nothing: about three storms of 10 by 10 km at one height [our choice]."""
@@ -76,7 +77,7 @@ class PairBias:
 
 @dataclass(frozen=True)
 class BiasAlarm:
-    """A bias beyond ALARM_DB, of one radar or of a pair that nobody else can judge."""
+    """A bias beyond ALARM_DB of one radar, or the difference of a pair that nobody else can judge."""
 
     radars: tuple[str, ...]
     bias_db: float
@@ -85,7 +86,7 @@ class BiasAlarm:
 
 
 def pair_bias(a: View, b: View) -> PairBias:
-    """Compare two views; about 10 ms. Where they cannot be compared n is 0 and `reason` says why.
+    """Compare two views; about 20 ms. Where they cannot be compared n is 0 and `reason` says why.
 
     Raises:
         TimeError: a view's time is naive.
@@ -196,7 +197,7 @@ def bias_alarms(pairs: Sequence[PairBias], *, reference: str | None = None) -> l
     """A sentence for each radar whose bias is beyond ALARM_DB, worst first. No valid pair, no alarm.
 
     Where a network has two radars and no reference, who of them is wrong cannot be told: one alarm names both, with
-    half of their difference.
+    their difference.
     """
     alarms = []
     valid = [pair for pair in pairs if pair.valid and pair.radar_a != pair.radar_b]
@@ -205,13 +206,13 @@ def bias_alarms(pairs: Sequence[PairBias], *, reference: str | None = None) -> l
         biases = _solve(own, network, reference)
         time = max(pair.time for pair in own)
         if len(network) == 2 and reference not in network:
-            biases = dict([max(biases.items(), key=lambda item: item[1])])
+            strong, weak = sorted(network, key=lambda radar: -biases[radar])
+            alarms.append(_both(strong, weak, biases[strong] - biases[weak], sum(pair.n for pair in own), time))
+            continue
         for radar, bias in biases.items():
             n = sum(pair.n for pair in own if radar in {pair.radar_a, pair.radar_b})
-            if abs(bias) > ALARM_DB:
-                two = len(network) == 2 and reference not in network
-                alarms.append(_both(radar, network, bias, n, time) if two else _one(radar, bias, n, time))
-    return sorted(alarms, key=lambda alarm: -abs(alarm.bias_db))
+            alarms.append(_one(radar, bias, n, time))
+    return sorted((alarm for alarm in alarms if abs(alarm.bias_db) > ALARM_DB), key=lambda alarm: -abs(alarm.bias_db))
 
 
 def _one(radar: str, bias: float, n: int, time: datetime) -> BiasAlarm:
@@ -223,12 +224,11 @@ def _one(radar: str, bias: float, n: int, time: datetime) -> BiasAlarm:
     ))  # fmt: skip
 
 
-def _both(strong: str, network: Sequence[str], bias: float, n: int, time: datetime) -> BiasAlarm:
-    weak = next(radar for radar in network if radar != strong)
-    return BiasAlarm((strong, weak), bias, n, Sentence(
-        f"radar {strong} shows {2 * bias:.1f} dB more than radar {weak} ({iso(time)}, {n} points); which one is wrong "
-        "two radars cannot tell: check both calibrations",
-        f"雷达 {strong} 比雷达 {weak} 强 {2 * bias:.1f} dB（{iso(time)}，{n} 点）；"
+def _both(strong: str, weak: str, difference: float, n: int, time: datetime) -> BiasAlarm:
+    return BiasAlarm((strong, weak), difference, n, Sentence(
+        f"radar {strong} shows {difference:.1f} dB more than radar {weak} ({iso(time)}, {n} points); which one is "
+        "wrong two radars cannot tell: check both calibrations",
+        f"雷达 {strong} 比雷达 {weak} 强 {difference:.1f} dB（{iso(time)}，{n} 点）；"
         "仅两部雷达无法判断哪一部有误：请检查两部雷达的标定",
     ))  # fmt: skip
 

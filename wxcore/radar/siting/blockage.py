@@ -59,7 +59,7 @@ def blockage_from_terrain(
 ) -> dict[float, npt.NDArray[np.float32]]:
     """Cumulative blockage of each elevation, (360, range_km) f4: the largest of the ray so far, mean over the degree.
 
-    Ground that the model does not know blocks nothing. About 0.2 s an elevation: once per site, not per cycle.
+    Ground that the model does not know blocks nothing. About 2 s for three elevations: once per site, not per cycle.
 
     Raises:
         RegionError: the model is coarser than FINEST_NEEDED_DEG, or the site has no finite position.

@@ -32,6 +32,9 @@ leaning storm, which looks like a shift of 3 km."""
 ECHO_DBZ, CEILING_DBZ = 10.0, 50.0
 """Echo from here; correlated are dBZ between 0 and the ceiling, so that edges count and hail cores do not rule."""
 
+STEPS_A_DB, UNKNOWN = 4, np.uint8(255)
+"""Values are compared as u1 quarters of dB, so that the maps stay in the processor's cache; this one is unobserved."""
+
 MOST_POINTS = 3000
 """Points used, half of them with echo at most; every third in the coarse search."""
 
@@ -65,17 +68,17 @@ class Scene:
     """What is compared; P points, N cells.
 
     Attributes:
-        dbz: (P,) f4 of radar a, 0 to CEILING_DBZ; east_m, north_m: (P,) f8 from b's site [m]; level: (P,) i4.
-        maps: (level, N, N) f4 of radar b, NaN where unobserved; rows north, columns east.
+        quarters: (P,) u1 of radar a, 0 to CEILING_DBZ; east_m, north_m: (P,) f8 from b's site [m]; level: (P,) i4.
+        maps: (level, N, N) u1 of radar b, UNKNOWN where unobserved; rows north, columns east.
         echoes: points of a with echo; a_east_m, a_north_m: a's site in b's frame [m].
         b_echoes: points of a where b, as it is registered, has echo.
     """
 
-    dbz: npt.NDArray[np.float32]
+    quarters: npt.NDArray[np.uint8]
     east_m: Floats
     north_m: Floats
     level: npt.NDArray[np.int32]
-    maps: npt.NDArray[np.float32]
+    maps: npt.NDArray[np.uint8]
     echoes: int
     b_echoes: int
     a_east_m: float
@@ -102,14 +105,24 @@ def scene_of(a: View, b: View) -> Scene | None:
     seen = values_at(sampler(a), metres[None, :], degrees[None, :], np.array(levels)[:, None])
     level, point = _chosen(seen)
     maps = _own_map(b, levels)
-    dbz = np.clip(seen[level, point] / np.float32(100), 0, CEILING_DBZ).astype(np.float32)
+    quarters = _quarters(seen[level, point])
     scene = Scene(
-        dbz, east[point], north[point], level.astype(np.int32), maps, int((dbz >= ECHO_DBZ).sum()), 0,
+        quarters, east[point], north[point], level.astype(np.int32), maps, int(_echo(quarters).sum()), 0,
         float(a_east), float(a_north),
     )  # fmt: skip
     cells = (np.rint(np.stack([scene.north_m, scene.east_m]) / MAP_STEP_M) + MAP_HALF).astype(np.intp)
     there = maps[level, cells[0], cells[1]]
-    return replace(scene, b_echoes=int((there >= ECHO_DBZ).sum()))
+    return replace(scene, b_echoes=int(_echo(there).sum()))
+
+
+def _quarters(hundredths: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
+    """Between 0 and CEILING_DBZ; UNKNOWN where unobserved."""
+    steps = np.rint(np.clip(hundredths * np.float32(STEPS_A_DB / 100), 0, CEILING_DBZ * STEPS_A_DB)).astype(np.uint8)
+    return np.where(hundredths == UNOBSERVED, UNKNOWN, steps)
+
+
+def _echo(quarters: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    return np.asarray((quarters >= ECHO_DBZ * STEPS_A_DB) & (quarters != UNKNOWN))
 
 
 def _levels(antenna_m: float) -> tuple[int, ...]:
@@ -136,13 +149,10 @@ def _map_cells() -> tuple[Floats, Floats]:
     return np.hypot(east, north), np.rad2deg(np.arctan2(east, north)) % 360.0
 
 
-def _own_map(view: View, levels: Sequence[int]) -> npt.NDArray[np.float32]:
-    """(level, N, N) dBZ of a view about its own site, clipped like the points; NaN where unobserved."""
+def _own_map(view: View, levels: Sequence[int]) -> npt.NDArray[np.uint8]:
+    """(level, N, N) quarters of dB of a view about its own site."""
     of = sampler(view)
-    seen = np.stack([values_at(of, *_map_cells(), level) for level in levels])
-    dbz = np.clip(seen / np.float32(100), 0, CEILING_DBZ).astype(np.float32)
-    dbz[seen == UNOBSERVED] = np.nan
-    return dbz
+    return np.stack([_quarters(values_at(of, *_map_cells(), level)) for level in levels])
 
 
 def correlations(scene: Scene, poses: Floats, *, every: int = 1) -> Floats:
@@ -153,51 +163,52 @@ def correlations(scene: Scene, poses: Floats, *, every: int = 1) -> Floats:
     """
     out = np.empty(len(poses))
     _correlate(
-        scene.dbz[::every], scene.east_m[::every], scene.north_m[::every], scene.level[::every], scene.maps,
-        np.ascontiguousarray(poses, dtype=np.float64), MAP_STEP_M, out,
+        scene.quarters[::every], np.stack([scene.east_m[::every], scene.north_m[::every]]) / MAP_STEP_M,
+        scene.level[::every], scene.maps, poses * np.array([1 / MAP_STEP_M, 1 / MAP_STEP_M, 1.0]), UNKNOWN, out,
     )  # fmt: skip
     return out
 
 
 @njit(cache=True, nogil=True)
 def _correlate(
-    dbz: npt.NDArray[np.float32],
-    east: Floats,
-    north: Floats,
+    quarters: npt.NDArray[np.uint8],
+    places: Floats,
     level: npt.NDArray[np.int32],
-    maps: npt.NDArray[np.float32],
+    maps: npt.NDArray[np.uint8],
     poses: Floats,
-    step_m: float,
+    unknown: np.uint8,
     out: Floats,
 ) -> None:  # pragma: no cover - compiled
-    """Pearson's correlation of `dbz` (P,) with the nearest cells of `maps`, at each pose."""
+    """Pearson's correlation of `quarters` (P,) with the nearest cells of `maps`, at each pose.
+
+    `places` (2, P) and the shifts of `poses` (C, 3) are in cells.
+    """
     cells = maps.shape[1]
-    half = (cells - 1) / 2
+    # a place half a cell beyond the centre of the first belongs to it: truncation then rounds
+    centre = (cells - 1) / 2 + 0.5
     for c in range(poses.shape[0]):
         turn = np.deg2rad(poses[c, 2])
         cosine, sine = np.cos(turn), np.sin(turn)
-        n = 0
-        a = b = aa = bb = ab = 0.0
-        for p in range(dbz.size):
-            x, y = east[p] - poses[c, 0], north[p] - poses[c, 1]
+        n = a = b = aa = bb = ab = 0
+        for p in range(quarters.size):
+            x, y = places[0, p] - poses[c, 0], places[1, p] - poses[c, 1]
             # azimuths grow clockwise: turned back is anticlockwise
-            column = int(np.rint((cosine * x - sine * y) / step_m + half))
-            row = int(np.rint((sine * x + cosine * y) / step_m + half))
-            if row < 0 or column < 0 or row >= cells or column >= cells:
+            right, up = cosine * x - sine * y + centre, sine * x + cosine * y + centre
+            if not (0 <= right < cells and 0 <= up < cells):
                 continue
-            there = maps[level[p], row, column]
-            if np.isnan(there):
+            there = int(maps[level[p], int(up), int(right)])
+            if there == unknown:
                 continue
-            here = dbz[p]
+            here = int(quarters[p])
             n += 1
             a += here
             b += there
             aa += here * here
             bb += there * there
             ab += here * there
-        product = (n * aa - a * a) * (n * bb - b * b)
+        product = float(n * aa - a * a) * float(n * bb - b * b)
         out[c] = np.nan
-        if 2 * n >= dbz.size and n > 2 and product > 0:
+        if 2 * n >= quarters.size and n > 2 and product > 0:
             out[c] = (n * ab - a * b) / np.sqrt(product)
 
 
@@ -266,12 +277,12 @@ def better_everywhere(scene: Scene, pose: Pose) -> bool:
 
     A storm that grew or ran between two volumes pulls the whole, but not all halves of it.
     """
-    echo = scene.dbz >= ECHO_DBZ
+    echo = _echo(scene.quarters)
     for along in (scene.east_m, scene.north_m):
         middle = float(np.median(along[echo])) if echo.any() else 0.0
         for side in (along <= middle, along > middle):
             half = replace(
-                scene, dbz=scene.dbz[side], east_m=scene.east_m[side], north_m=scene.north_m[side],
+                scene, quarters=scene.quarters[side], east_m=scene.east_m[side], north_m=scene.north_m[side],
                 level=scene.level[side],
             )  # fmt: skip
             poses = np.array([[0.0, 0.0, 0.0], [pose.east_m, pose.north_m, pose.turn_deg]])
@@ -283,7 +294,7 @@ def better_everywhere(scene: Scene, pose: Pose) -> bool:
 
 def mean_displacement_m(scene: Scene, pose: Pose) -> float:
     """How far the pose carries the points of b that a sees as echo, on average [m]."""
-    echo = scene.dbz >= ECHO_DBZ
+    echo = _echo(scene.quarters)
     x, y = scene.east_m[echo], scene.north_m[echo]
     turn = np.deg2rad(pose.turn_deg)
     back_x, back_y = x - pose.east_m, y - pose.north_m

@@ -29,13 +29,14 @@ from wxcore.times import iso, require_utc
 STORM_SPEED, SPEED_LEFT = 15.0, 5.0
 """What storms move [m s-1], and what is left where their motion is known."""
 
-TOLERANCE_M = 2000.0
+TOLERANCE_M = 2500.0
 """Echoes may lie so far apart without alarm: an azimuth error of 1 deg at 100 km, or two gates [our choice]. Huai'an
-and Taizhou, 2020-06-12, lie 1 to 2 km apart, by half a degree of azimuth and 72 s of motion."""
+and Taizhou, 2020-06-12, lie 1 to 2 km apart, by half a degree of azimuth and 72 s of motion; with 2 km one of 27
+sectors of 20 to 120 deg of them was taken for moved."""
 
 MUCH_BETTER = 0.6
-"""The best pose leaves at most this part of the variance that is unexplained at rest [our choice]; 0.78 for that pair
-as it is, 0.4 with one of them displaced by 0.05 deg."""
+"""The best pose leaves at most this part of the variance that is unexplained at rest [our choice]; 0.82 for that pair
+as it is, 0.26 to 0.36 with one of them displaced by 0.05 deg."""
 
 ALIKE = 1.3
 """Of explanations whose unexplained variance differs by less than this factor, the simplest is told [our choice]."""

@@ -21,21 +21,21 @@ Rays = tuple[Floats, Bytes, Doubles, float, Doubles]
 
 
 def expected_by_profile(
-    x: Floats, azimuth_deg: Doubles, elevation_deg: float, wind: tuple[Doubles, Doubles], turn: float, out: Floats
+    azimuth_deg: Doubles, elevation_deg: float, wind: tuple[Doubles, Doubles], turn: float, out: Floats
 ) -> None:
-    """Fill `out` (ray, gate) with the wind (u, v by gate [m s-1]) along the beam, in folds of `turn`, where x has one."""
+    """Fill `out` (ray, gate) with the wind (u, v by gate [m s-1]) along the beam, in folds of `turn`."""
     stretch = np.cos(np.deg2rad(elevation_deg)) / turn
     angle = np.deg2rad(azimuth_deg)
     u, v = (np.asarray(part * stretch, dtype=np.float32) for part in wind)
-    _project(np.sin(angle).astype(np.float32), np.cos(angle).astype(np.float32), u, v, x, out)
+    _project(np.sin(angle).astype(np.float32), np.cos(angle).astype(np.float32), u, v, out)
 
 
 def expected_by_tilt(
     other: Rays, trusted: int, here: tuple[Doubles, float, Doubles], turn: float, out: Floats
-) -> None:
+) -> None:  # fmt: skip
     """Put the velocities of another tilt at the same place into `out` (ray, gate), in folds of `turn`.
 
-    `out` stays where the other tilt has no velocity of at least `trusted` quality or is more than SAME_HEIGHT_M above or below.
+    `out` stays where the other tilt has no velocity of at least `trusted` quality, or is more than SAME_HEIGHT_M away.
     """
     values, quality, azimuth, elevation, range_m = other
     own_azimuth, own_elevation, own_range = here
@@ -43,10 +43,11 @@ def expected_by_tilt(
         return
     arc = ground_arc(range_m, elevation)
     own_arc = ground_arc(own_range, own_elevation)
-    gate = np.rint(np.interp(own_arc, arc, np.arange(arc.size), left=-1, right=-1)).astype(np.int32)
+    place = np.interp(own_arc, arc, np.arange(arc.size), left=-1, right=-1)
+    gate = np.where(np.isfinite(place), np.rint(place), -1).astype(np.int32)
     apart = np.abs(beam_height(range_m[np.maximum(gate, 0)], elevation) - beam_height(own_range, own_elevation))
     gate[~(apart <= SAME_HEIGHT_M)] = -1
-    _pick(values, quality, trusted, _nearest(own_azimuth, azimuth), gate, np.float32(1 / turn), out)
+    _pick(values, quality, trusted, _nearest(own_azimuth, azimuth), gate, 1 / turn, out)
 
 
 def _nearest(azimuth: Doubles, other: Doubles) -> Ints:
@@ -62,16 +63,14 @@ def _nearest(azimuth: Doubles, other: Doubles) -> Ints:
 
 
 @numba.njit(cache=True, nogil=True)
-def _project(sine: Floats, cosine: Floats, u: Floats, v: Floats, x: Floats, out: Floats) -> None:
-    for i in range(x.shape[0]):
-        for g in range(x.shape[1]):
+def _project(sine: Floats, cosine: Floats, u: Floats, v: Floats, out: Floats) -> None:
+    for i in range(out.shape[0]):
+        for g in range(out.shape[1]):
             out[i, g] = sine[i] * u[g] + cosine[i] * v[g]
 
 
 @numba.njit(cache=True, nogil=True)
-def _pick(
-    values: Floats, quality: Bytes, trusted: int, ray_of: Ints, gate_of: Ints, scale: float, out: Floats
-) -> None:
+def _pick(values: Floats, quality: Bytes, trusted: int, ray_of: Ints, gate_of: Ints, scale: float, out: Floats) -> None:
     for i in range(out.shape[0]):
         if ray_of[i] < 0:
             continue

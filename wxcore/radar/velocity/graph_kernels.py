@@ -78,7 +78,7 @@ def _gather(parent: Ints, offset: Ints, first: Ints, second: Ints, folds: Ints, 
 
 
 @numba.njit(cache=True, nogil=True)
-def _best_of(nodes: int, first: Ints, second: Ints, folds: Ints, weight: Floats, table: Longs, level: float) -> Longs:
+def _best_of(nodes: int, first: Ints, second: Ints, weight: Floats, table: Longs, level: float) -> Longs:
     """For each node the vote it follows, -1 where none is at least `level` strong.
 
     Strength of a pair: (2 w - W)^2 / W with the weight w of its best k and W of all.
@@ -130,7 +130,7 @@ def merge(
     n = _gather(parent, offset, first, second, folds, weight, table)
     for level in levels:
         for _ in range(passes):
-            follows = _best_of(parent.size, first[:n], second[:n], folds[:n], weight[:n], table, level)
+            follows = _best_of(parent.size, first[:n], second[:n], weight[:n], table, level)
             merged = False
             for a in range(parent.size):
                 e = follows[a]

@@ -8,8 +8,10 @@ import numpy.typing as npt
 
 from wxcore.radar.volume import ECHO, Moment, Sweep
 
+Codes = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
 LEAST_NYQUIST, MOST_NYQUIST = 2.0, 150.0
-"""Outside of this [m s-1] no weather radar works (C band at 300 Hz has 4, staggered PRT reaches 70): a damaged header."""
+"""Outside of this [m s-1] no weather radar works (C band at 300 Hz has 4, staggered pulses reach 70)."""
 
 BEYOND_STEPS = 2.5
 """Values up to so many code steps beyond the Nyquist velocity are rounding (the readers' scale is 0.5 m s-1)."""
@@ -25,8 +27,8 @@ FOLD_JUMPS, FOLD_PART = 50, 1e-3
 """Folds of so many pairs of gates, and so large a part of them, prove the limit [our choice]: no couplet fills it."""
 CUT_RATIO = 0.4
 """Folding cuts the distribution of |V| off: its last tenth holds at least this part of the tenth before."""
-FULL_DENSITY = 20.0
-"""The limit is the largest |V| whose neighbourhood holds 1/20 of the mean density: what lies farther are stray codes."""
+SHELF, FULL_DENSITY = 0.5, 20.0
+"""The limit is the largest |V| on the last shelf of 0.5 m s-1 with 1/20 of the mean: farther out are stray codes."""
 
 
 @dataclass(frozen=True)
@@ -56,25 +58,26 @@ def nyquist_of(sweep: Sweep) -> Nyquist:
     if total == 0:
         return Nyquist(stated if known else np.nan)
     step = 1.0 / abs(moment.scale)
-    if known:
-        beyond = int(count[speed > stated + BEYOND_STEPS * step].sum())
-        if beyond <= BEYOND_PART * total and speed[count > 0].max() >= SHORT_OF * stated:
-            return Nyquist(stated)
+    within = known and int(count[speed > stated + BEYOND_STEPS * step].sum()) <= BEYOND_PART * total
+    if within and speed[count > 0].max() >= SHORT_OF * stated:
+        return Nyquist(stated)
     limit = _limit(speed, count, step)
     folds = limit >= LEAST_NYQUIST and _is_folded(moment, limit) and _is_cut(speed, count, limit)
     if not known:
-        if not folds:
-            return Nyquist(np.nan, remark="no Nyquist velocity, and the velocities show none")
-        return Nyquist(limit, remark=f"no Nyquist velocity; {limit:.1f} m/s taken, where the velocities fold")
-    if beyond <= BEYOND_PART * total:
-        if folds and limit < SHORT_OF * stated:
-            return Nyquist(limit, remark=f"Nyquist velocity {stated:.2f} m/s wrong; velocities fold at {limit:.1f}")
+        return _without_header(limit, folds)
+    if within and not (folds and limit < SHORT_OF * stated):
         return Nyquist(stated)
     if folds:
         return Nyquist(limit, remark=f"Nyquist velocity {stated:.2f} m/s wrong; velocities fold at {limit:.1f}")
     if not _is_folded(moment, stated):
         return Nyquist(stated, folded=False, remark=f"velocities beyond the Nyquist {stated:.2f} m/s: unfolded already")
     return Nyquist(stated, folded=False, sure=False, remark=f"Nyquist velocity {stated:.2f} m/s contradicts velocities")
+
+
+def _without_header(limit: float, folds: bool) -> Nyquist:
+    if folds:
+        return Nyquist(limit, remark=f"no Nyquist velocity; {limit:.1f} m/s taken, where the velocities fold")
+    return Nyquist(np.nan, remark="no Nyquist velocity, and the velocities show none")
 
 
 def _speeds(moment: Moment) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
@@ -88,12 +91,10 @@ def _speeds(moment: Moment) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int
 
 def _limit(speed: npt.NDArray[np.float64], count: npt.NDArray[np.int64], step: float) -> float:
     """The largest |V| that stray codes do not explain [m s-1]; half a step more, which rounding took."""
-    order = np.argsort(speed, kind="stable")
-    speed, count = speed[order], count[order]
-    filled = np.flatnonzero(count)
-    middle = count[filled].sum() / filled.size
-    dense = filled[count[filled] * FULL_DENSITY >= middle]
-    return float(speed[dense[-1]]) + step / 2
+    shelf = (speed / SHELF).astype(np.int64)
+    filled = np.bincount(shelf, weights=count)
+    dense = np.flatnonzero(filled * FULL_DENSITY >= filled.sum() / max(np.count_nonzero(filled), 1))
+    return float(speed[(shelf == dense[-1]) & (count > 0)].max()) + step / 2
 
 
 def _is_cut(speed: npt.NDArray[np.float64], count: npt.NDArray[np.int64], limit: float) -> bool:
@@ -109,7 +110,7 @@ def _is_folded(moment: Moment, limit: float) -> bool:
 
 
 @numba.njit(cache=True, nogil=True)
-def _jumps(codes: npt.NDArray[np.uint8], table: npt.NDArray[np.float32], low: float, high: float) -> tuple[int, int]:
+def _jumps(codes: Codes, table: npt.NDArray[np.float32], low: float, high: float) -> tuple[int, int]:
     """Pairs of neighbouring gates of a ray that differ by `low` to `high`, and all pairs."""
     jumps, pairs = 0, 0
     for i in range(codes.shape[0]):
@@ -121,7 +122,7 @@ def _jumps(codes: npt.NDArray[np.uint8], table: npt.NDArray[np.float32], low: fl
 
 
 @numba.njit(cache=True, nogil=True)
-def _histogram(codes: npt.NDArray[np.uint8], count: npt.NDArray[np.int64]) -> None:
+def _histogram(codes: Codes, count: npt.NDArray[np.int64]) -> None:
     for i in range(codes.shape[0]):
         for g in range(codes.shape[1]):
             count[codes[i, g]] += 1

@@ -4,8 +4,8 @@
 2. A sweep falls into regions of smooth gates without a fold inside. Gates that their neighbours contradict (noise,
    speckle, clutter edges, the core of a vortex) are in none, so that they tie nothing together.
 3. Gates on both sides of a border vote for the fold between two regions; borders across gaps vote less. What is
-   expected at a place (the tilt next to it at the same height, else the wind profile) votes as one more region. Regions
-   merge along their strongest votes first.
+   expected at a place (the next tilt at about the same height, else the wind profile) votes as one more region.
+   Regions merge along their strongest votes first.
 4. The first sweep, the one with the largest connected echo all around, has no tilt to lean on. Without a background
    wind its largest region is folded so that the mean around the circle is nearest to zero; its wind serves the others.
 5. Single gates follow their neighbours. Nothing is smoothed: values are VRADH plus whole folds.
@@ -13,35 +13,25 @@ After Herraez et al. (2002) for the order of merging, Py-ART's region based meth
 that vote, and UNRAVEL (Louf et al. 2020) for the continuity between tilts.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from wxcore.radar.geometry import beam_height
-from wxcore.radar.velocity import graph_kernels, unfold_kernels
+from wxcore.radar.velocity import graph_kernels, unfold_kernels, vote_kernels
 from wxcore.radar.velocity.expected import expected_by_profile, expected_by_tilt
-from wxcore.radar.velocity.nyquist import Nyquist, nyquist_of
+from wxcore.radar.velocity.nyquist import nyquist_of
 from wxcore.radar.velocity.wind import NO_WIND, Beam, LayerFit, WindProfile, fit_layers, join_fits, profile_of
-from wxcore.radar.volume import Sweep, Velocity, Volume
+from wxcore.radar.velocity.work import FASTEST, Ints, Votes, Work, borders, prepare
+from wxcore.radar.volume import Velocity, Volume
 
-SMOOTH, NEAR = 0.2, 0.3
-"""A gate is smooth when most neighbours differ by less than the first, in folds, that is 0.4 Nyquist velocities: of noise
-spread over all values 4 of 10 do. Smooth neighbours belong together up to the second [our choice]: 8 m/s over a gate at a
-Nyquist velocity of 13 m/s is a front; at S band it is 16 m/s."""
 AGREE = 0.4
-"""... and agree at all: 0.8 Nyquist velocities (DOMAIN.md 1.3, step 6)."""
-NEXT_RAY, CLOSED_WITHIN = 2.5, 20.0
-"""Median ray spacings: up to the first the ray before is a neighbour, so that one lost ray does not matter; up to the
-second the circle is closed and gaps are bridged (Py-ART bridges 100 rays, at any weight)."""
-REACH_M = 25_000.0
-"""Longest gap along a ray that is bridged: Py-ART's 100 gates of 250 m."""
-LEAST_SHARE = 0.1
-"""Rays far out are a kilometre and more apart, gates 250 m: over the longer way more may change, so a vote across counts
-less, by the ratio of the two, but at least this [our choice]."""
+"""Neighbours that differ by less, in folds, agree: 0.8 Nyquist velocities (DOMAIN.md 1.3, step 6)."""
 WITNESS_WEIGHT = 1.0
-"""Vote of what is expected, in votes of a border, for a region of n gates: times their mean certainty, times the root of
-n, for so a border grows too. The gates of a region err together: their sum would outvote any border [our choice]."""
+"""Vote of what is expected, in votes of a border, for a region of n gates: times their mean certainty, times the root
+of n, for so a border grows too. The gates of a region err together, and their sum would outvote any border [our
+choice]."""
 LEVELS = np.array([256.0, 64.0, 16.0, 4.0, 1.0, 0.0])
 PASSES = 24
 """Strength of votes that merge first, in pairs of gates; passes each takes at most: clusters at least halve."""
@@ -49,64 +39,15 @@ FIRST_LEVELS = LEVELS[:4]
 """Weaker votes of the first sweep wait for the wind."""
 ATTACH_LEAST, ATTACH_PASSES = (2.5, 0.5), 8
 """Votes that a single gate needs from its neighbours, first and last; gates so deep in noise."""
-FASTEST = 130.0
-"""No wind is faster [m s-1]: limits the number of folds."""
+SETTLE_M = 10_000.0
+"""A gate that nothing else places follows the nearest known gate of its ray, up to here [our choice]."""
 FULL_TRUST_GATES = 20.0
 """A cluster of n gates is trusted n / (n + this) [our choice]: speckle of 20 gates half."""
-UNANCHORED, SINGLE, LONELY, CONTRARY = 0.6, 0.6, 0.3, 0.5
+UNANCHORED, SINGLE, LONELY, CONTRARY = 0.6, 0.6, 0.3, 0.7
 """Factors of quality: a cluster that nothing ties to the rest; a gate in no region; one without a neighbour that is
 known; one that contradicts what was expected [our choice]."""
-ROUND_THE_CIRCLE = 2 / 3
-"""Part of the layers' gates that must have a fit for the mean around the circle to decide the first fold."""
 TRUSTED = 50
 """Quality [%] from which a gate is a witness for the next tilt."""
-
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
-Votes = unfold_kernels.Votes
-
-
-@dataclass
-class Work:
-    """A sweep being unfolded; rays in order of azimuth.
-
-    Attributes:
-        number: in the volume; order: (ray,) the file's ray of each.
-        x: (ray, gate) velocity in folds; azimuth_deg: (ray,) in [0, 360), NaN last.
-        joined, place, closed: see unfold_kernels.
-        label, size: regions; parent, offset: their graph, the last node is what is expected.
-        expected: (ray, gate) in folds, NaN where nothing is.
-        values, quality: result [m s-1], [%]; score.
-    """
-
-    number: int
-    nyquist: Nyquist
-    order: npt.NDArray[np.intp]
-    x: Floats
-    azimuth_deg: npt.NDArray[np.float64]
-    elevation_deg: float
-    range_m: npt.NDArray[np.float64]
-    joined: npt.NDArray[np.bool_]
-    place: npt.NDArray[np.float64]
-    closed: float
-    spacing_deg: float
-    label: Ints
-    size: Ints
-    parent: Ints
-    offset: Ints
-    expected: Floats
-    values: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
-    quality: npt.NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, 0), np.uint8))
-    score: float = np.nan
-
-    @property
-    def turn(self) -> float:
-        """Twice the Nyquist velocity [m s-1]."""
-        return 2.0 * self.nyquist.used
-
-    @property
-    def most(self) -> int:
-        return int(FASTEST / self.turn) + 2
 
 
 def unfold(volume: Volume, *, background: WindProfile | None = None) -> Volume:
@@ -126,7 +67,7 @@ def unfold(volume: Volume, *, background: WindProfile | None = None) -> Volume:
         if found.remark:
             remarks.append(f"sweep {number + 1}: {found.remark}")
         if np.isfinite(found.used):
-            works.append(_work(number, sweep, found))
+            works.append(prepare(number, sweep, found))
     altitude = volume.site.altitude_m if np.isfinite(volume.site.altitude_m) else 0.0
     _solve(works, background or NO_WIND, altitude)
     sweeps = list(volume.sweeps)
@@ -135,51 +76,6 @@ def unfold(volume: Volume, *, background: WindProfile | None = None) -> Volume:
         velocity = Velocity(work.values[back], work.quality[back], work.score, work.nyquist.used)
         sweeps[work.number] = replace(sweeps[work.number], velocity=velocity)
     return replace(volume, sweeps=tuple(sweeps), remarks=(*volume.remarks, *remarks))
-
-
-def _work(number: int, sweep: Sweep, nyquist: Nyquist) -> Work:
-    """Rays sorted, regions found."""
-    moment = sweep.moments["VRADH"]
-    turned = np.where(np.isfinite(sweep.azimuth), sweep.azimuth.astype(np.float64) % 360.0, np.nan)
-    order = np.lexsort((sweep.time.astype(np.int64), turned)) if sweep.time.size == turned.size else np.argsort(turned)
-    azimuth = turned[order]
-    table = (moment.table() / np.float32(2.0 * nyquist.used)).astype(np.float32)
-    x = np.empty(moment.codes.shape, np.float32)
-    unfold_kernels.look_up(moment.codes, order, table, x)
-    joined, place, closed, spacing = _circle(azimuth)
-    label, smooth = np.empty(x.shape, np.int32), np.empty(x.shape, np.uint8)
-    unfold_kernels.smooth_gates(x, joined, SMOOTH, smooth)
-    size = unfold_kernels.regions(x, smooth, joined, NEAR, label)
-    known = sweep.elevation[np.isfinite(sweep.elevation)]
-    return Work(
-        number, nyquist, order, x, azimuth, float(np.median(known)) if known.size else float(sweep.fixed_angle),
-        moment.first_gate_m + moment.gate_m * np.arange(x.shape[1], dtype=np.float64), joined, place, closed, spacing,
-        label, size, np.arange(size.size + 1, dtype=np.int32), np.zeros(size.size + 1, dtype=np.int32),
-        np.full(x.shape, np.nan, dtype=np.float32),
-    )  # fmt: skip
-
-
-def _circle(
-    azimuth: npt.NDArray[np.float64],
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64], float, float]:
-    """Which rays have the one before as a neighbour, where they are in ray spacings, and the circle's length if closed.
-
-    Args:
-        azimuth: (ray,) ascending, NaN last: such rays have no neighbours.
-    """
-    joined, place = np.zeros(azimuth.size, dtype=bool), np.arange(azimuth.size) * 1e6
-    known = azimuth[np.isfinite(azimuth)]
-    if known.size < 2:
-        return joined, place, 0.0, 1.0
-    gaps = np.diff(known)
-    apart = gaps[gaps > 0.05]
-    spacing = float(np.median(apart)) if apart.size else 1.0
-    joined[1 : known.size] = gaps <= NEXT_RAY * spacing
-    place[: known.size] = known / spacing
-    behind = (known[0] + 360.0 - known[-1]) / spacing
-    joined[0] = bool(behind <= NEXT_RAY and known.size == azimuth.size and known.size > 2)
-    closed = 360.0 / spacing if behind <= CLOSED_WITHIN and known.size > 2 else 0.0
-    return joined, place, closed, spacing
 
 
 def _solve(works: list[Work], background: WindProfile, altitude_m: float) -> None:
@@ -197,34 +93,22 @@ def _solve(works: list[Work], background: WindProfile, altitude_m: float) -> Non
     done: list[Work] = []
     for k in (*range(start, len(folded)), *range(start - 1, -1, -1)):
         work = folded[k]
-        votes = _borders(work)
-        if done or background.height_m.size:
-            nearest = min(done, key=lambda other: abs(other.elevation_deg - work.elevation_deg), default=None)
-            _expect(work, nearest, wind, altitude_m)
-        else:
+        votes = borders(work)
+        _expect(work, _nearest(work, done), wind, altitude_m)
+        if not done and not np.isfinite(work.expected).any():
             wind = _begin(work, votes, altitude_m)
             _expect(work, None, wind, altitude_m)
         votes = _with_witness(work, votes)
         graph_kernels.merge(work.parent, work.offset, votes, LEVELS, PASSES)
         _finish(work, *_folds(work))
         done.append(work)
-        if not background.height_m.size:
+        if not background.height_m.size and len(done) < len(folded):
             fit = fit_layers([_beam(work)]) if fit is None else join_fits(fit, fit_layers([_beam(work)]))
             wind = profile_of(fit, altitude_m)
 
 
-def _borders(work: Work) -> Votes:
-    """What the regions say of each other."""
-    gate_m = max(float(work.range_m[1] - work.range_m[0]) if work.range_m.size > 1 else 1.0, 1.0)
-    width_m = np.maximum(work.range_m, 0.0) * np.deg2rad(work.spacing_deg)
-    share = np.clip(gate_m / np.maximum(width_m, 1.0), LEAST_SHARE, 1.0).astype(np.float32)
-    most = 4 * work.x.size + 1  # the system gives memory only to what is written
-    votes = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.float32)
-    n = unfold_kernels.borders_along(work.x, work.label, int(np.clip(REACH_M / gate_m, 1, 1000)), votes)
-    n = unfold_kernels.borders_across(
-        work.x, work.label, work.place, work.closed, CLOSED_WITHIN, share, n, votes
-    )  # fmt: skip
-    return votes[0][:n], votes[1][:n], votes[2][:n], votes[3][:n]
+def _nearest(work: Work, done: list[Work]) -> Work | None:
+    return min(done, key=lambda other: abs(other.elevation_deg - work.elevation_deg), default=None)
 
 
 def _sureness(work: Work) -> float:
@@ -243,7 +127,7 @@ def _expect(work: Work, nearest: Work | None, wind: WindProfile, altitude_m: flo
     """Fill `work.expected` from the nearest tilt, and from the wind where that knows nothing."""
     if wind.height_m.size:
         height = altitude_m + beam_height(work.range_m, work.elevation_deg)
-        expected_by_profile(work.x, work.azimuth_deg, work.elevation_deg, wind.at(height), work.turn, work.expected)
+        expected_by_profile(work.azimuth_deg, work.elevation_deg, wind.at(height), work.turn, work.expected)
     if nearest is not None:
         expected_by_tilt(
             (nearest.values, nearest.quality, nearest.azimuth_deg, nearest.elevation_deg, nearest.range_m), TRUSTED,
@@ -254,7 +138,7 @@ def _expect(work: Work, nearest: Work | None, wind: WindProfile, altitude_m: flo
 def _with_witness(work: Work, votes: Votes) -> Votes:
     """The votes of borders and, with the last node, of what is expected."""
     by_fold = np.zeros((work.size.size, 2 * work.most + 1))
-    unfold_kernels.witness_votes(work.x, work.label, work.expected, work.most, by_fold)
+    vote_kernels.witness_votes(work.x, work.label, work.expected, work.most, by_fold)
     region, column = np.nonzero(by_fold)
     last = np.full(region.size, work.size.size, dtype=np.int32)
     weight = (WITNESS_WEIGHT * by_fold[region, column] / np.sqrt(work.size[region])).astype(np.float32)
@@ -318,18 +202,21 @@ def _folds(work: Work) -> tuple[Ints, npt.NDArray[np.bool_]]:
 def _finish(work: Work, folds: Ints, anchored: npt.NDArray[np.bool_]) -> None:
     """Folds of all gates, values, quality and score."""
     fold, known = np.empty(work.x.shape, np.int32), np.empty(work.x.shape, np.uint8)
-    left = unfold_kernels.spread_folds(work.label, folds, work.x, fold, known)
+    left = unfold_kernels.spread_folds(work.label, np.append(folds, np.int32(0)), work.x, fold, known)
     if work.nyquist.folded:
         for least in ATTACH_LEAST:
             left = unfold_kernels.attach(work.x, work.joined, left, least, ATTACH_PASSES, fold, known)
-        unfold_kernels.settle(work.x, left, work.expected, 40, work.most, fold, known)
+        reach = max(1, int(SETTLE_M / work.gate_m))
+        unfold_kernels.settle(work.x, left, work.expected, reach, work.most, fold, known)
+    else:
+        known[np.isfinite(work.x)] = unfold_kernels.FOUND
     roots, _ = _roots(work)
     total = np.bincount(roots, weights=work.size, minlength=work.size.size + 1)[roots] if work.size.size else roots
     trust = total / (total + FULL_TRUST_GATES) * np.where(anchored, 1.0, UNANCHORED)
     work.values, work.quality = np.empty_like(work.x), np.empty(work.x.shape, dtype=np.uint8)
     valued, sound = unfold_kernels.judge(
         work.x, fold, known, work.joined, np.append(trust, SINGLE).astype(np.float32), work.label, work.expected,
-        work.turn, (AGREE, LONELY, CONTRARY), work.values, work.quality,
+        work.turn, (AGREE, LONELY, CONTRARY, FASTEST), work.values, work.quality,
     )  # fmt: skip
     work.score = sound / valued if valued else np.nan
     if not work.nyquist.sure:

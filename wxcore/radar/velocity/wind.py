@@ -107,7 +107,7 @@ def wind_profile(volume: Volume) -> WindProfile:
 def profile_of(fit: LayerFit, altitude_m: float) -> WindProfile:
     """The profile of a fit; height ASL from the antenna's altitude [m]."""
     known = np.isfinite(fit.u)
-    middle = (np.arange(fit.u.size) + 0.5) * LAYER_M
+    middle: Doubles = np.asarray((np.arange(fit.u.size) + 0.5) * LAYER_M, dtype=np.float64)
     return WindProfile(altitude_m + middle[known], fit.u[known], fit.v[known])
 
 
@@ -126,7 +126,8 @@ def join_fits(one: LayerFit, other: LayerFit) -> LayerFit:
 def fit_layers(beams: list[Beam]) -> LayerFit:
     """Fit c, u and v in each layer to the gates of all beams."""
     layers = int(TOP_M / LAYER_M)
-    solution, limit = np.zeros((layers, 3)), np.full(layers, np.inf)
+    solution: Doubles = np.zeros((layers, 3))
+    limit = np.full(layers, np.inf)
     gates, known = np.zeros(layers), np.zeros(layers, dtype=bool)
     places = [(beam, _where(beam, layers)) for beam in beams if beam.values.size and usable(beam)]
     for turn in range(ROUNDS):
@@ -146,7 +147,8 @@ def fit_layers(beams: list[Beam]) -> LayerFit:
         right = sums[:, 6:9]
         normal[~known] = np.eye(3)
         # a millionth of the gates' number: keeps the matrix regular, moves nothing
-        solution = np.linalg.solve(normal + 1e-6 * gates[:, None, None] * np.eye(3), right[:, :, None])[:, :, 0]
+        slight = 1e-6 * gates[:, None, None] * np.eye(3)
+        solution = np.asarray(np.linalg.solve(normal + slight, right[:, :, None])[:, :, 0], dtype=np.float64)
         solution[~known] = 0.0
         rest = np.maximum(sums[:, 9] - (solution * right).sum(axis=1), 0.0) / np.maximum(gates, 1)
         if turn == ROUNDS - 1:
