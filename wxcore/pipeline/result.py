@@ -18,6 +18,10 @@ STORM_KEYS = (
     "storm_id", "lat", "lon", "area_km2", "max_dbz", "vil_kg_m2", "vil_density_g_m3", "echo_top_18_km",
     "echo_top_45_km", "echo_top_50_km", "shi", "mesh_mm", "mesh75_mm", "mesh_lat", "mesh_lon", "mesh20_area_km2",
     "posh_percent", "h45_above_h0_km", "u_m_s", "v_m_s", "motion_sd_m_s", "age_min", "parents", "observed_fraction",
+    "velocity_fraction", "radial_wind_low_m_s", "wind_view", "marc_m_s", "azimuthal_shear_low_s1",
+    "azimuthal_shear_mid_s1", "divergence_low_s1", "convergence_low_s1", "storm_top_divergence_m_s",
+    "spectrum_width_low_m_s", "hail_size_class", "hdr_db", "zdr_column_km", "kdp_low_deg_km", "major_axis_km",
+    "axis_ratio", "bow", "gust_front_km",
 )  # fmt: skip
 
 
