@@ -22,7 +22,7 @@ import xarray as xr
 from wxcore.errors import SchemaError
 from wxcore.grid import Grid
 from wxcore.radar.looks import MAX_RANGE_M, Look, look_of, require_position
-from wxcore.radar.mosaic_kernels import MOST_LEVELS, OUT_OF_RANGE, TIME_ROWS, fill
+from wxcore.radar.mosaic_kernels import MOST_LEVELS, OUT_OF_RANGE, TIME_ROWS, fill, fill_alone
 from wxcore.radar.mosaic_tables import (
     STEP_M,
     RadialTables,
@@ -70,7 +70,7 @@ Z_LAST = (TIME, LAT, LON, HEIGHT)
 
 @dataclass(frozen=True)
 class _Filled:
-    """What the kernel makes: (Y, X, L), `nearest` (Y, X); `weight` empty unless asked for."""
+    """What the kernel makes: (Y, X, L), `nearest` (Y, X); offset and quality, and weight, empty unless asked for."""
 
     dbz: npt.NDArray[np.float32]
     offset: npt.NDArray[np.float32]
@@ -80,15 +80,33 @@ class _Filled:
     weight: npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class _Extras:
+    """What is wanted beside schema.MOSAIC: schema.MOSAIC_QUALITY; WEIGHT."""
+
+    quality: bool
+    weights: bool = False
+
+
 def grid_volume(
     volume: Volume, grid: Grid, *, when: datetime | None = None, max_range_m: float = FULL_RANGE_M
 ) -> xr.Dataset:
-    """The mosaic of one radar, by default at the volume's own time and to its full range. See `mosaic_looks`."""
-    return mosaic([volume], grid, when=when or volume.start, max_range_m=max_range_m)
+    """One radar alone, by default at the volume's own time and to its full range: schema.MOSAIC. See `mosaic_looks`."""
+    return mosaic([volume], grid, when=when or volume.start, max_range_m=max_range_m, with_quality=False)
 
 
-def mosaic(volumes: Sequence[Volume], grid: Grid, *, when: datetime, max_range_m: float = MAX_RANGE_M) -> xr.Dataset:
+def mosaic(
+    volumes: Sequence[Volume],
+    grid: Grid,
+    *,
+    when: datetime,
+    max_range_m: float = MAX_RANGE_M,
+    with_quality: bool = True,
+) -> xr.Dataset:
     """The mosaic of volumes that were not made ready before. See `mosaic_looks`.
+
+    Args:
+        with_quality: also schema.MOSAIC_QUALITY, which takes as much memory as the rest.
 
     Raises:
         ReadError: BAD_POSITION, a volume's site has no finite position.
@@ -98,7 +116,7 @@ def mosaic(volumes: Sequence[Volume], grid: Grid, *, when: datetime, max_range_m
         require_position(volume.site)
     chosen, without = _one_per_radar([(v.site, v.start, tilt_elevations(v)) for v in volumes], when)
     looks = [look_of(volumes[index], max_range_m=max_range_m) for index in chosen]
-    return _mosaic(looks, without, grid, when, max_range_m, keep_weights=False)
+    return _mosaic(looks, without, grid, when, max_range_m, _Extras(with_quality))
 
 
 def mosaic_looks(
@@ -136,11 +154,11 @@ def mosaic_looks(
     when = require_utc(when)
     found = [(look.site, look.start, tuple(tilt.elevation_deg for tilt in look.tilts)) for look in looks]
     chosen, without = _one_per_radar(found, when)
-    return _mosaic([looks[index] for index in chosen], without, grid, when, max_range_m, keep_weights=keep_weights)
+    return _mosaic([looks[index] for index in chosen], without, grid, when, max_range_m, _Extras(True, keep_weights))
 
 
 def _mosaic(
-    looks: list[Look], without: list[str], grid: Grid, when: datetime, max_range_m: float, *, keep_weights: bool
+    looks: list[Look], without: list[str], grid: Grid, when: datetime, max_range_m: float, extras: _Extras
 ) -> xr.Dataset:
     if len(grid.levels_m) > MOST_LEVELS or max_range_m >= OUT_OF_RANGE * STEP_M:
         given = f"{len(grid.levels_m)} levels to {max_range_m / 1000:g} km"
@@ -155,7 +173,7 @@ def _mosaic(
         "source_kind": "volume",
         "max_range_m": max_range_m,
     }
-    return _dataset(_fill(looks, grid, when, max_range_m, keep_weights=keep_weights), grid, when, attrs)
+    return _dataset(_fill(looks, grid, when, max_range_m, extras), grid, when, attrs)
 
 
 def _one_per_radar(
@@ -176,16 +194,17 @@ def _one_per_radar(
     return chosen, sorted({radar for radar, _, _ in spans} - seen)
 
 
-def _fill(looks: list[Look], grid: Grid, when: datetime, max_range_m: float, *, keep_weights: bool) -> _Filled:
-    shape = (*grid.shape, grid.height.size)
+def _fill(looks: list[Look], grid: Grid, when: datetime, max_range_m: float, extras: _Extras) -> _Filled:
+    shape, none = (*grid.shape, grid.height.size), (0, 0, 0)
+    quality, weight = shape if extras.quality else none, shape if extras.weights else none
     if not looks:
-        nan, none = np.full(shape, np.nan, "f4"), np.full(grid.shape, -1, "i2")
-        weight = np.zeros(shape if keep_weights else (0, 0, 0), "f4")
-        return _Filled(nan, nan.copy(), np.zeros(shape, "u1"), np.zeros(shape, "u1"), none, weight)
+        return _Filled(
+            np.full(shape, np.nan, "f4"), np.full(quality, np.nan, "f4"), np.zeros(shape, "u1"),
+            np.zeros(quality, "u1"), np.full(grid.shape, -1, "i2"), np.zeros(weight, "f4"),
+        )  # fmt: skip
     out = _Filled(
-        np.empty(shape, "f4"), np.empty(shape, "f4"), np.empty(shape, "u1"), np.empty(shape, "u1"),
-        np.empty(grid.shape, "i2"),
-        np.empty(shape if keep_weights else (0, 0, 0), "f4"),
+        np.empty(shape, "f4"), np.empty(quality, "f4"), np.empty(shape, "u1"), np.empty(quality, "u1"),
+        np.empty(grid.shape, "i2"), np.empty(weight, "f4"),
     )  # fmt: skip
     columns = column_indices(tuple((k.site.latitude, k.site.longitude) for k in looks), grid, max_range_m)
     tables = [
@@ -195,7 +214,8 @@ def _fill(looks: list[Look], grid: Grid, when: datetime, max_range_m: float, *, 
         )
         for look in looks
     ]  # fmt: skip
-    fill(
+    run = fill_alone if len(looks) == 1 and not (extras.quality or extras.weights) else fill
+    run(
         (columns.distance, columns.azimuth, columns.reached, row_of_distance(max_range_m)),
         (
             np.stack([table.places for table in tables]),
@@ -265,7 +285,7 @@ def _dataset(filled: _Filled, grid: Grid, when: datetime, attrs: dict[str, objec
     data: dict[str, tuple[tuple[str, ...], npt.NDArray[Any], dict[str, object]]] = {
         var.name: (var.dims, np.moveaxis(values[var.name], -1, 0)[None] if HEIGHT in var.dims else
                    values[var.name][None], var.attrs)
-        for var in (*MOSAIC, *MOSAIC_QUALITY)
+        for var in (*MOSAIC, *(MOSAIC_QUALITY if filled.quality.size else ()))
     }  # fmt: skip
     if filled.weight.size:
         about: dict[str, object] = {"units": "1", "long_name": "sum of the weights of the radars"}

@@ -38,6 +38,24 @@ _FAST = {"nsz", "arcp", "contract", "afn", "reassoc"}
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy", inline="always")
+def _gather(  # noqa: PLR0913, PLR0917
+    excess: Floats, r: int, step: np.uint32, turn: np.uint16, first: int, last: int, gates: Floats, slopes: Floats,
+    ends: Floats, widths: Ints, starts: Ints, rays: Shorts, values: npt.NDArray[np.int16], empty: np.int16,
+    scale: np.float32,
+) -> tuple[np.int16, np.int16]:  # fmt: skip  # pragma: no cover - compiled
+    """dBZ above no echo of the tilts first .. last - 1 above a column; the strongest and the weakest code."""
+    node, past = step // np.uint32(NODE_STEPS), np.float32(step % np.uint32(NODE_STEPS))
+    strongest, weakest = empty, empty
+    for t in range(first, last):
+        gate = min(max(gates[r, node, t] + past * slopes[r, node, t], np.float32(0)), ends[r, t])
+        ray = np.int32(rays[r, turn, t]) * widths[r, t] + starts[r, t]
+        value = values[np.uint32(ray + np.int32(gate))]
+        strongest, weakest = max(strongest, value), min(weakest, value)
+        excess[t] = scale * np.float32(value - empty)
+    return strongest, weakest
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy", inline="always")
 def _add_weights(  # noqa: PLR0913, PLR0917
     block: Floats, n_level: int, roots: Shorts, r: int, row: int, near: np.float32, times: Floats, radar: int, late: int
 ) -> None:  # pragma: no cover - compiled
@@ -52,11 +70,11 @@ def _add_weights(  # noqa: PLR0913, PLR0917
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy", inline="always")
-def _add_echo(  # noqa: PLR0913, PLR0917
-    block: Floats, n_level: int, roots: Shorts, r: int, row: int, near: np.float32, places: Shorts, radar: int,
-    at: int, spacing: np.float32, excess: Floats, first: int, last: int,
+def _echo(  # noqa: PLR0913, PLR0917
+    block: Floats, n_level: int, places: Shorts, radar: int, at: int, spacing: np.float32, excess: Floats, first: int,
+    last: int,
 ) -> None:  # fmt: skip  # pragma: no cover - compiled
-    """Add the echo of tilts first .. last - 1. A tilt counts 1 at its own place and nothing at its neighbours'."""
+    """The echo of tilts first .. last - 1 by level. A tilt counts 1 at its own place and nothing at its neighbours'."""
     nothing = np.float32(0)
     for z in range(n_level):
         block[_EXCESS, z] = nothing
@@ -67,6 +85,27 @@ def _add_echo(  # noqa: PLR0913, PLR0917
         for z in range(n_level):
             apart = abs(spacing * np.float32(places[radar, at, z]) - place)
             block[_EXCESS, z] += dbz * max(np.float32(1) - apart, nothing)
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy", inline="always")
+def _alone(  # noqa: PLR0913, PLR0917
+    block: Floats, n_level: int, roots: Shorts, r: int, row: int, y: int, x: int, no_echo: np.float32, dbz: Floats,
+    count: npt.NDArray[np.uint8],
+) -> None:  # fmt: skip  # pragma: no cover - compiled
+    """A column that one radar alone fills: its echo as it is."""
+    for z in range(n_level):
+        dbz[y, x, z] = block[_EXCESS, z] + no_echo if roots[r, row, z] > 0 else np.float32(np.nan)
+    for z in range(n_level):
+        count[y, x, z] = np.uint8(1) if roots[r, row, z] > 0 else np.uint8(0)
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy", inline="always")
+def _add_echo(  # noqa: PLR0913, PLR0917
+    block: Floats, n_level: int, roots: Shorts, r: int, row: int, near: np.float32, places: Shorts, radar: int,
+    at: int, spacing: np.float32, excess: Floats, first: int, last: int,
+) -> None:  # fmt: skip  # pragma: no cover - compiled
+    """Add the echo of tilts first .. last - 1, weighted."""
+    _echo(block, n_level, places, radar, at, spacing, excess, first, last)
     for z in range(n_level):
         root = np.float32(roots[r, row, z])
         block[_TOTAL, z] += near * root * root * block[_EXCESS, z]
@@ -104,10 +143,11 @@ def _finish(  # noqa: PLR0913, PLR0917
         # a mean of equal values may fall an ulp below them
         mean = max(block[_TOTAL, z] / share, np.float32(0)) + no_echo
         dbz[y, x, z] = mean if seen else np.float32(np.nan)
-        offset[y, x, z] = block[_TIME, z] / share if seen else np.float32(np.nan)
     for z in range(n_level):
-        number = block[_NUMBER, z]
-        count[y, x, z] = np.uint8(min(number, np.float32(255)))
+        count[y, x, z] = np.uint8(min(block[_NUMBER, z], np.float32(255)))
+    for z in range(n_level if offset.size else 0):
+        share, number = block[_SHARE, z], block[_NUMBER, z]
+        offset[y, x, z] = block[_TIME, z] / share if share > np.float32(0) else np.float32(np.nan)
         hundredths = np.float32(100) * block[_BEST, z] + np.float32(0.5)
         quality[y, x, z] = np.uint8(max(hundredths, min(number, np.float32(1))))
     if weight.size:
@@ -132,7 +172,8 @@ def fill(  # noqa: C901 - one fused loop is the point
             `values` (R, T), rows of the block (R, A, T), values: hundredths of dBZ. A block is (1 + rays, 2 + gates):
             its first row, and the first and last place of each, are unobserved.
         marks: number of levels, codes of unobserved and of no echo, dBZ of no echo, dBZ of a code.
-        out: reflectivity, offset, count, quality (Y, X, L), nearest (Y, X), written in full; weight (Y, X, L) or empty.
+        out: reflectivity, offset, count, quality (Y, X, L), nearest (Y, X), written in full; offset
+            and quality may both be empty instead, and weight (Y, X, L).
     """
     distance, azimuth, reached, row_of = columns
     places, roots, near, used, times, spacing = radial
@@ -159,18 +200,13 @@ def fill(  # noqa: C901 - one fused loop is the point
                     continue
                 at = int(row_of[step // np.uint32(ROW_STEPS)])
                 first, last = int(used[r, at, 0]), int(used[r, at, 1])
-                node, past = step // np.uint32(NODE_STEPS), np.float32(step % np.uint32(NODE_STEPS))
-                turn = azimuth[r, y, x]
-                strongest, weakest = empty, empty
-                for t in range(first, last):
-                    gate = min(max(gates[r, node, t] + past * slopes[r, node, t], np.float32(0)), ends[r, t])
-                    ray = np.int32(rays[r, turn, t]) * widths[r, t] + starts[r, t]
-                    value = values[np.uint32(ray + np.int32(gate))]
-                    strongest, weakest = max(strongest, value), min(weakest, value)
-                    excess[t] = scale * np.float32(value - empty)
-                late = at // TIME_ROWS
                 if first >= last:
                     continue
+                strongest, weakest = _gather(
+                    excess, r, step, azimuth[r, y, x], first, last, gates, slopes, ends, widths, starts, rays, values,
+                    empty, scale,
+                )  # fmt: skip
+                late = at // TIME_ROWS
                 if weakest == unobserved:
                     if not _with_holes(holes, n_level, roots, r, at, places, spacing[r], excess, first, last):
                         continue
@@ -189,3 +225,49 @@ def fill(  # noqa: C901 - one fused loop is the point
                     shortest, closest = step, r
             nearest[y, x] = closest
             _finish(block, n_level, y, x, no_echo, dbz, offset, count, quality, weight)
+
+
+@njit(cache=True, nogil=True, parallel=True, fastmath=_FAST, error_model="numpy")
+def fill_alone(
+    columns: tuple[Shorts, Shorts, npt.NDArray[np.bool_], Shorts],
+    radial: tuple[Shorts, Shorts, Floats, Shorts, Floats, Floats],
+    polar: tuple[Floats, Floats, Floats, Ints, Ints, Shorts, npt.NDArray[np.int16]],
+    marks: tuple[int, np.int16, np.int16, np.float32, np.float32],
+    out: tuple[Floats, Floats, npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.int16], Floats],
+) -> None:  # pragma: no cover - compiled
+    """As `fill`, of a single radar and without quality and weight: nothing is weighed."""
+    distance, azimuth, _, row_of = columns
+    places, roots, _, used, _, spacing = radial
+    gates, slopes, ends, widths, starts, rays, values = polar
+    n_level, unobserved, empty, no_echo, scale = marks
+    dbz, _, count, _, nearest, _ = out
+    for y in prange(distance.shape[1]):
+        block = np.zeros((6, MOST_LEVELS), dtype=np.float32)
+        holes = np.zeros((1, 1, MOST_LEVELS), dtype=np.uint16)
+        excess = np.zeros(gates.shape[2], dtype=np.float32)
+        for x in range(distance.shape[2]):
+            step = np.uint32(distance[0, y, x])
+            at = int(row_of[step // np.uint32(ROW_STEPS)]) if step != OUT_OF_RANGE else 0
+            first, last = int(used[0, at, 0]), int(used[0, at, 1])
+            nearest[y, x] = -1
+            if step == OUT_OF_RANGE or first >= last:
+                for z in range(n_level):
+                    dbz[y, x, z] = np.float32(np.nan)
+                    count[y, x, z] = 0
+                continue
+            strongest, weakest = _gather(
+                excess, 0, step, azimuth[0, y, x], first, last, gates, slopes, ends, widths, starts, rays, values,
+                empty, scale,
+            )  # fmt: skip
+            if strongest > empty:
+                _echo(block, n_level, places, 0, at, spacing[0], excess, first, last)
+            else:
+                for z in range(n_level):
+                    block[_EXCESS, z] = 0
+            if weakest == unobserved:
+                if _with_holes(holes, n_level, roots, 0, at, places, spacing[0], excess, first, last):
+                    nearest[y, x] = 0
+                _alone(block, n_level, holes, 0, 0, y, x, no_echo, dbz, count)
+            else:
+                nearest[y, x] = 0
+                _alone(block, n_level, roots, 0, at, y, x, no_echo, dbz, count)
