@@ -13,7 +13,7 @@ import numpy as np
 import typer
 
 from wxcore.archive.measure import median_seconds
-from wxcore.cli.bench_core import THREADS, core_rows, dealias_rows, mosaic_rows, shear_row
+from wxcore.cli.bench_core import THREADS, core_rows, dealias_rows, mosaic_rows, shear_row, slowness
 from wxcore.cli.bench_peer import peer_seconds
 from wxcore.cli.bench_table import Row, show_rows
 from wxcore.grid import Grid
@@ -145,8 +145,9 @@ def radar(
         volumes = [read_standard(unpack(path).data, path.name) for path in paths]
         rows = [row for path in paths for row in _decode_rows(path)]
         rows += [_grid_row(volumes[0], peer_python or None), _products_row(volumes[0])]
-        rows += dealias_rows(volumes[0], peer_python or None)
+        machine = slowness(paths)
+        rows += dealias_rows(volumes[0], peer_python or None, machine)
         numba.set_num_threads(THREADS)
-        rows += [shear_row(volumes[0]), *mosaic_rows(volumes, load_region(CROWDED))]
-        rows += [*core_rows(paths, CROWDED), memory]
+        rows += [shear_row(volumes[0], machine), *mosaic_rows(volumes, load_region(CROWDED), machine)]
+        rows += [*core_rows(paths, CROWDED, machine), memory]
     show_rows("wx bench radar", rows, as_json=as_json)

@@ -4,6 +4,8 @@ The radars are the region's; their volumes are the two files that are given, pla
 at fourteen positions.
 """
 
+import bz2
+import hashlib
 import json
 import resource
 import subprocess
@@ -12,6 +14,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -20,7 +23,7 @@ import numpy as np
 
 from wxcore.archive.measure import median_seconds
 from wxcore.cli.bench_peer import peer_seconds
-from wxcore.cli.bench_table import Row, against
+from wxcore.cli.bench_table import Row, against, timed
 from wxcore.landing.unpack import unpack
 from wxcore.products.columns import column_products
 from wxcore.radar.cinrad import read_standard
@@ -41,8 +44,23 @@ THREADS = 2
 REPEATS = 9
 GIB = 1024**3
 
+YARDSTICK = "2285142ca341d563e4e7d8b1e973961ec0324970bf5fa13b1db6d337ee27e4b1"
+YARDSTICK_S = 0.110
+"""sha256 of the Z9517 file of DATA.md, and the seconds that bz2.decompress of it took where the goals were measured
+(PERFORMANCE.md: absolute seconds are to be divided by the run's own)."""
 
-def dealias_rows(volume: Volume, peer: str | None) -> list[Row]:
+
+def slowness(paths: Sequence[Path]) -> float:
+    """How much slower than the machine of PERFORMANCE.md this one is now, by its own yardstick: bz2 of Z9517; 1 where
+    that file is not among the files."""
+    for path in paths:
+        packed = path.read_bytes()
+        if hashlib.sha256(packed).hexdigest() == YARDSTICK:
+            return median_seconds(partial(bz2.decompress, packed), REPEATS) / YARDSTICK_S
+    return 1.0
+
+
+def dealias_rows(volume: Volume, peer: str | None, machine: float) -> list[Row]:
     """Whole volume a sweep, and the fullest sweep beside Py-ART."""
     doppler = [sweep for sweep in volume.sweeps if "VRADH" in sweep.moments]
     whole = median_seconds(lambda: unfold(volume), REPEATS) / len(doppler)
@@ -61,12 +79,12 @@ def dealias_rows(volume: Volume, peer: str | None) -> list[Row]:
         })  # fmt: skip
     ratio = other / ours if other else None
     return [
-        against(f"dealias, mean of {len(doppler)} sweeps, 1 thread", whole, 0.010),
+        timed(f"dealias, mean of {len(doppler)} sweeps, 1 thread", whole, 0.010, machine),
         Row(f"dealias {gates}, 1 thread", ours, other, "Py-ART region based", ratio, 5, at_most=False),
     ]
 
 
-def shear_row(volume: Volume) -> Row:
+def shear_row(volume: Volume, machine: float) -> Row:
     """Shear and divergence of the fullest Doppler sweep."""
     done = unfold(volume)
     number = max(
@@ -76,7 +94,7 @@ def shear_row(volume: Volume) -> Row:
     sweep, partner = done.sweeps[number], reflectivity_of(done, number)
     dbz = dbz_on(sweep, partner) if partner is not None else None
     seconds = median_seconds(lambda: derivatives(sweep, dbz), REPEATS)
-    return against(f"shear and divergence of a sweep, {numba.get_num_threads()} threads", seconds, 0.015)
+    return timed(f"shear and divergence of a sweep, {numba.get_num_threads()} threads", seconds, 0.015, machine)
 
 
 def at_sites(volumes: Sequence[Volume], region: Region) -> list[Volume]:
@@ -91,7 +109,7 @@ def _moved(volume: Volume, row: RadarSite) -> Volume:
     return volume.at(replace(volume.site, id=row.id, name=row.name_en, **place))
 
 
-def mosaic_rows(volumes: Sequence[Volume], region: Region) -> list[Row]:
+def mosaic_rows(volumes: Sequence[Volume], region: Region, machine: float) -> list[Row]:
     """All radars to 300 km, with every column product."""
     looks = [look_of(volume) for volume in at_sites(volumes, region)]
     when = looks[0].start
@@ -102,18 +120,18 @@ def mosaic_rows(volumes: Sequence[Volume], region: Region) -> list[Row]:
     alone = median_seconds(lambda: mosaic_looks(looks, region.grid, when=when), REPEATS)
     shape = "x".join(map(str, (*region.grid.shape, len(region.grid.levels_m))))
     return [
-        against(f"mosaic of {len(looks)} radars, {shape}, 300 km", alone, 0.25),
-        against("... and all column products", median_seconds(both, REPEATS), 0.25),
+        timed(f"mosaic of {len(looks)} radars, {shape}, 300 km", alone, 0.25, machine),
+        timed("... and all column products", median_seconds(both, REPEATS), 0.25, machine),
     ]
 
 
-def core_rows(paths: Sequence[Path], region: str) -> list[Row]:
+def core_rows(paths: Sequence[Path], region: str, machine: float) -> list[Row]:
     """Decode, control, dealias, derive, merge: in a process of its own, warm."""
     command = [sys.executable, "-m", "wxcore.cli.bench_core", region, *map(str, paths)]
     told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
     return [
-        against(f"radar core of a cycle, {told['files']} files, with velocities", told["seconds"], 2.5),
-        against("... critical path after the last file", told["last"], 1.0),
+        timed(f"radar core of a cycle, {told['files']} files, with velocities", told["seconds"], 2.5, machine),
+        timed("... critical path after the last file", told["last"], 1.0, machine),
         against("... its peak memory [GiB]", told["gib"], 1.5),
     ]
 

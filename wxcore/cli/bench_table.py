@@ -36,6 +36,16 @@ def against(item: str, ours: float, limit: float, name: str = "goal") -> Row:
     return Row(item, ours, limit, name, ours / limit, 1.0, at_most=True)
 
 
+def timed(item: str, seconds: float, goal_s: float, machine: float) -> Row:
+    """Seconds against a goal that was set on the reference machine.
+
+    Args:
+        machine: how much slower than that one this machine is now; 1 where nobody knows.
+    """
+    name = "goal" if machine == 1 else f"goal {goal_s:g} s x {machine:.2f}, this machine"
+    return Row(item, seconds, goal_s * machine, name, seconds / (goal_s * machine), 1.0, at_most=True)
+
+
 def show_rows(title: str, rows: Sequence[Row], *, as_json: bool) -> None:
     """A table on the screen, or JSON on stdout."""
     if as_json:
