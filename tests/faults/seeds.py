@@ -12,11 +12,21 @@ import numpy as np
 
 from tests.faults import msg31
 from tests.faults.scene import SITES, START, volume_at
-from tests.radar import test_foreign, test_moc, test_standard_product, test_swan, test_xradar_door
+from tests.radar import (
+    old_volumes,
+    test_foreign,
+    test_moc,
+    test_phased,
+    test_standard_product,
+    test_swan,
+    test_xradar_door,
+)
 from wxcore.pipeline.formats import FORMATS
 from wxcore.radar import codes
+from wxcore.radar.cc_write import write_cc
 from wxcore.radar.cinrad_write import write_standard
 from wxcore.radar.legacy_write import write_legacy
+from wxcore.radar.scd_write import write_scd
 from wxcore.radar.volume import Moment, Volume
 from wxcore.region import RadarSite, Region
 
@@ -168,8 +178,9 @@ def small_seeds(region: Region) -> list[Seed]:
     """A seed or more for every one of FORMATS."""
     refused = [Seed(name, str(k), data, "x") for k, (name, data) in enumerate(test_foreign.SAMPLES)]
     older = [
-        Seed(form, form, bytes(at) + magic + bytes(8192), "x")
-        for form, at, magic in (("cinrad-cc", 116, b"CINRAD/CC"), ("cinrad-sc-cd", 100, b"CINRAD/SC"))
+        Seed("cinrad-cc", "cc", write_cc(old_volumes.cc_volume([(6, 40)])), "x"),
+        Seed("cinrad-sc-cd", "scd", write_scd(old_volumes.scd_volume([(6, 40)])), "x"),
+        Seed("cinrad-phased", "phased", test_phased.by_hand(), "x"),
     ]
     return [*_radar(region), *_grids(), *_products(), *refused, *older]
 

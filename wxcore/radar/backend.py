@@ -16,7 +16,7 @@ import xarray as xr
 from xarray.backends import BackendEntrypoint
 
 from wxcore.errors import LimitError, ReadError, Reason
-from wxcore.radar import cinrad, legacy
+from wxcore.radar import cinrad, legacy, phased
 from wxcore.radar.datatree import sweep_dataset, to_datatree
 from wxcore.radar.volume import Volume
 from wxcore.schema import HEAD_BYTES
@@ -24,7 +24,7 @@ from wxcore.schema import HEAD_BYTES
 MAX_BYTES = 256 * 2**20
 """Largest file, and largest decompressed file, that is read (RELIABILITY.md A4)."""
 
-_FORMATS = (cinrad.FORMAT, *legacy.FORMATS)
+_FORMATS = (cinrad.FORMAT, phased.FORMAT, *legacy.FORMATS)
 
 
 def open_volume(source: object) -> Volume:

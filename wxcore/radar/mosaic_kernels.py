@@ -38,6 +38,14 @@ _FAST = {"nsz", "arcp", "contract", "afn", "reassoc"}
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy", inline="always")
+def _clear(block: Floats, n_level: int) -> None:  # pragma: no cover - compiled
+    """Empty the sums of a column."""
+    for line in range(_EXCESS):
+        for z in range(n_level):
+            block[line, z] = 0
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy", inline="always")
 def _gather(  # noqa: PLR0913, PLR0917
     excess: Floats, r: int, step: np.uint32, turn: np.uint16, first: int, last: int, gates: Floats, slopes: Floats,
     ends: Floats, widths: Ints, starts: Ints, rays: Shorts, values: npt.NDArray[np.int16], empty: np.int16,
@@ -56,17 +64,25 @@ def _gather(  # noqa: PLR0913, PLR0917
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy", inline="always")
-def _add_weights(  # noqa: PLR0913, PLR0917
-    block: Floats, n_level: int, roots: Shorts, r: int, row: int, near: np.float32, times: Floats, radar: int, late: int
+def _add_weights(
+    block: Floats, n_level: int, seen: Shorts, near: np.float32, times: Floats, radar: int, late: int
 ) -> None:  # pragma: no cover - compiled
-    """What a radar adds to a column beside its echo. `roots[r, row]` may be a copy of the table's, holes added."""
+    """What a radar adds to a column beside its echo."""
     for z in range(n_level):
-        root = np.float32(roots[r, row, z])
+        root = np.float32(seen[0, 0, z])
         weight = near * root * root
         block[_SHARE, z] += weight
         block[_TIME, z] += weight * times[radar, late, z]
         block[_BEST, z] = max(block[_BEST, z], weight)
         block[_NUMBER, z] += np.float32(1) if weight > np.float32(0) else np.float32(0)
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy", inline="always")
+def _add_echo(block: Floats, n_level: int, seen: Shorts, near: np.float32) -> None:  # pragma: no cover - compiled
+    """Add a radar's echo with its weight."""
+    for z in range(n_level):
+        root = np.float32(seen[0, 0, z])
+        block[_TOTAL, z] += near * root * root * block[_EXCESS, z]
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy", inline="always")
@@ -88,46 +104,24 @@ def _echo(  # noqa: PLR0913, PLR0917
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy", inline="always")
-def _alone(  # noqa: PLR0913, PLR0917
-    block: Floats, n_level: int, roots: Shorts, r: int, row: int, y: int, x: int, no_echo: np.float32, dbz: Floats,
-    count: npt.NDArray[np.uint8],
-) -> None:  # fmt: skip  # pragma: no cover - compiled
-    """A column that one radar alone fills: its echo as it is."""
-    for z in range(n_level):
-        dbz[y, x, z] = block[_EXCESS, z] + no_echo if roots[r, row, z] > 0 else np.float32(np.nan)
-    for z in range(n_level):
-        count[y, x, z] = np.uint8(1) if roots[r, row, z] > 0 else np.uint8(0)
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy", inline="always")
-def _add_echo(  # noqa: PLR0913, PLR0917
-    block: Floats, n_level: int, roots: Shorts, r: int, row: int, near: np.float32, places: Shorts, radar: int,
-    at: int, spacing: np.float32, excess: Floats, first: int, last: int,
-) -> None:  # fmt: skip  # pragma: no cover - compiled
-    """Add the echo of tilts first .. last - 1, weighted."""
-    _echo(block, n_level, places, radar, at, spacing, excess, first, last)
-    for z in range(n_level):
-        root = np.float32(roots[r, row, z])
-        block[_TOTAL, z] += near * root * root * block[_EXCESS, z]
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy", inline="always")
-def _with_holes(  # noqa: PLR0913, PLR0917
-    holes: Shorts, n_level: int, roots: Shorts, radar: int, at: int, places: Shorts, spacing: np.float32,
-    excess: Floats, first: int, last: int,
+def _what_is_seen(  # noqa: PLR0913, PLR0917
+    seen: Shorts, n_level: int, roots: Shorts, radar: int, at: int, places: Shorts, spacing: np.float32,
+    excess: Floats, first: int, last: int, holes: bool,
 ) -> bool:  # fmt: skip  # pragma: no cover - compiled
-    """Copy a row of roots, 0 where a neighbouring tilt is unobserved. Is anything left?"""
+    """Copy a row of roots, with 0 where there are `holes` and a neighbouring tilt is unobserved. Is anything left?"""
     left = np.uint16(0)
     for z in range(n_level):
-        holes[0, 0, z] = roots[radar, at, z]
+        seen[0, 0, z] = roots[radar, at, z]
+    if not holes:
+        return True
     for t in range(first, last):
         if excess[t] >= np.float32(0):
             continue
         for z in range(n_level):
             apart = abs(spacing * np.float32(places[radar, at, z]) - np.float32(t))
-            holes[0, 0, z] = holes[0, 0, z] if apart >= np.float32(1) else np.uint16(0)
+            seen[0, 0, z] = seen[0, 0, z] if apart >= np.float32(1) else np.uint16(0)
     for z in range(n_level):
-        left = max(left, holes[0, 0, z])
+        left = max(left, seen[0, 0, z])
     return bool(left > 0)
 
 
@@ -156,7 +150,7 @@ def _finish(  # noqa: PLR0913, PLR0917
 
 
 @njit(cache=True, nogil=True, parallel=True, fastmath=_FAST, error_model="numpy")
-def fill(  # noqa: C901 - one fused loop is the point
+def fill(
     columns: tuple[Shorts, Shorts, npt.NDArray[np.bool_], Shorts],
     radial: tuple[Shorts, Shorts, Floats, Shorts, Floats, Floats],
     polar: tuple[Floats, Floats, Floats, Ints, Ints, Shorts, npt.NDArray[np.int16]],
@@ -169,11 +163,11 @@ def fill(  # noqa: C901 - one fused loop is the point
         columns: distance and azimuth (R, Y, X), reached (R, Y), row of each distance (mosaic_tables).
         radial: places, roots (R, D, L), near (R, D), used (R, D, 2), times (R, D', L) [s], spacing of places (R,).
         polar: gates, slopes (R, N, T), last place of a tilt's rays (R, T), their length (R, T), start of its block in
-            `values` (R, T), rows of the block (R, A, T), values: hundredths of dBZ. A block is (1 + rays, 2 + gates):
-            its first row, and the first and last place of each, are unobserved.
+            `values` (R, T), rows of the block (R, A, T), values: hundredths of dBZ in blocks (1 + rays, 2 + gates),
+            whose first row and outer places are unobserved.
         marks: number of levels, codes of unobserved and of no echo, dBZ of no echo, dBZ of a code.
-        out: reflectivity, offset, count, quality (Y, X, L), nearest (Y, X), written in full; offset
-            and quality may both be empty instead, and weight (Y, X, L).
+        out: reflectivity, offset, count, quality (Y, X, L), nearest (Y, X), weight (Y, X, L); offset with quality, and
+            weight, may be empty instead.
     """
     distance, azimuth, reached, row_of = columns
     places, roots, near, used, times, spacing = radial
@@ -185,14 +179,12 @@ def fill(  # noqa: C901 - one fused loop is the point
     for task in prange(n_row):
         y = 2 * task if task < half else 2 * (task - half) + 1
         block = np.zeros((6, MOST_LEVELS), dtype=np.float32)
-        holes = np.zeros((1, 1, MOST_LEVELS), dtype=np.uint16)
+        seen = np.zeros((1, 1, MOST_LEVELS), dtype=np.uint16)
         excess = np.zeros(gates.shape[2], dtype=np.float32)
         here = np.flatnonzero(reached[:, y])
         for x in range(n_col):
             shortest, closest = np.uint32(OUT_OF_RANGE), -1
-            for line in range(_EXCESS):
-                for z in range(n_level):
-                    block[line, z] = 0
+            _clear(block, n_level)
             for i in range(here.size):
                 r = here[i]
                 step = np.uint32(distance[r, y, x])
@@ -206,21 +198,13 @@ def fill(  # noqa: C901 - one fused loop is the point
                     excess, r, step, azimuth[r, y, x], first, last, gates, slopes, ends, widths, starts, rays, values,
                     empty, scale,
                 )  # fmt: skip
-                late = at // TIME_ROWS
-                if weakest == unobserved:
-                    if not _with_holes(holes, n_level, roots, r, at, places, spacing[r], excess, first, last):
-                        continue
-                    if strongest > empty:
-                        _add_echo(
-                            block, n_level, holes, 0, 0, near[r, at], places, r, at, spacing[r], excess, first, last
-                        )
-                    _add_weights(block, n_level, holes, 0, 0, near[r, at], times, r, late)
-                else:
-                    if strongest > empty:
-                        _add_echo(
-                            block, n_level, roots, r, at, near[r, at], places, r, at, spacing[r], excess, first, last
-                        )
-                    _add_weights(block, n_level, roots, r, at, near[r, at], times, r, late)
+                holes = weakest == unobserved
+                if not _what_is_seen(seen, n_level, roots, r, at, places, spacing[r], excess, first, last, holes):
+                    continue
+                if strongest > empty:
+                    _echo(block, n_level, places, r, at, spacing[r], excess, first, last)
+                    _add_echo(block, n_level, seen, near[r, at])
+                _add_weights(block, n_level, seen, near[r, at], times, r, at // TIME_ROWS)
                 if step < shortest:
                     shortest, closest = step, r
             nearest[y, x] = closest
@@ -243,7 +227,7 @@ def fill_alone(
     dbz, _, count, _, nearest, _ = out
     for y in prange(distance.shape[1]):
         block = np.zeros((6, MOST_LEVELS), dtype=np.float32)
-        holes = np.zeros((1, 1, MOST_LEVELS), dtype=np.uint16)
+        seen = np.zeros((1, 1, MOST_LEVELS), dtype=np.uint16)
         excess = np.zeros(gates.shape[2], dtype=np.float32)
         for x in range(distance.shape[2]):
             step = np.uint32(distance[0, y, x])
@@ -259,15 +243,15 @@ def fill_alone(
                 excess, 0, step, azimuth[0, y, x], first, last, gates, slopes, ends, widths, starts, rays, values,
                 empty, scale,
             )  # fmt: skip
+            holes = weakest == unobserved
+            if _what_is_seen(seen, n_level, roots, 0, at, places, spacing[0], excess, first, last, holes):
+                nearest[y, x] = 0
             if strongest > empty:
                 _echo(block, n_level, places, 0, at, spacing[0], excess, first, last)
             else:
                 for z in range(n_level):
                     block[_EXCESS, z] = 0
-            if weakest == unobserved:
-                if _with_holes(holes, n_level, roots, 0, at, places, spacing[0], excess, first, last):
-                    nearest[y, x] = 0
-                _alone(block, n_level, holes, 0, 0, y, x, no_echo, dbz, count)
-            else:
-                nearest[y, x] = 0
-                _alone(block, n_level, roots, 0, at, y, x, no_echo, dbz, count)
+            for z in range(n_level):
+                dbz[y, x, z] = block[_EXCESS, z] + no_echo if seen[0, 0, z] > 0 else np.float32(np.nan)
+            for z in range(n_level):
+                count[y, x, z] = np.uint8(1) if seen[0, 0, z] > 0 else np.uint8(0)

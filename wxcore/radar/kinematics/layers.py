@@ -241,7 +241,7 @@ def _wind_and_width(cut: _Cut, planes: Planes) -> None:
         return
     raw = moment.table()[moment.codes[cut.beams.order][:, :last]]
     width, support = np.empty_like(raw), np.empty(raw.shape, dtype=np.uint8)
-    median_3x3(raw, cut.beams.before, cut.beams.after, cut.beams.across, width, support)
+    median_3x3(raw, cut.beams.before, cut.beams.after, cut.beams.across, cut.strong(WIDTH_LEAST_DBZ)[:, :last], width, support)
     known = cut.strong(WIDTH_LEAST_DBZ)[:, :last] & (support >= LEAST_SUPPORT)
     _lay(cut, np.where(known, width, nothing), LOW_M, "spectrum_width_low", planes)
 

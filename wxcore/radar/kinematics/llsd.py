@@ -104,14 +104,15 @@ def beams_of(sweep: Sweep) -> Beams:
     known = np.flatnonzero(np.isfinite(degrees))
     order = known[np.argsort(degrees[known] % 360.0, kind="stable")]
     azimuth = np.deg2rad(degrees[order] % 360.0)
-    values = sweep.velocity.values[order]
-    values = np.where(sweep.velocity.quality[order] >= LEAST_QUALITY, values, np.float32(np.nan))
+    values = np.empty((order.size, moment.codes.shape[1]), dtype=np.float32)
+    llsd_kernels.trusted(sweep.velocity.values, sweep.velocity.quality, LEAST_QUALITY, order, values)
     spacing, before, after = _adjacent(azimuth)
     smooth, support = np.empty_like(values), np.empty(values.shape, dtype=np.uint8)
     elevation = float(np.nanmedian(sweep.elevation)) if np.isfinite(sweep.elevation).any() else sweep.fixed_angle
     slant = MEDIAN_ACROSS_M / spacing / np.cos(np.deg2rad(elevation)) if np.isfinite(spacing) else 0.0
     across = max(0, int((slant - moment.first_gate_m) / moment.gate_m) + 1)
-    llsd_kernels.median_3x3(values, before, after, across, smooth, support)
+    everywhere = np.ones(values.shape, dtype=bool)
+    llsd_kernels.median_3x3(values, before, after, across, everywhere, smooth, support)
     return Beams(
         order, azimuth, spacing, before, after, across, smooth, support, elevation, moment.first_gate_m, moment.gate_m
     )  # fmt: skip
@@ -164,22 +165,13 @@ def radial_divergence(beams: Beams, wanted: npt.NDArray[np.bool_]) -> Floats:
 
 
 def _slope(beams: Beams, wanted: npt.NDArray[np.bool_], width_m: float, depth_m: float, *, across: bool) -> Floats:
-    out = np.full(wanted.shape, np.nan, dtype=np.float32)
     if not np.isfinite(beams.spacing) or not wanted.any():
-        return out
+        return np.full(wanted.shape, np.nan, dtype=np.float32)
+    out = np.empty(wanted.shape, dtype=np.float32)
     half = max(1, int(depth_m / 2 / beams.gate_m))
-    asked = np.flatnonzero(wanted.any(axis=0))
-    begin, end = max(0, int(asked[0]) - half), min(wanted.shape[1], int(asked[-1]) + half + 1)
-    values, wanted = np.ascontiguousarray(beams.values[:, begin:end]), np.ascontiguousarray(wanted[:, begin:end])
-    sums = np.empty((*wanted.shape, llsd_kernels.SUMS), dtype=np.float32)
-    llsd_kernels.range_sums(values, half, sums)
     widest = min(MOST_RAYS / 2 * beams.spacing, WIDEST_RAD)
     widths = np.array([width_m / 2, min(NEXT_RAY * beams.spacing, widest), widest])
-    geometry = np.array(
-        [beams.first_gate_m + begin * beams.gate_m, beams.gate_m, np.cos(np.deg2rad(beams.elevation)), half]
-    )
+    geometry = np.array([beams.first_gate_m, beams.gate_m, np.cos(np.deg2rad(beams.elevation)), half])
     least = np.array([LEAST_KNOWN, LEAST_SPREAD, LEAST_INDEPENDENCE])
-    slopes = np.empty_like(values)
-    llsd_kernels.fit(sums, beams.azimuth, geometry, widths, least, wanted.view(np.uint8), across, slopes)
-    out[:, begin:end] = slopes
+    llsd_kernels.fit(beams.values, beams.azimuth, geometry, widths, least, wanted, across, out)
     return out

@@ -10,10 +10,14 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
-Numbers = tuple[Any, ...]
+Bools = npt.NDArray[np.bool_]
 
 SUMS = 5
-"""Sums over a stretch of a ray, by `range_sums`: gates, offsets, squared offsets, values, values times offsets."""
+"""Sums over a stretch of a ray, by `_range_sums`: gates, offsets, squared offsets, values, values times offsets."""
+BLOCK = 128
+"""Gates fitted at a time: their sums on all rays stay in the processor's cache."""
+TOTALS = 10
+"""Sums over a kernel, by `_add_ray`: those of SUMS; arcs, their squares, arcs times offsets, times values; rays."""
 
 
 @numba.njit(cache=True, nogil=True)
@@ -102,18 +106,30 @@ def _median_along(y: Floats, g: int) -> Any:
 
 
 @numba.njit(cache=True, nogil=True)
-def median_3x3(values: Floats, before: Ints, after: Ints, across: int, out: Floats, support: Bytes) -> None:
+def trusted(values: Floats, quality: Bytes, least: int, order: Ints, out: Floats) -> None:
+    """Values of at least this quality, rays in the given order; NaN elsewhere."""
+    for i in range(order.size):
+        row, good, to = values[order[i]], quality[order[i]], out[i]
+        for g in range(row.size):
+            to[g] = row[g] if good[g] >= least else np.float32(np.nan)
+
+
+@numba.njit(cache=True, nogil=True)
+def median_3x3(
+    values: Floats, before: Ints, after: Ints, across: int, wanted: Bools, out: Floats, support: Bytes
+) -> None:
     """Median of the known values among a gate and its eight neighbours, and how many of them are known.
 
     Args:
         values: (ray, gate), NaN unknown; `out` is NaN and `support` 0 where the gate itself is.
         before, after: (ray,) the neighbouring rays, -1 where none.
         across: from this gate on the median is that of three gates of the ray itself.
+        wanted: (ray, gate); `out` and `support` of other gates are left as for an unknown one.
     """
     rays, gates = values.shape
     window, holes = np.empty(9, dtype=np.float32), np.empty(9, dtype=np.int64)
     nothing = np.full(gates, np.nan, dtype=np.float32)
-    known = np.zeros(gates + 2, np.int64)  # of the three rays, one gate off
+    known = np.zeros(gates + 2, np.uint8)  # of the three rays, one gate off
     for i in range(rays):
         x = values[before[i]] if before[i] >= 0 else nothing
         z = values[after[i]] if after[i] >= 0 else nothing
@@ -122,7 +138,7 @@ def median_3x3(values: Floats, before: Ints, after: Ints, across: int, out: Floa
             known[g + 1] = 3 - np.isnan(x[g]) - np.isnan(y[g]) - np.isnan(z[g])
         _medians_of_nine(x, y, z, out[i])
         for g in range(gates):
-            if np.isnan(y[g]):
+            if np.isnan(y[g]) or not wanted[i, g]:
                 out[i, g], support[i, g] = np.nan, 0
                 continue
             n = known[g] + known[g + 1] + known[g + 2]
@@ -138,34 +154,32 @@ def median_3x3(values: Floats, before: Ints, after: Ints, across: int, out: Floa
 
 
 @numba.njit(cache=True, nogil=True)
-def range_sums(values: Floats, half: int, sums: Floats) -> None:
-    """Sums over the known gates within `half` gates of each gate of its ray; offsets in gates from it.
+def _range_sums(values: Floats, begin: int, half: int, padded: Floats, sums: Floats) -> None:
+    """Sums over the known gates of a ray within `half` gates of each gate from `begin` on; offsets in gates from it.
 
     Args:
-        values: (ray, gate), NaN unknown.
-        sums: (ray, gate, SUMS), written.
+        values: (gate,), NaN unknown.
+        padded: (2, BLOCK + 2 half) room for the ray's values and which are known.
+        sums: (SUMS * BLOCK,), written; gates beyond the ray's last are unknown.
     """
-    rays, gates = values.shape
-    for i in range(rays):
-        n, t, tt, u, ut = 0, 0, 0, 0.0, 0.0
-        for g in range(-half, gates):
-            # the middle moves on by one gate: all offsets shrink by one
-            tt, ut = tt - 2 * t + n, ut - u
-            t -= n
-            if g > half:
-                v = np.float64(values[i, g - half - 1])
-                if not np.isnan(v):
-                    n, t, tt = n - 1, t + (half + 1), tt - (half + 1) * (half + 1)
-                    u, ut = u - v, ut + (half + 1) * v
-            if g + half < gates:
-                v = np.float64(values[i, g + half])
-                if not np.isnan(v):
-                    n, t, tt = n + 1, t + half, tt + half * half
-                    u, ut = u + v, ut + half * v
-            if n == 0:
-                u, ut = 0.0, 0.0  # leaves no rounding behind
-            if g >= 0:
-                sums[i, g, 0], sums[i, g, 1], sums[i, g, 2], sums[i, g, 3], sums[i, g, 4] = n, t, tt, u, ut
+    one, none = np.float32(1), np.float32(0)
+    known, value = padded[0], padded[1]
+    known[:] = 0
+    value[:] = 0
+    for k in range(max(half - begin, 0), min(BLOCK + 2 * half, values.size - begin + half)):
+        v = values[begin - half + k]
+        sound = not np.isnan(v)
+        known[k], value[k] = one if sound else none, v if sound else none
+    sums[:] = 0
+    for k in range(2 * half + 1):
+        t = np.float32(k - half)
+        m, v = known[k : k + BLOCK], value[k : k + BLOCK]
+        for g in range(BLOCK):
+            sums[g] += m[g]
+            sums[g + BLOCK] += t * m[g]
+            sums[g + 2 * BLOCK] += t * t * m[g]
+            sums[g + 3 * BLOCK] += v[g]
+            sums[g + 4 * BLOCK] += t * v[g]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -173,8 +187,10 @@ def _neighbours(azimuth: Doubles, i: int, side: int, widest: float, index: Ints,
     """Rays within `widest` of ray i on one side (1 or -1), nearest first: indices, signed angles [rad], how many."""
     rays, n = azimuth.size, 0
     for d in range(1, rays):
-        j = (i + side * d) % rays
-        turn = (side * (azimuth[j] - azimuth[i])) % (2 * np.pi)
+        j = i + side * d
+        j += rays if j < 0 else -rays if j >= rays else 0
+        turn = side * (azimuth[j] - azimuth[i])
+        turn += 2 * np.pi if turn < 0 else 0.0
         if turn > widest:
             break
         index[n], angle[n] = j, side * turn
@@ -182,73 +198,134 @@ def _neighbours(azimuth: Doubles, i: int, side: int, widest: float, index: Ints,
     return n
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _slopes(total: Numbers, full_r: Any, full_s: Any, least: Numbers, across: bool) -> Any:
-    """u_s [per km] or u_r [per gate] from a kernel's sums; NaN where they hold too little.
+@numba.njit(cache=True, nogil=True)
+def _add_ray(sums: Floats, arc: Floats, step: Any, a: Any, end: int, total: Floats) -> None:
+    """Add a ray's sums to those of kernels whose middle lies `a` [rad] beside it, for gates before `end`.
 
     Args:
-        total: part of the kernel known; gates, r, r r, u, u r, s, s s, s r, u s summed.
-        full_r, full_s: variance of a whole kernel's offsets.
+        sums: (SUMS * BLOCK,); total: (TOTALS * BLOCK,). One array with known strides, and no branch: this loop is
+            vectorised without a check of what overlaps.
     """
-    part, n, r, rr, u, ur, s, ss, sr, us = total
-    c_rr, c_ss, c_rs = rr - r * r / n, ss - s * s / n, sr - s * r / n
-    determinant = c_rr * c_ss - c_rs * c_rs
-    if part < least[0] or c_rr < least[1] * n * full_r or c_ss < least[1] * n * full_s:
-        return np.nan
-    if not determinant > least[2] * c_rr * c_ss:
-        return np.nan
-    c_ur, c_us = ur - u * r / n, us - u * s / n
-    return (c_rr * c_us - c_rs * c_ur if across else c_ss * c_ur - c_rs * c_us) / determinant
+    one = np.float32(1)
+    for g in range(end):
+        n, r, rr = sums[g], sums[g + BLOCK], sums[g + 2 * BLOCK]
+        u, ur = sums[g + 3 * BLOCK], sums[g + 4 * BLOCK]
+        along, along_r = arc[g] * n + step * r, arc[g] * r + step * rr
+        total[g] += n
+        total[g + BLOCK] += r
+        total[g + 2 * BLOCK] += rr
+        total[g + 3 * BLOCK] += u
+        total[g + 4 * BLOCK] += ur
+        total[g + 5 * BLOCK] += a * along
+        total[g + 6 * BLOCK] += a * a * (arc[g] * along + step * along_r)
+        total[g + 7 * BLOCK] += a * along_r
+        total[g + 8 * BLOCK] += a * (arc[g] * u + step * ur)
+        total[g + 9 * BLOCK] += one
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
+def _slopes(
+    total: Floats, whole: tuple[Any, Any, Floats], least: tuple[Any, Any, Any], across: bool, end: int, out: Floats
+) -> None:
+    """u_s [per km] or u_r [per gate] from kernels' sums, for gates before `end`; NaN where they hold too little.
+
+    Args:
+        total: from `_add_ray`.
+        whole: of a whole kernel gates on a ray, variance of offsets along the ray, and (gate,) of arcs.
+    """
+    unknown = np.float32(np.nan)
+    for g in range(end):
+        n, r, rr, u, ur = total[g], total[g + BLOCK], total[g + 2 * BLOCK], total[g + 3 * BLOCK], total[g + 4 * BLOCK]
+        s, ss, sr, us = total[g + 5 * BLOCK], total[g + 6 * BLOCK], total[g + 7 * BLOCK], total[g + 8 * BLOCK]
+        c_rr, c_ss, c_rs = rr - r * r / n, ss - s * s / n, sr - s * r / n
+        determinant = c_rr * c_ss - c_rs * c_rs
+        enough = n / (total[g + 9 * BLOCK] * whole[0]) >= least[0]
+        enough &= (c_rr >= least[1] * n * whole[1]) & (c_ss >= least[1] * n * whole[2][g])
+        enough &= determinant > least[2] * c_rr * c_ss
+        c_ur, c_us = ur - u * r / n, us - u * s / n
+        slope = c_rr * c_us - c_rs * c_ur if across else c_ss * c_ur - c_rs * c_us
+        out[g] = slope / determinant if enough else unknown
+
+
+@numba.njit(cache=True, nogil=True)
+def _span(wanted: Bools) -> tuple[int, int]:
+    """First wanted gate and the one after the last; empty where there is none."""
+    begin, end = 0, wanted.size
+    while begin < end and not wanted[begin]:
+        begin += 1
+    while end > begin and not wanted[end - 1]:
+        end -= 1
+    return begin, end
+
+
+@numba.njit(cache=True, nogil=True)
+def _reached(reach: Doubles, angle: float, begin: int, end: int) -> int:
+    """From this gate of a stretch on, kernels are narrower than `angle`; `reach` descends."""
+    while begin < end:
+        middle = (begin + end) // 2
+        if reach[middle] >= angle:
+            begin = middle + 1
+        else:
+            end = middle
+    return begin
+
+
+@numba.njit(cache=True, nogil=True)
 def fit(
-    sums: Floats, azimuth: Doubles, geometry: Doubles, widths: Doubles, least: Doubles, wanted: Bytes, across: bool,
+    values: Floats, azimuth: Doubles, geometry: Doubles, widths: Doubles, least: Doubles, wanted: Bools, across: bool,
     out: Floats,
 ) -> None:  # fmt: skip
     """Slope of the least squares plane u0 + u_r dr + u_s ds about each wanted gate; `out` is NaN elsewhere.
 
     Args:
-        sums: (ray, gate, SUMS) from `range_sums`.
+        values: (ray, gate) [m s-1], NaN unknown.
         azimuth: (ray,) ascending [rad, 0 to 2 pi].
-        geometry: (first gate [m], distance of gates [m], cosine of the elevation, `half` of `range_sums`).
+        geometry: (first gate [m], distance of gates [m], cosine of the elevation, half-width along the ray in gates).
         widths: half-width in azimuth [m], narrowest and widest half-width [rad].
         least: part of the kernel's gates that must be known; variance of their offsets in each direction as a part of
             a full kernel's; 1 - squared correlation of the two offsets.
-        wanted: (ray, gate), 0 where nothing is asked.
+        wanted: (ray, gate), False where nothing is asked.
         across: u_s, else u_r.
         out: (ray, gate) [s-1], written.
     """
     rays, gates = wanted.shape
     half = int(geometry[3])
     # kilometres of arc: their squares stay small, and so do the errors of float32
-    arc = ((geometry[0] + np.arange(gates) * geometry[1]) * geometry[2] / 1000).astype(np.float32)
+    arcs = ((geometry[0] + np.arange(gates) * geometry[1]) * geometry[2] / 1000).astype(np.float32)
     step = np.float32(geometry[1] * geometry[2] / 1000)
-    reach = np.minimum(np.maximum(widths[0] / 1000 / np.maximum(arc, np.float32(1e-6)), widths[1]), widths[2])
+    # ranges ascend, so kernels narrow
+    reaches = np.minimum(np.maximum(widths[0] / 1000 / np.maximum(arcs, np.float32(1e-6)), widths[1]), widths[2])
+    spreads = ((reaches * arcs) ** 2 / 3).astype(np.float32)
     needed = (np.float32(least[0]), np.float32(least[1]), np.float32(least[2]))
+    whole = np.float32(2 * half + 1), np.float32(half * (half + 1) / 3)
     unit = 1 / 1000 if across else 1 / geometry[1]
-    index, angle, count = np.empty((2, rays), np.int64), np.empty((2, rays), np.float32), np.zeros(2, np.int64)
-    for i in range(rays):
-        out[i] = np.nan
-        count[0] = _neighbours(azimuth, i, -1, widths[2], index[0], angle[0])
-        count[1] = _neighbours(azimuth, i, 1, widths[2], index[1], angle[1])
-        for g in range(gates):
-            if not wanted[i, g] or not arc[g] > 0:
+    index, angle = np.empty(rays, np.int64), np.empty(rays, np.float32)
+    sums, total = np.empty((rays, SUMS * BLOCK), np.float32), np.empty(TOTALS * BLOCK, np.float32)
+    slopes = np.empty(BLOCK, np.float32)
+    padded, spans = np.empty((2, BLOCK + 2 * half), np.float32), np.empty((rays, 2), np.int64)
+    out[:] = np.nan
+    for first in range(0, gates, BLOCK):
+        asked = False
+        for i in range(rays):
+            spans[i, 0], spans[i, 1] = _span(wanted[i, first : first + BLOCK])
+            asked |= spans[i, 0] < spans[i, 1]
+        if not asked:
+            continue
+        for i in range(rays):
+            _range_sums(values[i], first, half, padded, sums[i])
+        arc, reach, spread = arcs[first : first + BLOCK], reaches[first : first + BLOCK], spreads[first : first + BLOCK]
+        for i in range(rays):
+            begin, end = spans[i, 0], spans[i, 1]
+            if begin == end:
                 continue
-            n, r, rr, u, ur = sums[i, g, 0], sums[i, g, 1], sums[i, g, 2], sums[i, g, 3], sums[i, g, 4]
-            s, ss, sr, us = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
-            for side in range(2):
-                # ranges ascend, so the kernel narrows: a ray once outside stays so
-                while count[side] > 0 and abs(angle[side, count[side] - 1]) > reach[g]:
-                    count[side] -= 1
-                for d in range(count[side]):
-                    a = angle[side, d]
-                    k = sums[index[side, d], g]
-                    n, r, rr, u, ur = n + k[0], r + k[1], rr + k[2], u + k[3], ur + k[4]
-                    along, along_r = arc[g] * k[0] + step * k[1], arc[g] * k[1] + step * k[2]
-                    s, sr, ss = s + a * along, sr + a * along_r, ss + a * a * (arc[g] * along + step * along_r)
-                    us += a * (arc[g] * k[3] + step * k[4])
-            part = n / np.float32((1 + count[0] + count[1]) * (2 * half + 1))
-            full_s = np.float32((reach[g] * arc[g]) ** 2 / 3)
-            total = (part, n, r, rr, u, ur, s, ss, sr, us)
-            out[i, g] = unit * _slopes(total, np.float32(half * (half + 1) / 3), full_s, needed, across)
+            total[:] = 0
+            _add_ray(sums[i], arc, step, np.float32(0), end, total)
+            for side in (-1, 1):
+                to = end
+                for d in range(_neighbours(azimuth, i, side, reach[begin], index, angle)):
+                    to = _reached(reach, abs(angle[d]), begin, to)
+                    _add_ray(sums[index[d]], arc, step, angle[d], to, total)
+            _slopes(total, (whole[0], whole[1], spread), needed, across, end, slopes)
+            for g in range(begin, end):
+                if wanted[i, first + g] and arc[g] > 0:
+                    out[i, first + g] = unit * slopes[g]
