@@ -74,6 +74,12 @@ MOSAIC_QUALITY: tuple[Var, ...] = (
 )  # fmt: skip
 """Of our own mosaics only: how well each cell was observed (0 where not), and when (NaN where not)."""
 
+COLUMN_QUALITY: tuple[Var, ...] = (
+    Var("column_quality", COLUMN, "1", "largest mosaic_quality of the column", dtype="u1", valid_max=100),
+    Var("column_offset", COLUMN, "s", "mean observation_offset of the column", valid_min=-3600, valid_max=3600),
+)
+"""The same by column: what the archive keeps of it. The cubes would double a cycle on the disk (decision 0016)."""
+
 PRODUCTS: tuple[Var, ...] = (
     Var("composite_reflectivity", COLUMN, "dBZ", "maximum reflectivity of the column", Z,
         valid_min=-10, valid_max=90),
@@ -141,7 +147,7 @@ POLARIMETRY: tuple[Var, ...] = (
 )  # fmt: skip
 """What dual polarisation says (DOMAIN.md 2.2). 0 or NaN where no dual-polarisation radar looked."""
 
-OPTIONAL: tuple[Var, ...] = (*MOSAIC_QUALITY, *KINEMATICS, *POLARIMETRY)
+OPTIONAL: tuple[Var, ...] = (*COLUMN_QUALITY, *KINEMATICS, *POLARIMETRY)
 """A cube may lack these: a source that cannot know them leaves them out."""
 
 LEVELS_SOURCES = ("unknown", "manual", "climatology", "nwp", "sounding")

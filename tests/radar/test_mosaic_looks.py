@@ -23,7 +23,7 @@ from wxcore.radar.mosaic import mosaic, mosaic_looks
 from wxcore.radar.mosaic_late import add_look
 from wxcore.radar.tilts import UNOBSERVED, tilts_of
 from wxcore.radar.volume import Site, Sweep, Volume
-from wxcore.schema import MOSAIC, MOSAIC_QUALITY, check
+from wxcore.schema import COLUMN_QUALITY, MOSAIC, MOSAIC_QUALITY, check
 
 A_E = 4 / 3 * 6_371_000.0
 GRID = Grid(105.0, 29.2, 101, 81, 0.02)
@@ -291,13 +291,27 @@ def test_a_late_radar_gives_the_mosaic_of_all(radars: list[tuple[float, float, i
     grown = mosaic_looks(looks[:1], SMALL, when=WHEN, keep_weights=True)
     for look in looks[1:]:
         grown = add_look(grown, look, SMALL)
-    for name, close in (("reflectivity", 0.01), ("observation_offset", 0.1), ("mosaic_quality", 0)):
+    for name, close in (
+        ("reflectivity", 0.01),
+        ("observation_offset", 0.1),
+        ("mosaic_quality", 0),
+        ("column_offset", 0.1),
+    ):
         np.testing.assert_allclose(
             grown[name].to_numpy().astype("f8"), whole[name].to_numpy().astype("f8"), atol=close, rtol=0
         )
-    for name in ("radar_count", "observed", "nearest_radar"):
+    for name in ("radar_count", "observed", "nearest_radar", "column_quality"):
         np.testing.assert_array_equal(grown[name], whole[name])
     assert grown.attrs["radars"] == whole.attrs["radars"]
+
+
+def test_of_a_column_the_best_quality_and_the_mean_time() -> None:
+    look = look_of(volume([sweep(angle, storms) for angle in (0.5, 2.4, 6.0)]))
+    ds = mosaic_looks([look], SMALL, when=WHEN - timedelta(seconds=90))
+    check(ds, COLUMN_QUALITY, what="columns")
+    np.testing.assert_array_equal(ds["column_quality"], ds["mosaic_quality"].max("height"))
+    np.testing.assert_allclose(ds["column_offset"], ds["observation_offset"].mean("height"), atol=0.01)
+    assert np.isnan(ds["column_offset"]).any()
 
 
 def test_what_cannot_be_added() -> None:

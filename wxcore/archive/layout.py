@@ -51,7 +51,7 @@ QUANTUM: Mapping[str, float] = {
     "mesh75": 0.01,
     "mesh95": 0.01,
     "posh": 0.01,
-    "observation_offset": 1.0,
+    "column_offset": 1.0,
     "azimuthal_shear_low": 1e-5,
     "azimuthal_shear_mid": 1e-5,
     "radial_divergence_low": 1e-5,

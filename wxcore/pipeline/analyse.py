@@ -18,13 +18,13 @@ from wxcore.pipeline.prepared import load_prepared, to_record, winds_before
 from wxcore.pipeline.static import ground_model, terrain_trouble
 from wxcore.products.columns import column_products, composite_only_products
 from wxcore.products.hail_range import Reach, only_where_hail_can_be_judged
-from wxcore.radar.mosaic import mosaic_looks
+from wxcore.radar.mosaic import mosaic, mosaic_looks
 from wxcore.radar.plane_mosaic import plane_mosaic
 from wxcore.radar.prepare import Prepared
 from wxcore.radar.regrid import to_grid
 from wxcore.radar.volume import SIMULATED_TASK
 from wxcore.region import Region
-from wxcore.schema import ENVIRONMENT, LEVELS_SOURCES, MOSAIC_QUALITY, OBSERVED_COMPOSITE, OBSERVED_NONE
+from wxcore.schema import ENVIRONMENT, LEVELS_SOURCES, OBSERVED_COMPOSITE, OBSERVED_NONE
 from wxcore.times import iso
 
 REAL, SIMULATED = "real", "SYN"
@@ -152,7 +152,7 @@ def _reach(volume: Prepared) -> Reach:
 def composite_cube(native: Any, region: Region, when: datetime) -> xr.Dataset:
     """A 2-D composite on our grid: the composite and where it looked, everything else missing."""
     flat = _at(to_grid(native, region.grid), when)
-    blind = mosaic_looks([], region.grid, when=when).drop_vars(["observed", *(var.name for var in MOSAIC_QUALITY)])
+    blind = mosaic([], region.grid, when=when, with_quality=False).drop_vars("observed")
     parts = [flat[["observed"]], blind, composite_only_products(flat)]
     return xr.merge(parts, compat="override", combine_attrs="override")
 

@@ -22,7 +22,7 @@ import xarray as xr
 from wxcore.errors import SchemaError
 from wxcore.grid import Grid
 from wxcore.radar.looks import MAX_RANGE_M, Look, look_of, require_position
-from wxcore.radar.mosaic_kernels import MOST_LEVELS, OUT_OF_RANGE, TIME_ROWS, fill, fill_alone
+from wxcore.radar.mosaic_kernels import MOST_LEVELS, OUT_OF_RANGE, TIME_ROWS, fill, fill_alone, of_columns
 from wxcore.radar.mosaic_tables import (
     STEP_M,
     RadialTables,
@@ -33,6 +33,7 @@ from wxcore.radar.mosaic_tables import (
 from wxcore.radar.tilts import AZIMUTH_STEPS, NO_ECHO_HUNDREDTHS, UNOBSERVED, Tilt, tilt_elevations
 from wxcore.radar.volume import Site, Volume
 from wxcore.schema import (
+    COLUMN_QUALITY,
     HEIGHT,
     LAT,
     LON,
@@ -127,7 +128,7 @@ def mosaic_looks(
     max_range_m: float = MAX_RANGE_M,
     keep_weights: bool = False,
 ) -> xr.Dataset:
-    """The 3-D mosaic of the looks on the grid, as schema.MOSAIC and schema.MOSAIC_QUALITY.
+    """The 3-D mosaic of the looks on the grid, as schema.MOSAIC, MOSAIC_QUALITY and COLUMN_QUALITY.
 
     Args:
         looks: any number, in any order. Of the looks of one radar (same id, same place) that have a tilt, scraps
@@ -287,6 +288,10 @@ def _dataset(filled: _Filled, grid: Grid, when: datetime, attrs: dict[str, objec
                    values[var.name][None], var.attrs)
         for var in (*MOSAIC, *(MOSAIC_QUALITY if filled.quality.size else ()))
     }  # fmt: skip
+    if filled.quality.size:
+        best, mean = of_columns(filled.quality, filled.offset)
+        for var, plane in zip(COLUMN_QUALITY, (best, mean), strict=True):
+            data[var.name] = (var.dims, np.asarray(plane)[np.newaxis], var.attrs)
     if filled.weight.size:
         about: dict[str, object] = {"units": "1", "long_name": "sum of the weights of the radars"}
         data[WEIGHT] = ((TIME, HEIGHT, LAT, LON), np.moveaxis(filled.weight, -1, 0)[None], about)

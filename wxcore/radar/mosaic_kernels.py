@@ -255,3 +255,24 @@ def fill_alone(
                 dbz[y, x, z] = block[_EXCESS, z] + no_echo if seen[0, 0, z] > 0 else np.float32(np.nan)
             for z in range(n_level):
                 count[y, x, z] = np.uint8(1) if seen[0, 0, z] > 0 else np.uint8(0)
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def of_columns(
+    quality: npt.NDArray[np.uint8], offset: Floats
+) -> tuple[npt.NDArray[np.uint8], Floats]:  # pragma: no cover - compiled
+    """Largest quality, and mean offset of the observed levels (NaN where none), of each column (Y, X, L)."""
+    best = np.zeros(quality.shape[:2], dtype=np.uint8)
+    mean = np.full(quality.shape[:2], np.nan, dtype=np.float32)
+    for y in prange(quality.shape[0]):
+        for x in range(quality.shape[1]):
+            total, number, most = np.float32(0), 0, np.uint8(0)
+            for z in range(quality.shape[2]):
+                if quality[y, x, z] > 0:
+                    total += offset[y, x, z]
+                    number += 1
+                    most = max(most, quality[y, x, z])
+            best[y, x] = most
+            if number > 0:
+                mean[y, x] = total / number
+    return best, mean

@@ -11,6 +11,7 @@ from wxcore.errors import SchemaError
 from wxcore.grid import Grid
 from wxcore.radar.looks import Look
 from wxcore.radar.mosaic import WEIGHT, Z_LAST, mosaic_looks
+from wxcore.radar.mosaic_kernels import of_columns
 from wxcore.radar.mosaic_tables import column_indices
 from wxcore.schema import OBSERVED_NONE, OBSERVED_VOLUME
 
@@ -47,6 +48,8 @@ def add_look(ds: xr.Dataset, look: Look, grid: Grid) -> xr.Dataset:
     _columns(ds, WEIGHT)[:] += _columns(one, WEIGHT)
     _columns(ds, "radar_count")[:] += _columns(one, "radar_count")
     np.maximum(_columns(ds, "mosaic_quality"), _columns(one, "mosaic_quality"), out=_columns(ds, "mosaic_quality"))
+    best, mean = of_columns(_columns(ds, "mosaic_quality").astype("u1", copy=False), _columns(ds, "observation_offset"))
+    ds["column_quality"].to_numpy()[0], ds["column_offset"].to_numpy()[0] = best, mean
     _take_nearest(ds, one, grid, [(lat, lon) for _, lat, lon in (*present, place)], reach)
     joined = {name: [*ds.attrs[name], *one.attrs[name]] for name in ("radars", "radar_times", "radar_lat", "radar_lon")}
     without = [radar for radar in ds.attrs["radars_without_tilts"] if radar != look.site.id]

@@ -58,16 +58,38 @@ def stack_of(planes: Mapping[str, Plane]) -> Stack:
     Raises:
         ValueError: a plane of another name or shape.
     """
-    stack = np.full((*PLANE_SHAPE, len(NAMES)), np.nan, dtype=np.float32)
     for name, plane in planes.items():
         if name not in NAMES or plane.shape != PLANE_SHAPE:
             raise ValueError(f"plane {name} {plane.shape}: expected one of {NAMES} and shape {PLANE_SHAPE}")
-        known = plane
-        if name in _FLAGS:
-            known = _RANK[plane.astype(np.intp)] if name == _OBSERVED else plane
-            known = np.where(known == 0, np.nan, known).astype(np.float32)
-        stack[:, :, NAMES.index(name)] = known
+    unknown = np.full(PLANE_SHAPE, np.nan, dtype=np.float32)
+    given = tuple(np.ascontiguousarray(planes.get(name, unknown), dtype=np.float32) for name in NAMES)
+    stack = np.empty((*PLANE_SHAPE, len(NAMES)), dtype=np.float32)
+    _interleave(given, _KIND, _RANK, stack)
     return stack
+
+
+_PLAIN, _FLAG, _RANKED = 0, 1, 2
+_KIND = np.array([_RANKED if name == _OBSERVED else _FLAG if name in _FLAGS else _PLAIN for name in NAMES], np.uint8)
+
+
+@njit(cache=True, nogil=True)
+def _interleave(
+    planes: tuple[Plane, ...], kind: npt.NDArray[np.uint8], rank: npt.NDArray[np.float32], stack: Stack
+) -> None:  # pragma: no cover - compiled
+    """Lay planes side by side; flags become ranks where `kind` says so, and a flag of 0 becomes NaN."""
+    nothing = np.float32(np.nan)
+    for k in range(stack.shape[0]):
+        for p in range(len(planes)):
+            plane = planes[p]
+            if kind[p] == _PLAIN:
+                for j in range(stack.shape[1]):
+                    stack[k, j, p] = plane[k, j]
+                continue
+            for j in range(stack.shape[1]):
+                v = plane[k, j]
+                if kind[p] == _RANKED:
+                    v = rank[int(v)] if 0 <= v < rank.size else nothing
+                stack[k, j, p] = v if v != 0 else nothing
 
 
 def plane_mosaic(shares: Sequence[Share], grid: Grid) -> xr.Dataset:

@@ -21,6 +21,7 @@ from wxcore.radar.polarimetry.mask import no_weather
 from wxcore.radar.qc_kernels import NOTHING
 from wxcore.radar.tilts import NON_MET_EMPTY_BELOW_DBZ
 from wxcore.radar.volume import (
+    ECHO,
     MISSING,
     QC_CLUTTER,
     QC_GOOD,
@@ -139,11 +140,11 @@ def qc_summary(volume: Volume) -> dict[str, int]:
 
     Sweeps that were not controlled are not counted.
     """
-    counts = np.zeros(len(QC_MEANINGS), dtype=np.int64)
+    counts = np.zeros(256, dtype=np.int64)
     for sweep in volume.sweeps:
         if sweep.qc is not None:
             moment = sweep.moments["DBZH"]
-            counts += np.bincount(sweep.qc[moment.classes[moment.codes] == 0], minlength=counts.size)
+            qc_kernels.tally(moment.codes, (moment.classes == ECHO).view(np.uint8), sweep.qc, counts)
     return {meaning: int(counts[flag]) for flag, meaning in QC_MEANINGS.items()}
 
 
@@ -320,11 +321,11 @@ def _doppler(volume: Volume, sweep: Sweep, field: _Field) -> tuple[Floats, Float
     count = max(1, round(field.gate_m / velocity.gate_m))
     near = field.range_m - field.gate_m / 2 + velocity.gate_m / 2
     first = np.round((near - velocity.first_gate_m) / velocity.gate_m).astype(np.int32)
-    qc_kernels.mean_over(velocity.values(), field.z, rays, first, count, speed)
+    qc_kernels.mean_over(velocity.codes, np.abs(velocity.table()), field.z, rays, first, count, speed)
     still = 1 - _ramp(speed, STILL_V)
     if width is not None and width.codes.shape == velocity.codes.shape:
         spread = np.empty_like(speed)
-        qc_kernels.mean_over(width.values(), field.z, rays, first, count, spread)
+        qc_kernels.mean_over(width.codes, np.abs(width.table()), field.z, rays, first, count, spread)
         still = np.minimum(still, 1 - _ramp(np.nan_to_num(spread), STILL_W))
     return still, speed
 

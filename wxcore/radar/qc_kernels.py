@@ -8,6 +8,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 Bytes = npt.NDArray[np.uint8]
+Codes = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 NOTHING = -100.0
 """Reflectivity [dBZ] of "observed, no echo" inside quality control: below every real echo."""
@@ -113,29 +114,39 @@ def strongest_around(
             for k in range(gate_of[g] - reach[1, g], gate_of[g] + reach[1, g] + 1, step):
                 if k < 0 or k >= gates:
                     continue
-                for d in range(-reach[0, g], reach[0, g] + 1):
-                    v = z[(ray_of[i] + d) % rays, k]
+                j = (ray_of[i] - reach[0, g]) % rays
+                for _ in range(2 * reach[0, g] + 1):
+                    v = z[j, k]
                     if np.isnan(best) or v > best:
                         best = v
+                    j = j + 1 if j + 1 < rays else 0
                 if best >= wanted[i, g]:
                     break
             out[i, g] = best
 
 
 @numba.njit(cache=True, nogil=True)
-def mean_over(values: Floats, z: Floats, ray_of: Ints, first: Ints, count: int, out: Floats) -> None:
-    """Mean absolute value of `count` gates of another sweep from gate `first` on, where `z` has an echo; else NaN."""
-    gates = values.shape[1]
+def mean_over(codes: Codes, size_of: Floats, z: Floats, ray_of: Ints, first: Ints, count: int, out: Floats) -> None:
+    """Mean size of `count` gates of another sweep from gate `first` on, where `z` has an echo; else NaN.
+
+    size_of: by code, NaN where it has none.
+    """
+    gates = codes.shape[1]
     for i in range(out.shape[0]):
+        out[i] = np.nan
+        if ray_of[i] < 0:
+            continue
+        row = codes[ray_of[i]]
         for g in range(out.shape[1]):
             n, total = 0, 0.0
-            if ray_of[i] >= 0 and z[i, g] > NOTHING:
+            if z[i, g] > NOTHING:
                 for k in range(max(first[g], 0), min(first[g] + count, gates)):
-                    v = values[ray_of[i], k]
+                    v = size_of[row[k]]
                     if not np.isnan(v):
                         n += 1
-                        total += abs(v)
-            out[i, g] = total / n if n > 0 else np.nan
+                        total += v
+                if n > 0:
+                    out[i, g] = total / n
 
 
 @numba.njit(cache=True, nogil=True)
@@ -188,3 +199,12 @@ def component_sizes(mask: Bytes, wrap: bool, out: Ints) -> None:
     for i in range(rays):
         for k in range(first[i], first[i + 1]):
             out[i, start[k] : end[k] + 1] = size[_root(parent, k)]
+
+
+@numba.njit(cache=True, nogil=True)
+def tally(codes: Codes, echo: Bytes, qc: Bytes, counts: npt.NDArray[np.int64]) -> None:
+    """Add to `counts` how often each flag comes among the gates whose code is an echo's."""
+    for i in range(codes.shape[0]):
+        row, flags = codes[i], qc[i]
+        for g in range(row.size):
+            counts[flags[g]] += echo[row[g]]

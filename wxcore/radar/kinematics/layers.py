@@ -17,6 +17,7 @@ from wxcore.radar.kinematics.llsd_kernels import Floats, Ints, median_3x3
 from wxcore.radar.planes import PLANE_AZIMUTH_DEG, PLANE_AZIMUTHS, PLANE_RANGES, PLANE_SHAPE, PLANE_STEP_M, Plane
 from wxcore.radar.tilts import HIGHEST_TILT_DEG, RAY_REACH, STEADY_DEG
 from wxcore.radar.velocity.pairing import dbz_on, reflectivity_of
+from wxcore.radar.velocity.unfold_kernels import look_up
 from wxcore.radar.volume import FOLDED, Sweep, Volume
 from wxcore.schema import KINEMATICS
 
@@ -53,21 +54,22 @@ SITE_ABOVE_GROUND_M = 20.0
 
 @dataclass(frozen=True)
 class _Cut:
-    """A sweep whose gates can be laid on planes; arrays (ray, gate) in the order of `beams`."""
+    """A sweep whose gates can be laid on planes; arrays (ray, gate) in the order of `beams`.
+
+    `dbz` is infinite where no reflectivity is known of the whole cut.
+    """
 
     sweep: Sweep
     beams: llsd.Beams
-    dbz: Floats | None
+    dbz: Floats
     height: Floats
     ground: Plane
     ground_range: tuple[float, float]
     places: tuple[Ints, Ints, Ints, Ints]
 
     def strong(self, least_dbz: float) -> Bools:
-        """Gates with a velocity and at least this reflectivity, where any is known of the cut."""
-        known = self.beams.support > 0
-        with np.errstate(invalid="ignore"):
-            return known if self.dbz is None else known & (self.dbz >= least_dbz)
+        """Gates with a velocity and at least this reflectivity."""
+        return np.asarray((self.dbz >= least_dbz) & (self.beams.support > 0), dtype=bool)
 
     def within(self, *layers: tuple[float, float]) -> Bools:
         """(gate,) gates that may lie in one of these layers above ground somewhere."""
@@ -104,7 +106,7 @@ def kinematic_planes(volume: Volume, terrain: Plane) -> dict[str, Plane]:
         _observed(cut, planes)
     wind = planes["radial_wind_low"]
     towards = PLANE_AZIMUTH_DEG.astype(np.float32)[:, np.newaxis] + np.where(wind < 0, np.float32(180), np.float32(0))
-    planes["radial_wind_low_azimuth"] = np.where(np.isnan(wind), np.float32(np.nan), towards % 360)
+    planes["radial_wind_low_azimuth"] = np.where(np.isnan(wind), wind, np.where(towards < 360, towards, towards - 360))
     planes["radial_wind_low"] = np.abs(wind)
     planes["velocity_observed"] = _FLAG_OF_RANK[np.nan_to_num(planes["velocity_observed"]).astype(np.intp)]
     return planes
@@ -126,7 +128,9 @@ def _cuts(volume: Volume, antenna: float, ground: Plane) -> Iterator[_Cut]:
         if not beams.order.size:
             continue
         partner = reflectivity_of(volume, number)
-        dbz = None if partner is None else dbz_on(sweep, partner)[beams.order]
+        dbz = np.full(beams.values.shape, np.inf, np.float32)
+        if partner is not None:
+            dbz = dbz_on(sweep, partner, beams.order)
         slant = beams.first_gate_m + beams.gate_m * np.arange(beams.values.shape[1], dtype=np.float64)
         height = (antenna + beam_height(slant, beams.elevation)).astype(np.float32)
         azimuths, rays = _azimuth_places(np.rad2deg(beams.azimuth), np.rad2deg(beams.spacing))
@@ -175,35 +179,35 @@ def _distance_places(arc_m: npt.NDArray[np.float64], gate_m: float) -> tuple[Int
 
 def _unique(pairs: npt.NDArray[np.int64]) -> tuple[Ints, Ints]:
     most = int(pairs[:, 1].max(initial=0)) + 1
-    found = np.unique(pairs[:, 0].astype(np.int64) * most + pairs[:, 1])
+    found = np.sort(pairs[:, 0].astype(np.int64) * most + pairs[:, 1])
+    found = found[np.append(True, found[1:] != found[:-1])[: found.size]]
     return found // most, found % most
 
 
 def _lay(
     cut: _Cut, values: Floats, layer: tuple[float, float], name: str, planes: Planes, *, signed: bool = False,
-    first: int = 0,
+    first: int = 0, sign: float = 1.0,
 ) -> None:  # fmt: skip
-    """Raise a plane by the gates in a layer above ground; what the schema calls impossible is left out.
+    """Raise a plane by `sign` times the gates in a layer above ground; what the schema calls impossible is left out.
 
     `values` holds the gates from `first` on, at least those that may lie in the layer.
     """
-    azimuths, rays, distances, gates = cut.places
-    able = cut.within(layer)[gates] & (gates >= first) & (gates < first + values.shape[1])
-    places = (azimuths, rays, distances[able], gates[able] - first)
-    height = cut.height[first:]
-    layers_kernels.into_plane(values, height, cut.ground, layer, _MOST[name], places, signed, planes[name])
+    layers_kernels.into_plane(
+        values, cut.height[first:], cut.ground, cut.ground_range, layer, _MOST[name], cut.places, first, signed, sign,
+        planes[name],
+    )  # fmt: skip
 
 
 def _derivatives(cut: _Cut, planes: Planes) -> None:
     asked = cut.within(LOW_M, MID_M)
+    asked[: int(cut.places[3].min(initial=asked.size))] = False  # too near for any cell
     shear = llsd.azimuthal_shear(cut.beams, cut.strong(llsd.SHEAR_LEAST_DBZ) & asked)
     _lay(cut, shear, LOW_M, "azimuthal_shear_low", planes, signed=True)
     _lay(cut, shear, MID_M, "azimuthal_shear_mid", planes, signed=True)
     divergence = llsd.radial_divergence(cut.beams, cut.strong(WIND_LEAST_DBZ) & asked)
     _lay(cut, divergence, LOW_M, "radial_divergence_low", planes)
-    convergence = np.negative(divergence, out=divergence)
-    _lay(cut, convergence, LOW_M, "radial_convergence_low", planes)
-    _lay(cut, convergence, MID_M, "radial_convergence_mid", planes)
+    _lay(cut, divergence, LOW_M, "radial_convergence_low", planes, sign=-1)
+    _lay(cut, divergence, MID_M, "radial_convergence_mid", planes, sign=-1)
 
 
 def _differences(cut: _Cut, planes: Planes) -> None:
@@ -232,24 +236,25 @@ def _fall(
 
 
 def _wind_and_width(cut: _Cut, planes: Planes) -> None:
-    nothing = np.float32(np.nan)
     last = cut.reach(LOW_M)
-    wind = (cut.strong(WIND_LEAST_DBZ) & (cut.beams.support >= LEAST_SUPPORT))[:, :last]
-    _lay(cut, np.where(wind, cut.beams.values[:, :last], nothing), WIND_M, "radial_wind_low", planes, signed=True)
+    wind = np.empty((cut.beams.order.size, last), dtype=np.float32)
+    layers_kernels.kept(cut.beams.values, cut.beams.support, LEAST_SUPPORT, cut.dbz, WIND_LEAST_DBZ, wind)
+    _lay(cut, wind, WIND_M, "radial_wind_low", planes, signed=True)
     moment = cut.sweep.moments.get("WRADH")
     if moment is None or moment.codes.shape != cut.sweep.moments["VRADH"].codes.shape:
         return
-    raw = moment.table()[moment.codes[cut.beams.order][:, :last]]
+    raw = wind
+    look_up(moment.codes, cut.beams.order, moment.table(), raw)
+    wanted = np.ascontiguousarray(cut.strong(WIDTH_LEAST_DBZ)[:, :last])
     width, support = np.empty_like(raw), np.empty(raw.shape, dtype=np.uint8)
-    median_3x3(raw, cut.beams.before, cut.beams.after, cut.beams.across, cut.strong(WIDTH_LEAST_DBZ)[:, :last], width, support)
-    known = cut.strong(WIDTH_LEAST_DBZ)[:, :last] & (support >= LEAST_SUPPORT)
-    _lay(cut, np.where(known, width, nothing), LOW_M, "spectrum_width_low", planes)
+    median_3x3(raw, cut.beams.before, cut.beams.after, cut.beams.across, wanted, width, support)
+    layers_kernels.kept(width, support, LEAST_SUPPORT, cut.dbz, WIDTH_LEAST_DBZ, width)
+    _lay(cut, width, LOW_M, "spectrum_width_low", planes)
 
 
 def _observed(cut: _Cut, planes: Planes) -> None:
     moment = cut.sweep.moments["VRADH"]
-    last = cut.reach(LOW_M)
+    rank = np.empty((cut.beams.order.size, cut.reach(LOW_M)), dtype=np.float32)
     rank_of = np.where(moment.classes == FOLDED, np.float32(_RANGE_FOLDED), np.float32(np.nan))
-    rank = rank_of[moment.codes[cut.beams.order][:, :last]]
-    rank[cut.beams.support[:, :last] > 0] = _SEEN
+    layers_kernels.ranks(moment.codes, cut.beams.order, rank_of, cut.beams.support, np.float32(_SEEN), rank)
     _lay(cut, rank, LOW_M, "velocity_observed", planes)

@@ -4,12 +4,19 @@ Split cuts scan the lowest tilts twice: once for reflectivity, far out, and once
 (DOMAIN.md 1.2). The two have other rays, other gates and another start azimuth.
 """
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
 from wxcore.radar.tilts import AZIMUTH_STEPS, NON_MET_EMPTY_BELOW_DBZ, STRONGEST_DBZ, ray_table
+from wxcore.radar.velocity.unfold_kernels import look_up
 from wxcore.radar.volume import ECHO, QC_CLUTTER, QC_NON_MET, QC_SPECKLE, QC_SPIKE, Sweep, Volume
 from wxcore.schema import NO_ECHO_DBZ
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
+Codes = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 PAIR_DEG = 0.5
 """A reflectivity cut and its Doppler cut are at most this far apart in elevation (DOMAIN.md 1.2)."""
@@ -35,44 +42,83 @@ def reflectivity_of(volume: Volume, number: int) -> Sweep | None:
     return volume.sweeps[min(found)[-1]] if found else None
 
 
-def dbz_on(doppler: Sweep, reflectivity: Sweep) -> npt.NDArray[np.float32]:
+def dbz_on(doppler: Sweep, reflectivity: Sweep, rays: Ints | None = None) -> Floats:
     """Reflectivity on the velocity's gates, (ray, gate of VRADH) [dBZ], from the nearest ray and gate.
 
     NO_ECHO_DBZ where observed empty, or called speckle or non-meteorological by quality control; NaN where nobody
     knows: range folded, missing, clutter, spike, beyond the last ray or gate, stronger than any weather, or strong and
     rejected by dual polarisation (as in `tilts`). `reflectivity.derived["DBZH"]` supersedes the echoes as measured.
 
+    Args:
+        rays: which of the velocity's, in this order; None: all, in the file's.
+
     Raises:
         KeyError: `doppler` has no VRADH, or `reflectivity` no DBZH.
     """
     velocity, moment = doppler.moments["VRADH"], reflectivity.moments["DBZH"]
-    rays, gates = velocity.codes.shape
-    out = np.full((rays, gates), np.nan, dtype=np.float32)
+    gates = velocity.codes.shape[1]
+    ray = _nearest_rays(doppler, reflectivity).astype(np.int64)
+    if rays is not None:
+        ray = ray[rays]
+    out = np.empty((ray.size, gates), dtype=np.float32)
     if moment.codes.size == 0 or out.size == 0:
+        out.fill(np.nan)
         return out
-    ray = _nearest_rays(doppler, reflectivity)
     place = velocity.first_gate_m + velocity.gate_m * np.arange(gates, dtype=np.float64)
     gate = np.floor((place - moment.first_gate_m) / moment.gate_m + 0.5)
     inside = (gate >= 0) & (gate < moment.codes.shape[1])
-    seen = ray >= 0
-    z = _controlled(reflectivity)
-    taken = z[np.where(seen, ray, 0)][:, np.where(inside, gate, 0).astype(np.intp)]
-    return np.where(seen[:, np.newaxis] & inside, taken, out)
+    _spread(_controlled(reflectivity), ray, np.where(inside, gate, -1).astype(np.int64), out)
+    return out
 
 
-def _controlled(sweep: Sweep) -> npt.NDArray[np.float32]:
+def _controlled(sweep: Sweep) -> Floats:
     """(ray, gate of DBZH) reflectivity after correction and quality control."""
     moment = sweep.moments["DBZH"]
-    z = moment.values(no_echo=NO_ECHO_DBZ)
+    z = np.empty(moment.codes.shape, dtype=np.float32)
+    look_up(moment.codes, np.arange(moment.codes.shape[0]), moment.table(no_echo=NO_ECHO_DBZ), z)
     if "DBZH" in sweep.derived:
         z = np.where((moment.classes == ECHO)[moment.codes], sweep.derived["DBZH"], z)
-    if sweep.qc is not None:
-        rejected = sweep.qc == QC_NON_MET
-        empty = (sweep.qc == QC_SPECKLE) | (rejected & (z < NON_MET_EMPTY_BELOW_DBZ))
-        unknown = (sweep.qc == QC_CLUTTER) | (sweep.qc == QC_SPIKE) | (rejected & ~empty)
-        z = np.where(empty & np.isfinite(z), np.float32(NO_ECHO_DBZ), z)
-        z = np.where(unknown, np.float32(np.nan), z)
-    return np.where(z <= STRONGEST_DBZ, np.maximum(z, np.float32(NO_ECHO_DBZ)), np.float32(np.nan))
+    qc = np.zeros(z.shape, dtype=np.uint8) if sweep.qc is None else np.ascontiguousarray(sweep.qc)
+    _reject(z, qc, _MEANING, (NO_ECHO_DBZ, NON_MET_EMPTY_BELOW_DBZ, STRONGEST_DBZ))
+    return z
+
+
+_EMPTY, _UNKNOWN, _REJECTED = 1, 2, 3
+_MEANING = np.zeros(256, dtype=np.uint8)
+_MEANING[[QC_SPECKLE, QC_CLUTTER, QC_SPIKE, QC_NON_MET]] = _EMPTY, _UNKNOWN, _UNKNOWN, _REJECTED
+
+
+@numba.njit(cache=True, nogil=True)
+def _reject(z: Floats, qc: Bytes, meaning: Bytes, limits: tuple[float, float, float]) -> None:
+    """Put empty and unknown into z [dBZ], in place.
+
+    limits: [dBZ] of no echo; below which what is rejected is empty, else unknown; above which nothing is known.
+    """
+    nothing, weak, most = np.float32(limits[0]), np.float32(limits[1]), np.float32(limits[2])
+    for i in range(z.shape[0]):
+        row, flags = z[i], qc[i]
+        for g in range(row.size):
+            v, said = row[g], meaning[flags[g]]
+            if said == _REJECTED:
+                said = _EMPTY if v < weak else _UNKNOWN
+            if said == _EMPTY and np.isfinite(v):
+                v = nothing
+            if said == _UNKNOWN or not v <= most:
+                v = np.float32(np.nan)
+            row[g] = nothing if v < nothing else v
+
+
+@numba.njit(cache=True, nogil=True)
+def _spread(z: Floats, ray: Ints, gate: Ints, out: Floats) -> None:
+    """out[i, g] = z[ray[i], gate[g]], NaN where one of them is -1."""
+    for i in range(ray.size):
+        to = out[i]
+        if ray[i] < 0:
+            to[:] = np.nan
+            continue
+        row = z[ray[i]]
+        for g in range(gate.size):
+            to[g] = row[gate[g]] if gate[g] >= 0 else np.float32(np.nan)
 
 
 def _nearest_rays(doppler: Sweep, reflectivity: Sweep) -> npt.NDArray[np.intp]:

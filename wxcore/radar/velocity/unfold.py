@@ -73,7 +73,8 @@ def unfold(volume: Volume, *, background: WindProfile | None = None) -> Volume:
     sweeps = list(volume.sweeps)
     for work in works:
         back = np.argsort(work.order)
-        velocity = Velocity(work.values[back], work.quality[back], work.score, work.nyquist.used)
+        values, quality = np.take(work.values, back, axis=0), np.take(work.quality, back, axis=0)
+        velocity = Velocity(values, quality, work.score, work.nyquist.used)
         sweeps[work.number] = replace(sweeps[work.number], velocity=velocity)
     return replace(volume, sweeps=tuple(sweeps), remarks=(*volume.remarks, *remarks))
 

@@ -20,11 +20,11 @@ FOUND, SETTLED = 1, 2
 
 @numba.njit(cache=True, nogil=True)
 def look_up(codes: Codes, order: npt.NDArray[np.intp], table: Floats, out: Floats) -> None:
-    """Value of each code, rays in the given order."""
+    """Value of each code, rays in the given order; as many gates as `out` has."""
     for i in range(order.size):
-        row = codes[order[i]]
-        for g in range(row.size):
-            out[i, g] = table[row[g]]
+        row, to = codes[order[i]], out[i]
+        for g in range(to.size):
+            to[g] = table[row[g]]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -271,7 +271,8 @@ def judge(  # noqa: PLR0913, PLR0917
         Number of gates, and of those with neighbours that neither a neighbour nor what is expected contradicts.
     """
     rays, gates = x.shape
-    scale, half, one, hundred = np.float32(turn), np.float32(turn / 2), np.float32(1), np.float32(100)
+    scale, half, hundred = np.float32(turn), np.float32(turn / 2), np.float32(100)
+    none, one = np.float32(0), np.float32(1)
     lonely, contrary, fastest = np.float32(limits[1]), np.float32(limits[2]), np.float32(limits[3])
     for i in range(rays):
         for g in range(gates):
@@ -280,16 +281,15 @@ def judge(  # noqa: PLR0913, PLR0917
     valued, sound = 0, 0
     for i in range(rays):
         _neighbours(values, joined, i, (limits[0] * turn, np.inf), present, agree)
-        for g in range(gates):
-            quality[i, g] = 0
-            if not known[i, g]:
-                continue
-            against = abs(expected[i, g] * scale - values[i, g]) > half
-            part = agree[g] / present[g] if present[g] > 0 else lonely
-            q = trust[label[i, g]] * part * part
-            q *= lonely if known[i, g] == SETTLED else one
+        own, told, area, about, to = values[i], expected[i], label[i], known[i], quality[i]
+        for g in range(gates):  # selects instead of branches: what is known changes from gate to gate
+            there = about[g] != 0
+            against = abs(told[g] * scale - own[g]) > half
+            part = agree[g] / max(present[g], one) if present[g] > 0 else lonely
+            q = trust[area[g]] * part * part
+            q *= lonely if about[g] == SETTLED else one
             q *= contrary if against else one
-            quality[i, g] = np.uint8(hundred * q) if abs(values[i, g]) <= fastest else 0
-            valued += 1
-            sound += (present[g] > 0) & (agree[g] == present[g]) & (not against)
+            to[g] = np.uint8(hundred * q if there & (abs(own[g]) <= fastest) else none)
+            valued += there
+            sound += there & (present[g] > 0) & (agree[g] == present[g]) & (not against)
     return valued, sound
