@@ -208,7 +208,7 @@ STORMS: tuple[Column, ...] = (
     Column("divergence_low_s1", "float", "s-1", "largest radial divergence, 0-2 km above ground"),
     Column("convergence_low_s1", "float", "s-1", "largest radial convergence, 0-2 km above ground"),
     Column("marc_m_s", "float", "m s-1", "largest mid-altitude radial convergence", 0),
-    Column("radial_wind_low_m_s", "float", "m s-1", "largest radial wind speed, 0-1.5 km above ground", 0),
+    Column("radial_wind_low_m_s", "float", "m s-1", "largest radial wind, 0-1.5 km above ground, to 5 km around it", 0),
     Column("storm_top_divergence_m_s", "float", "m s-1", "largest divergent velocity difference above 8 km ASL", 0),
     Column("spectrum_width_low_m_s", "float", "m s-1", "largest spectrum width, 0-2 km above ground", 0),
     Column("hail_size_class", "float", "1", "largest class of hail_size_class (schema.POLARIMETRY), NaN not observed"),
@@ -219,7 +219,7 @@ STORMS: tuple[Column, ...] = (
     Column("axis_ratio", "float", "1", "longer over shorter side of that rectangle", 0),
     Column("bow", "float", "1", "1 where it is long, narrow and fast as a bow echo; NaN motion unknown", 0, 1),
     Column("gust_front_km", "float", "km", "length of a thin line of convergence ahead of or beside the storm", 0),
-    Column("wind_view", "float", "1", "cosine of the angle between the strongest low radial wind and the motion", 0, 1),
+    Column("wind_view", "float", "1", "cosine of the angle between that wind's beam and the motion", 0, 1),
 )
 """One row a storm a time. NaN where the product is missing (2-D only, unobserved): missing is never zero.
 Motion of a storm without history: u, v NaN unless a field gives them; motion_sd_m_s then NaN too."""

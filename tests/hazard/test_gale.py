@@ -49,16 +49,28 @@ def test_by_hand() -> None:
         "divergence_low_s1": 0.009,
         "bow": 1.0,
     }
+    share = 0.4 - 0.1 * 0.8
     parts = (
         0.85 * logistic((30.0 - 20) / 2.5), 0.5 * logistic((28 - 25) / 3), 0.4 * logistic((0.009 - 0.006) / 0.0015),
-        0.3, 0.3 * structure(),
+        0.3, share * structure(),
     )  # fmt: skip
     opinion = gale(storm)
-    assert opinion.p == pytest.approx(0.95 * (1 - math.prod(1 - part for part in parts)))
+    assert opinion.p == pytest.approx(min(0.95, 1 - math.prod(1 - part for part in parts)))
     assert opinion.drivers[:4] == (
-        "radial wind 24 m/s below 1.5 km (>= 20)", "mid-level convergence (MARC) 28 m/s",
+        "radial wind 24.0 m/s below 1.5 km (>= 20)", "mid-level convergence (MARC) 28 m/s",
         "low-level divergence 9e-3 s-1", "bow-shaped, fast",
     )  # fmt: skip
+
+
+def test_one_cell_of_light_wind_silences_nothing() -> None:
+    """What was not seen, or only across the motion, is not calm."""
+    blind = LIGHT | {"radial_wind_low_m_s": NAN}
+    cell = LIGHT | {"radial_wind_low_m_s": 2.0, "velocity_fraction": 0.002}
+    across = LIGHT | {"radial_wind_low_m_s": 3.0, "wind_view": 0.02}
+    for storm in (cell, across):
+        assert gale(storm).p == pytest.approx(gale(blind).p, abs=0.01)
+    assert "wind seen in 0 % of the storm" in gale(cell).drivers
+    assert gale(LIGHT).p < gale(blind).p - 0.05
 
 
 def test_a_light_wind_that_was_seen_speaks_against() -> None:
@@ -70,8 +82,9 @@ def test_a_beam_across_the_motion_is_a_lower_bound() -> None:
     along, across = (gale(LIGHT | {"radial_wind_low_m_s": 18.0, "wind_view": view}) for view in (1.0, 0.1))
     assert across.p > along.p
     assert "beam across the motion: the wind may be stronger" in across.drivers
-    assert across.p == gale(LIGHT | {"radial_wind_low_m_s": 18.0, "wind_view": 0.7}).p
-    assert gale(LIGHT | {"radial_wind_low_m_s": 18.0, "wind_view": NAN}).p == along.p
+    less = gale(LIGHT | {"radial_wind_low_m_s": 18.0, "wind_view": 0.7})
+    assert along.p < less.p < across.p, "the more across, the more the structure counts"
+    assert along.p < gale(LIGHT | {"radial_wind_low_m_s": 18.0, "wind_view": NAN}).p < less.p
 
 
 @pytest.mark.parametrize(
@@ -79,7 +92,7 @@ def test_a_beam_across_the_motion_is_a_lower_bound() -> None:
     [
         ({"velocity_fraction": 0.0, "folded_fraction": 0.0}, "no radial velocity used"),
         ({"velocity_fraction": 0.0, "folded_fraction": 0.6}, "low-level velocities range folded"),
-        ({"velocity_fraction": 0.9, "folded_fraction": 0.0}, "no radial wind seen below 1.5 km"),
+        ({"velocity_fraction": 0.9, "folded_fraction": 0.01}, "no radial wind seen below 1.5 km"),
     ],
 )
 def test_why_no_wind_is_known(fractions: dict[str, float], said: str) -> None:
@@ -90,7 +103,8 @@ def test_what_is_known_aloft_counts_without_a_low_wind() -> None:
     blind = LIGHT | {"radial_wind_low_m_s": NAN, "marc_m_s": NAN, "divergence_low_s1": NAN}
     assert gale(blind).p == pytest.approx(0.4 * structure())
     parts = (0.5 * logistic((35 - 25) / 3), 0.4 * structure())
-    assert gale(blind | {"marc_m_s": 35.0}).p == pytest.approx(0.95 * (1 - math.prod(1 - part for part in parts)))
+    assert gale(blind | {"marc_m_s": 35.0}).p == pytest.approx(1 - math.prod(1 - part for part in parts))
+    assert gale(blind | {"marc_m_s": 0.0}).p >= gale(blind).p
 
 
 def test_speed_adds_and_unknown_motion_does_not() -> None:
@@ -103,7 +117,9 @@ def test_speed_adds_and_unknown_motion_does_not() -> None:
 def test_velocities_alone_are_enough_and_nothing_is_not() -> None:
     bare = LIGHT | {"vil_kg_m2": NAN, "echo_top_18_km": NAN}
     assert gale(bare | {"radial_wind_low_m_s": 28.0}).p > 0.7
-    assert math.isnan(gale(bare | {"radial_wind_low_m_s": NAN}).p)
+    nothing = {"radial_wind_low_m_s": NAN, "marc_m_s": NAN, "divergence_low_s1": NAN}
+    assert gale(bare | nothing | {"marc_m_s": 45.0}).p > 0.45
+    assert math.isnan(gale(bare | nothing).p)
 
 
 def test_two_dimensional_is_not_assessed() -> None:

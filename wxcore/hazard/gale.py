@@ -1,9 +1,9 @@
 """Thunderstorm gale, `baseline-2`: radial velocities near the ground and aloft, over VIL and echo top.
 
 Each witness speaks for itself, and together they speak as independent ones do: 1 - product of (1 - weight L). Where no
-beam saw the wind near the ground, what is left is the weak rule of `baseline-1` and the witnesses aloft; where it was
-seen and is light, the storm's structure counts for less. A radial wind is a lower bound of the wind: it is divided by
-the cosine between beam and storm motion, not below `view_least`.
+beam saw the wind near the ground, what is left is the weak rule of `baseline-1` and the witnesses aloft; the more of
+the storm was seen, and the more along its motion, the less its structure counts beside what was measured. A radial wind
+is a lower bound of the wind: it is divided by the cosine between beam and storm motion, not below `view_least`.
 """
 
 import math
@@ -28,8 +28,8 @@ GALE_CONSTANTS: dict[str, float] = {
     "vild_middle_g_m3": 3.5,  # Amburn & Wolf 1997: severe; here a water-loaded core
     "vild_scale_g_m3": 0.7,  # [I]
     "vild_weight": 0.3,  # [I]
-    "structure_weight": 0.3,  # [I] of all that, where the wind near the ground is known
-    "structure_ceiling": 0.4,  # [I] ... and where it is not: no environment either
+    "structure_weight": 0.3,  # [I] of all that, where the wind near the ground was seen all over and along the motion
+    "structure_ceiling": 0.4,  # [I] ... and where it was not: no environment either
     "wind_middle_m_s": 20.0,  # DOMAIN.md 2.3, 5.3: |Vr| >= 20 m/s below 1.5 km
     "wind_scale_m_s": 2.5,  # [I]
     "wind_weight": 0.85,  # [I]
@@ -40,40 +40,52 @@ GALE_CONSTANTS: dict[str, float] = {
     "divergence_middle_s1": 0.006,  # DOMAIN.md 2.3: 0.004-0.01 s-1 is a downburst
     "divergence_scale_s1": 0.0015,  # [I]
     "divergence_weight": 0.4,  # [I]
+    "view_unknown": 0.64,  # mean |cos| of all directions, 2 / pi: where the motion is unknown
     "bow_weight": 0.3,  # [I] DOMAIN.md 2.3: long, narrow, fast
     "ceiling": 0.95,  # [I]
     "decay_min": 35.0,  # [I] between hail and thunderstorm
 }
 C = GALE_CONSTANTS
 
+MOSTLY = 0.5
+"""Where velocities were seen in less of a storm, the driver says so."""
+
 
 def gale(storm: Mapping[str, Any]) -> Opinion:
     """Probability of a convective gust of 17.2 m/s or more, and why. Rules: see the module's text.
 
-    NaN where only a 2-D composite saw the storm, and where neither velocities nor VIL and echo top are known.
+    NaN where only a 2-D composite saw the storm, and where nothing of it is known.
     """
     if float(storm["observed_fraction"]) == 0:
         return opinion(math.nan, [("2-D composite only: gale not assessed", "仅有二维组合反射率：不判断大风")])
     wind, said_of_wind = _wind(storm)
     aloft, said_of_aloft = _aloft(storm)
     structure, said_of_structure = _structure(storm)
-    if not (math.isfinite(wind) or math.isfinite(structure)):
-        return opinion(math.nan, [("no VIL or echo top: gale not assessed", "缺少VIL或回波顶高：不判断大风")])
-    known = math.isfinite(wind)
-    parts = [C["wind_weight"] * wind if known else 0.0, *aloft]
+    parts = list(aloft)
+    if math.isfinite(wind):
+        parts.append(C["wind_weight"] * wind)
     if math.isfinite(structure):
-        parts.append((C["structure_weight"] if known else C["structure_ceiling"]) * structure)
-    return opinion(
-        C["ceiling"] * (1 - math.prod(1 - part for part in parts)) if known or aloft else parts[-1],
-        [*said_of_wind, *said_of_aloft, *said_of_structure],
-    )
+        share = C["structure_ceiling"] + _seen(storm) * (C["structure_weight"] - C["structure_ceiling"])
+        parts.append(share * structure)
+    said = [*said_of_wind, *said_of_aloft, *said_of_structure]
+    if not parts:
+        return opinion(math.nan, [*said, ("nothing to judge gale by: not assessed", "缺少可用资料：不判断大风")])
+    return opinion(min(C["ceiling"], 1 - math.prod(1 - part for part in parts)), said)
+
+
+def _seen(storm: Mapping[str, Any]) -> float:
+    """How far the wind near the ground is known, 0..1: part of the storm with velocities, times the view of it."""
+    if not math.isfinite(_number(storm, "radial_wind_low_m_s")):
+        return 0.0
+    view, fraction = _number(storm, "wind_view"), _number(storm, "velocity_fraction")
+    return (fraction if math.isfinite(fraction) else 0.0) * (view if math.isfinite(view) else C["view_unknown"])
 
 
 def _wind(storm: Mapping[str, Any]) -> tuple[float, list[Phrase]]:
     """What the radial wind near the ground says, 0..1; NaN where it is unknown."""
     measured, view = _number(storm, "radial_wind_low_m_s"), _number(storm, "wind_view")
     if not math.isfinite(measured):
-        if _number(storm, "folded_fraction") > 0:
+        if _number(storm, "folded_fraction") > _number(storm, "velocity_fraction"):
             return math.nan, [("low-level velocities range folded", "近地面速度距离折叠")]
         if _number(storm, "velocity_fraction") > 0:
             return math.nan, [("no radial wind seen below 1.5 km", "1.5公里以下未观测到径向风")]
@@ -82,10 +94,15 @@ def _wind(storm: Mapping[str, Any]) -> tuple[float, list[Phrase]]:
     mark = ">=" if measured >= C["wind_middle_m_s"] else "<"
     said: list[Phrase] = [
         (
-            f"radial wind {measured:.0f} m/s below 1.5 km ({mark} {C['wind_middle_m_s']:.0f})",
-            f"1.5公里以下径向风 {measured:.0f} 米/秒",
+            f"radial wind {measured:.1f} m/s below 1.5 km ({mark} {C['wind_middle_m_s']:.0f})",
+            f"1.5公里以下径向风 {measured:.1f} 米/秒",
         )
     ]
+    fraction = _number(storm, "velocity_fraction")
+    if fraction < MOSTLY:
+        said.append(
+            (f"wind seen in {100 * fraction:.0f} % of the storm", f"仅在风暴 {100 * fraction:.0f}% 的面积上观测到风")
+        )
     if view < C["view_least"]:
         said.append(("beam across the motion: the wind may be stronger", "雷达波束与移向夹角大：实际风可能更强"))
     return logistic((wind - C["wind_middle_m_s"]) / C["wind_scale_m_s"]), said

@@ -141,7 +141,7 @@ def _storms(home: Home, region: Region, when: datetime, cube: xr.Dataset) -> pd.
     history = recent_storms(home.archive, region.id, when)
     storms = track(cells, history, when=when, grid=region.grid)
     hints = storm_hints(cube, storms, region.grid)
-    return storms.assign(**{str(name): hints[name].astype("f8") for name in hints})
+    return storms.assign(**{str(name): hints[name] for name in hints})
 
 
 def _previous(home: Home, region: Region, ledger: Ledger, when: datetime) -> list[Warning]:

@@ -46,7 +46,6 @@ OF_BEAMS: tuple[tuple[str, str, float], ...] = (
     ("divergence_low_s1", "radial_divergence_low", 1.0),
     ("convergence_low_s1", "radial_convergence_low", 1.0),
     ("marc_m_s", "marc", 1.0),
-    ("radial_wind_low_m_s", "radial_wind_low", 1.0),
     ("storm_top_divergence_m_s", "storm_top_divergence", 1.0),
     ("spectrum_width_low_m_s", "spectrum_width_low", 1.0),
     ("hail_size_class", "hail_size_class", 1.0),
@@ -60,7 +59,8 @@ NOT_OBSERVED = ("hail_size_class",)
 """Variables whose 0 says that nobody looked."""
 
 FILLED_LATER = (
-    "u_m_s", "v_m_s", "motion_sd_m_s", "age_min", "major_axis_km", "axis_ratio", "bow", "gust_front_km", "wind_view",
+    "u_m_s", "v_m_s", "motion_sd_m_s", "age_min", "major_axis_km", "axis_ratio", "bow", "gust_front_km",
+    "radial_wind_low_m_s", "wind_view",
 )  # fmt: skip
 """By tracking, and by what needs the motion."""
 

@@ -31,7 +31,7 @@ FRONT_WITHIN_KM = 40.0
 WIND_WITHIN_KM = 5.0
 """The storm's strongest wind is looked for in its outline and so far around it [our choice]."""
 
-COLUMNS = ("major_axis_km", "axis_ratio", "bow", "gust_front_km", "wind_view")
+COLUMNS = ("major_axis_km", "axis_ratio", "bow", "gust_front_km", "radial_wind_low_m_s", "wind_view")
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,13 @@ def storm_hints(cube: xr.Dataset, storms: pd.DataFrame, grid: Grid) -> pd.DataFr
     """One row a storm, with the index of `storms`.
 
     - major_axis_km, axis_ratio: sides of the smallest rectangle about the outline, long side by short side.
-    - bow (bool): longer than BOW_KM, slimmer than BOW_RATIO, faster than BOW_M_S; False where the motion is unknown.
+    - bow: 1 if longer than BOW_KM, slimmer than BOW_RATIO and faster than BOW_M_S, else 0; NaN where motion or shape is
+      unknown.
     - gust_front_km: length of the longest thin line within FRONT_WITHIN_KM, 0 where there is none, NaN where no
-      velocity was observed there.
-    - wind_view: |cos| of the angle between the storm's motion and the beam that saw its strongest low-level radial
-      wind: 1 if that is the wind along the motion, 0 if the radar looked across it. NaN where either is unknown.
+      velocity was observed there, or the cube has no reflectivity or convergence.
+    - radial_wind_low_m_s: strongest low-level radial wind in the outline and WIND_WITHIN_KM around it; NaN unobserved.
+    - wind_view: |cos| of the angle between the storm's motion and the beam that saw that wind: 1 if it is the wind
+      along the motion, 0 if the radar looked across it. NaN where either is unknown.
 
     Args:
         cube: one time; of schema.KINEMATICS, PRODUCTS and MOSAIC what it has: what lacks leaves its hints NaN.
@@ -69,12 +71,10 @@ def storm_hints(cube: xr.Dataset, storms: pd.DataFrame, grid: Grid) -> pd.DataFr
     for polygon, lat, lon, u, v in zip(*(storms[name].tolist() for name in wanted), strict=True):
         outline = _in_km(polygon, lat, lon)
         major, ratio = _axes(outline)
-        rows.append((
-            major, ratio, bool(major > BOW_KM and ratio > BOW_RATIO and np.hypot(u, v) > BOW_M_S),
-            _front(outline, lines, seen, grid, (lat, lon)), _view(outline, wind, towards, grid, (lat, lon), (u, v)),
-        ))  # fmt: skip
-    table = pd.DataFrame(rows, columns=list(COLUMNS), index=storms.index)
-    return table.astype({name: bool if name == "bow" else float for name in COLUMNS})
+        front = np.nan if lines is None else _front(outline, lines, seen, grid, (lat, lon))
+        strongest, direction = _strongest(outline, wind, towards, grid, (lat, lon))
+        rows.append((major, ratio, _bow(major, ratio, np.hypot(u, v)), front, strongest, _view(direction, (u, v))))
+    return pd.DataFrame(rows, columns=list(COLUMNS), index=storms.index, dtype=float)
 
 
 def _field(cube: xr.Dataset, name: str, grid: Grid) -> npt.NDArray[np.float64] | None:
@@ -107,26 +107,31 @@ def _axes(outline: BaseGeometry) -> tuple[float, float]:
     return float(long), float(long / short) if short > 0 else np.nan
 
 
-def _thin_lines(cube: xr.Dataset, grid: Grid) -> list[_Line]:
-    """Connected cells of weak echo on convergence that are long and narrow: width is area by length."""
+def _bow(major: float, ratio: float, speed: float) -> float:
+    if not np.isfinite([major, ratio, speed]).all():
+        return np.nan
+    return float(major > BOW_KM and ratio > BOW_RATIO and speed > BOW_M_S)
+
+
+def _thin_lines(cube: xr.Dataset, grid: Grid) -> list[_Line] | None:
+    """Connected cells of weak echo on convergence that are long and narrow; None where the cube cannot tell."""
     echo, convergence = _low_echo(cube, grid), _field(cube, "radial_convergence_low", grid)
     if echo is None or convergence is None:
-        return []
+        return None
     with np.errstate(invalid="ignore"):
         mask = (echo >= FRONT_DBZ[0]) & (echo <= FRONT_DBZ[1]) & (convergence >= FRONT_CONVERGENCE)
     around = np.ones((3, 3), dtype=bool)
     labels, _ = ndimage.label(ndimage.binary_closing(mask, around), around)
+    depths = ndimage.distance_transform_edt(labels > 0)
     lines = []
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
         row, column = np.nonzero(labels[box] == number)
         lat, lon = grid.lat[row + box[0].start], grid.lon[column + box[1].start]
         step_km = grid.step_deg * DEGREE_KM
-        x, y = lon * DEGREE_KM * np.cos(np.deg2rad(lat.mean())), lat * DEGREE_KM
-        if np.hypot(np.ptp(x), np.ptp(y)) < FRONT_LEAST_KM:
-            continue
-        length = _extent(x, y) + step_km
-        area = row.size * step_km**2 * float(np.cos(np.deg2rad(lat.mean())))
-        if length >= FRONT_LEAST_KM and area / length <= FRONT_WIDTH_KM:
+        narrow = float(np.sqrt(np.cos(np.deg2rad(lat.mean()))))  # side of a square as large as a cell
+        width = _width(depths[box][row, column])
+        length = row.size / width * step_km * narrow
+        if length >= FRONT_LEAST_KM and width * step_km * narrow <= FRONT_WIDTH_KM:
             lines.append(_Line(length, lon, lat))
     return lines
 
@@ -144,11 +149,13 @@ def _low_echo(cube: xr.Dataset, grid: Grid) -> npt.NDArray[np.float64] | None:
     return np.asarray(np.take_along_axis(values, lowest[np.newaxis], axis=0)[0], dtype=np.float64)
 
 
-def _extent(x: Doubles, y: Doubles) -> float:
-    """Length of points along their main axis (principal component)."""
-    points = np.column_stack([x - x.mean(), y - y.mean()])
-    _, _, axes = np.linalg.svd(points, full_matrices=False)
-    return float(np.ptp(points @ axes[0]))
+def _width(depth: Doubles) -> float:
+    """Width of a line, straight or curved, from the distance of its cells to the nearest one outside, all in cells.
+
+    In a bar of n cells across, n odd, four times the mean of (distance - 1/2) is n + 1/n.
+    """
+    mean = max(4 * float(np.mean(depth - 0.5)), 2.0)
+    return (mean + float(np.sqrt(mean**2 - 4))) / 2
 
 
 def _front(
@@ -169,17 +176,24 @@ def _front(
     return longest
 
 
-def _view(
+def _strongest(
     outline: BaseGeometry, wind: npt.NDArray[np.float64] | None, towards: npt.NDArray[np.float64] | None,
-    grid: Grid, place: tuple[float, float], motion: tuple[float, float],
-) -> float:  # fmt: skip
-    if wind is None or towards is None or outline.is_empty or not np.hypot(*motion) > 0:
-        return np.nan
+    grid: Grid, place: tuple[float, float],
+) -> tuple[float, float]:  # fmt: skip
+    """The strongest radial wind in and about a storm, and the azimuth towards which it blows."""
+    if wind is None or towards is None or outline.is_empty:
+        return np.nan, np.nan
     rows, columns, inside = _cells(outline.buffer(WIND_WITHIN_KM), grid, place)
     found = np.where(inside & np.isfinite(towards[rows, columns]), wind[rows, columns], np.nan)
     if not np.isfinite(found).any():
+        return np.nan, np.nan
+    best = int(np.nanargmax(found))
+    return float(found.flat[best]), float(towards[rows, columns].flat[best])
+
+
+def _view(direction: float, motion: tuple[float, float]) -> float:
+    if not np.hypot(*motion) > 0:
         return np.nan
-    direction = towards[rows, columns].flat[int(np.nanargmax(found))]
     return float(abs(np.cos(np.deg2rad(direction) - np.arctan2(motion[0], motion[1]))))
 
 
