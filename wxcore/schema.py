@@ -201,6 +201,8 @@ STORMS: tuple[Column, ...] = (
     Column("age_min", "float", "min", "time since the storm was first seen", 0),
     Column("parents", "object", "", "tuple of storm_ids it split from or merged out of, at this time"),
     Column("observed_fraction", "float", "1", "part of the storm's cells seen in three dimensions", 0, 1),
+    Column("top18_open", "float", "1", "1 where no beam saw what is above the 18 dBZ top, else 0", 0, 1),
+    Column("top18_above_h0_km", "float", "km", "18 dBZ top above the 0 C level"),
     Column("velocity_fraction", "float", "1", "part of the cells with a radial velocity 0-2 km above ground", 0, 1),
     Column("folded_fraction", "float", "1", "part of the cells with range-folded velocities only", 0, 1),
     Column("azimuthal_shear_low_s1", "float", "s-1", "largest magnitude of azimuthal shear, 0-2 km above ground", 0),

@@ -90,7 +90,7 @@ def test_a_beam_across_the_motion_is_a_lower_bound() -> None:
 @pytest.mark.parametrize(
     ("fractions", "said"),
     [
-        ({"velocity_fraction": 0.0, "folded_fraction": 0.0}, "no radial velocity used"),
+        ({"velocity_fraction": 0.0, "folded_fraction": 0.0, "marc_m_s": NAN}, "no radial velocity used"),
         ({"velocity_fraction": 0.0, "folded_fraction": 0.6}, "low-level velocities range folded"),
         ({"velocity_fraction": 0.9, "folded_fraction": 0.01}, "no radial wind seen below 1.5 km"),
     ],
@@ -112,6 +112,18 @@ def test_speed_adds_and_unknown_motion_does_not() -> None:
     assert lazy.p < fast.p
     assert unknown.p == lazy.p
     assert "motion unknown" in unknown.drivers
+
+
+def test_a_storm_that_hardly_moves_has_no_view() -> None:
+    slow = LIGHT | {"radial_wind_low_m_s": 18.0, "u_m_s": 2.0, "v_m_s": 0.0}
+    found = [gale(slow | {"wind_view": view}) for view in (0.05, 1.0, NAN)]
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_structure_that_speaks_against_is_not_told_beside_a_wind() -> None:
+    weak = LIGHT | {"radial_wind_low_m_s": 24.0, "vil_kg_m2": 4.0, "vil_density_g_m3": 0.5}
+    assert not [driver for driver in gale(weak).drivers if "potential" in driver or "VIL" in driver]
+    assert [driver for driver in gale(weak | {"radial_wind_low_m_s": NAN}).drivers if "VIL" in driver]
 
 
 def test_velocities_alone_are_enough_and_nothing_is_not() -> None:

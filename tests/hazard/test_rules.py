@@ -118,6 +118,21 @@ class TestThunderstorm:
     def test_no_reflectivity(self) -> None:
         assert math.isnan(thunderstorm(FLAT | {"max_dbz": NAN}).p)
 
+    def test_echo_below_the_freezing_level_makes_no_lightning(self) -> None:
+        """Mountain clutter, or warm rain: 65 dBZ that end at 2 km."""
+        low = SEVERE | {"echo_top_18_km": 2.0, "h45_above_h0_km": -2.5, "top18_above_h0_km": -2.5, "top18_open": 0.0}
+        opinion = thunderstorm(low)
+        assert opinion.p < 0.05
+        assert "all echo below the 0 C level" in opinion.drivers
+
+    def test_an_open_top_is_told_as_a_lower_bound(self) -> None:
+        """A scan of two tilts sees 1 km of a storm of 64 dBZ: its depth is unknown, not small."""
+        low = SEVERE | {"max_dbz": 64.0, "echo_top_18_km": 1.0, "h45_above_h0_km": NAN, "top18_above_h0_km": -3.0}
+        opinion = thunderstorm(low | {"top18_open": 1.0})
+        assert opinion.p == pytest.approx(thunderstorm(FLAT | {"max_dbz": 64.0}).p)
+        assert "18 dBZ top at least 1.0 km" in opinion.drivers
+        assert "18 dBZ 回波顶高至少 1.0 公里" in opinion.drivers_zh
+
 
 class TestTable:
     def test_every_storm_hazard_window(self) -> None:

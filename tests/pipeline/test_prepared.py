@@ -176,4 +176,4 @@ def test_only_volumes_of_the_present_are_prepared_ahead() -> None:
         replace(fresh, sha256="ee", time=None),
     ):
         note(ahead, item, NOW)
-    assert list(ahead.waiting) == ["aa"]
+    assert [sha256 for _, sha256 in ahead.waiting] == ["aa"]

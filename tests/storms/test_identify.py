@@ -182,3 +182,26 @@ def test_labels_part_the_regions(field: np.ndarray) -> None:
         assert ndimage.label(inside)[1] == 1
         assert inside.sum() >= MIN_AREA_KM2
         assert field[inside].max() >= 40
+
+
+class TestOpenTops:
+    @pytest.mark.parametrize(("bit", "expected"), [(0, 0.0), (1, 1.0)])
+    def test_the_highest_top_tells(self, bit: int, expected: float) -> None:
+        """A low open top beside a high closed one is no open storm."""
+        field, tops = block(50, slice(50, 60), slice(50, 60)), np.full(GRID.shape, np.nan)
+        tops[50:60, 50:60] = 9000
+        tops[55, 55], topped = 4000, np.zeros(GRID.shape)
+        topped[55, 55] = 1
+        topped[50:53, 50:53] = bit
+        row = identify(products(field, echo_top_18=tops, topped=topped), GRID).table.iloc[0]
+        assert row["top18_open"] == expected
+        assert np.isnan(row["top18_above_h0_km"])
+
+    def test_above_the_freezing_level_of_the_cube(self) -> None:
+        field, tops = block(50, slice(50, 60), slice(50, 60)), np.full(GRID.shape, 3500.0)
+        cube = products(field, echo_top_18=tops, topped=np.zeros(GRID.shape)).assign(freezing_level=("time", [5000.0]))
+        assert identify(cube, GRID).table.iloc[0]["top18_above_h0_km"] == pytest.approx(-1.5)
+
+    def test_without_tops_nobody_knows(self) -> None:
+        row = identify(products(block(50, slice(50, 60), slice(50, 60))), GRID).table.iloc[0]
+        assert np.isnan(row[["top18_open", "top18_above_h0_km"]].astype(float)).all()

@@ -78,8 +78,13 @@ def open_session(root_or_repo: Root, region: str | None, as_of: datetime | None)
         raise _nothing(place, as_of) from cause
 
 
-def list_cycles(root: Root, region: str, *, as_of: datetime | None = None) -> list[datetime]:
+def list_cycles(
+    root: Root, region: str, *, as_of: datetime | None = None, since: datetime | None = None
+) -> list[datetime]:
     """The cycles in the archive, ascending; none where there is no archive yet.
+
+    Args:
+        since: only from this time on (aware): then the days before are not even opened.
 
     Raises:
         ArchiveError: versions that cannot be opened, or nothing committed by `as_of`.
@@ -88,7 +93,9 @@ def list_cycles(root: Root, region: str, *, as_of: datetime | None = None) -> li
         return []
     session = open_session(root, region, as_of)
     group = _root_group(session)
-    return [when for day in _days(session) for when in _written(group, day)]
+    first = require_utc(since) if since is not None else None
+    days = [day for day in _days(session) if first is None or day >= f"{first:%Y%m%d}"]
+    return [when for day in days for when in _written(group, day) if first is None or when >= first]
 
 
 def list_fingerprints(root: Root, region: str) -> dict[datetime, str]:

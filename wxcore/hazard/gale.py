@@ -47,6 +47,12 @@ GALE_CONSTANTS: dict[str, float] = {
 }
 C = GALE_CONSTANTS
 
+SUPPORTS = 0.3
+"""Structure that is told among the reasons beside a measured wind [our choice]."""
+
+SLOWEST_M_S = 8.0
+"""The motion of a slower storm has no direction to speak of: the view along it is unknown [our choice]."""
+
 MOSTLY = 0.5
 """Where velocities were seen in less of a storm, the driver says so."""
 
@@ -67,7 +73,9 @@ def gale(storm: Mapping[str, Any]) -> Opinion:
     if math.isfinite(structure):
         share = C["structure_ceiling"] + _seen(storm) * (C["structure_weight"] - C["structure_ceiling"])
         parts.append(share * structure)
-    said = [*said_of_wind, *said_of_aloft, *said_of_structure]
+    # of a structure that speaks against gale beside a measured wind nothing is told: it reads as a contradiction
+    told = said_of_structure if structure >= SUPPORTS or not math.isfinite(wind) else []
+    said = [*said_of_wind, *said_of_aloft, *told]
     if not parts:
         return opinion(math.nan, [*said, ("nothing to judge gale by: not assessed", "缺少可用资料：不判断大风")])
     return opinion(min(C["ceiling"], 1 - math.prod(1 - part for part in parts)), said)
@@ -77,17 +85,23 @@ def _seen(storm: Mapping[str, Any]) -> float:
     """How far the wind near the ground is known, 0..1: part of the storm with velocities, times the view of it."""
     if not math.isfinite(_number(storm, "radial_wind_low_m_s")):
         return 0.0
-    view, fraction = _number(storm, "wind_view"), _number(storm, "velocity_fraction")
+    view, fraction = _view(storm), _number(storm, "velocity_fraction")
     return (fraction if math.isfinite(fraction) else 0.0) * (view if math.isfinite(view) else C["view_unknown"])
+
+
+def _view(storm: Mapping[str, Any]) -> float:
+    """Cosine between the beam and the storm's motion, NaN where the storm hardly moves."""
+    speed = math.hypot(float(storm["u_m_s"]), float(storm["v_m_s"]))
+    return _number(storm, "wind_view") if speed >= SLOWEST_M_S else math.nan
 
 
 def _wind(storm: Mapping[str, Any]) -> tuple[float, list[Phrase]]:
     """What the radial wind near the ground says, 0..1; NaN where it is unknown."""
-    measured, view = _number(storm, "radial_wind_low_m_s"), _number(storm, "wind_view")
+    measured, view = _number(storm, "radial_wind_low_m_s"), _view(storm)
     if not math.isfinite(measured):
         if _number(storm, "folded_fraction") > _number(storm, "velocity_fraction"):
             return math.nan, [("low-level velocities range folded", "近地面速度距离折叠")]
-        if _number(storm, "velocity_fraction") > 0:
+        if _number(storm, "velocity_fraction") > 0 or math.isfinite(_number(storm, "marc_m_s")):
             return math.nan, [("no radial wind seen below 1.5 km", "1.5公里以下未观测到径向风")]
         return math.nan, [("no radial velocity used", "未使用径向速度")]
     wind = measured / max(view, C["view_least"]) if math.isfinite(view) else measured
@@ -95,7 +109,7 @@ def _wind(storm: Mapping[str, Any]) -> tuple[float, list[Phrase]]:
     said: list[Phrase] = [
         (
             f"radial wind {measured:.1f} m/s below 1.5 km ({mark} {C['wind_middle_m_s']:.0f})",
-            f"1.5公里以下径向风 {measured:.1f} 米/秒",
+            f"1.5公里以下径向风 {measured:.1f} 米/秒（{'≥' if mark == '>=' else '<'}{C['wind_middle_m_s']:.0f}）",
         )
     ]
     fraction = _number(storm, "velocity_fraction")

@@ -17,7 +17,7 @@ from wxcore.hazard.gale import MODEL as GALE_MODEL
 from wxcore.hazard.opinion import Opinion, Phrase, logistic, opinion, weighted
 from wxcore.schema import PROBABILITIES
 
-MODELS: dict[str, str] = {HAIL.code: "baseline-2", THUNDERSTORM.code: "baseline-1", GALE.code: GALE_MODEL}
+MODELS: dict[str, str] = {HAIL.code: "baseline-2", THUNDERSTORM.code: "baseline-2", GALE.code: GALE_MODEL}
 """Version of each hazard's rule: a folder of models/<hazard>/."""
 LEAD_WINDOWS: tuple[tuple[int, int], ...] = ((0, 60), (0, 30), (30, 60))
 GOOD_LEVELS = "good"
@@ -53,6 +53,7 @@ THUNDERSTORM_CONSTANTS: dict[str, float] = {
     "h45_middle_km": 0.5,  # [I] 45 dBZ above the 0 C level: charging by graupel
     "h45_scale_km": 0.7,  # [I]
     "shallow_share": 0.4,  # [I] what is left of p for a storm without depth
+    "warm_share": 0.1,  # [I] and of that for echo all below 0 C: charging needs ice (Takahashi 1978)
     "ceiling": 0.97,  # [I]
     "flat_dbz_middle": 46.0,  # [I] from a 2-D composite only
     "flat_dbz_scale": 3.0,  # [I]
@@ -153,7 +154,8 @@ def poh(h45_above_h0_km: float) -> float:
 def thunderstorm(storm: Mapping[str, Any]) -> Opinion:
     """Lightning: a logistic of the maximum reflectivity, times what depth (18 dBZ top, 45 dBZ above 0 C) adds.
 
-    Of a storm whose depth nobody saw (2-D composite only): a stricter logistic under a lower ceiling.
+    Of a storm whose depth nobody saw (2-D composite only): a stricter logistic under a lower ceiling; the larger of
+    both where the top is open (no beam above it). Echo that ends below the 0 C level holds no ice to charge it.
     """
     c = THUNDERSTORM_CONSTANTS
     dbz, top, above = (float(storm[name]) for name in ("max_dbz", "echo_top_18_km", "h45_above_h0_km"))
@@ -163,15 +165,23 @@ def thunderstorm(storm: Mapping[str, Any]) -> Opinion:
     if float(storm["observed_fraction"]) == 0 or not (math.isfinite(top) or math.isfinite(above)):
         phrases.append(("2-D composite only: depth unknown", "仅有二维组合反射率：垂直厚度未知"))
         return opinion(c["flat_ceiling"] * logistic((dbz - c["flat_dbz_middle"]) / c["flat_dbz_scale"]), phrases)
-    depth = 0.0
+    depth, is_open = 0.0, float(storm.get("top18_open", math.nan)) > 0
     if math.isfinite(top):
         depth = logistic((top - c["top_middle_km"]) / c["top_scale_km"])
-        phrases.append((f"18 dBZ top {top:.1f} km", f"18 dBZ 回波顶高 {top:.1f} 公里"))
+        least_en, least_zh = ("at least ", "至少") if is_open else ("", "")
+        phrases.append((f"18 dBZ top {least_en}{top:.1f} km", f"18 dBZ 回波顶高{least_zh} {top:.1f} 公里"))
     if math.isfinite(above):
         depth = max(depth, logistic((above - c["h45_middle_km"]) / c["h45_scale_km"]))
         phrases.append((f"45 dBZ {above:+.1f} km from 0 C level", f"45 dBZ 高度相对0℃层 {above:+.1f} 公里"))
     share = c["shallow_share"] + (1 - c["shallow_share"]) * depth
-    return opinion(c["ceiling"] * logistic((dbz - c["dbz_middle"]) / c["dbz_scale"]) * share, phrases)
+    if not is_open and float(storm.get("top18_above_h0_km", math.nan)) < 0:
+        share *= c["warm_share"]
+        phrases.append(("all echo below the 0 C level", "回波全部位于0℃层以下"))
+    p = c["ceiling"] * logistic((dbz - c["dbz_middle"]) / c["dbz_scale"]) * share
+    if is_open:
+        phrases.append(("nobody saw what is above", "其上未观测"))
+        p = max(p, c["flat_ceiling"] * logistic((dbz - c["flat_dbz_middle"]) / c["flat_dbz_scale"]))
+    return opinion(p, phrases)
 
 
 def _hail_unknown(storm: Mapping[str, Any]) -> Opinion:

@@ -25,26 +25,28 @@ WALL_S = CYCLE.total_seconds()
 
 @dataclass
 class Ahead:
-    """sha256 of the volumes that wait, the newest last, and the job at work; all of it may be lost."""
+    """(observation time, sha256) of the volumes that wait, the newest last, and the job at work; all may be lost."""
 
-    waiting: deque[str] = field(default_factory=lambda: deque(maxlen=64))
+    waiting: deque[tuple[datetime, str]] = field(default_factory=lambda: deque(maxlen=64))
     job: Future[None] | None = None
 
 
 def note(ahead: Ahead, item: Input, now: datetime) -> None:
     """Remember a file that was decided, if it is a volume of the present."""
     if item.status == STORED and item.kind == "volume" and item.time is not None and now - item.time <= WORTH_WITHIN:
-        ahead.waiting.append(item.sha256)
+        ahead.waiting.append((item.time, item.sha256))
 
 
-def advance(office: Office, ahead: Ahead) -> None:
-    """Take the end of the job at work, and begin the next."""
+def advance(office: Office, ahead: Ahead, now: datetime) -> None:
+    """Take the end of the job at work, and begin the next; what has grown old meanwhile is left."""
     if ahead.job is not None:
         if not ahead.job.done():
             return
         ahead.job = None
+    while ahead.waiting and now - ahead.waiting[0][0] > WORTH_WITHIN:
+        ahead.waiting.popleft()
     if ahead.waiting:
-        ahead.job = office.pool.submit(_make_ready, office, ahead.waiting.pop())
+        ahead.job = office.pool.submit(_make_ready, office, ahead.waiting.pop()[1])
         ahead.job.add_done_callback(lambda _: office.wake())
 
 

@@ -15,7 +15,7 @@ from wxcore.pipeline.gather import Chosen, load_file, lost
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.network import compare
 from wxcore.pipeline.prepared import load_prepared, to_record, winds_before
-from wxcore.pipeline.static import ground_model, terrain_trouble
+from wxcore.pipeline.static import ground_model, static_digest, terrain_trouble
 from wxcore.products.columns import column_products, composite_only_products
 from wxcore.products.hail_range import Reach, only_where_hail_can_be_judged
 from wxcore.radar.mosaic import mosaic, mosaic_looks
@@ -51,6 +51,7 @@ class Analysis:
         winds: the wind over each radar that its velocities show, as the provenance keeps it.
         radar_pairs: rows of the table of biases between radars.
         remarks: what was odd in each radar's volume.
+        static: digests of elevation model and learnt maps, by radar that has any.
     """
 
     cube: xr.Dataset
@@ -63,6 +64,7 @@ class Analysis:
     winds: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     radar_pairs: tuple[dict[str, str], ...] = ()
     remarks: dict[str, list[str]] = field(default_factory=dict)
+    static: dict[str, list[str]] = field(default_factory=dict)
 
 
 def analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels: Levels) -> Analysis:
@@ -104,6 +106,7 @@ def _analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels:
         winds={volume.look.site.id: to_record(volume.wind) for volume in volumes if volume.wind.height_m.size},
         radar_pairs=compared.rows if compared is not None else (),
         remarks={volume.look.site.id: list(volume.remarks) for volume in volumes if volume.remarks},
+        static={site: known for site in sorted(present) if (known := static_digest(home, region, site))},
     )
 
 

@@ -147,7 +147,7 @@ def _storms(home: Home, region: Region, when: datetime, cube: xr.Dataset) -> pd.
 def _previous(home: Home, region: Region, ledger: Ledger, when: datetime) -> list[Warning]:
     """What was live after the newest cycle before this one, within the longest validity, and is on record: what an
     archive says of drafts that never reached the ledger, or were withdrawn since, stands for nothing."""
-    earlier = [time for time in list_cycles(home.archive, region.id) if when - WARNING_MEMORY <= time < when]
+    earlier = [time for time in list_cycles(home.archive, region.id, since=when - WARNING_MEMORY) if time < when]
     if not earlier:
         return []
     provenance = read_provenance(home.archive, region.id, earlier[-1]) or {}
@@ -191,6 +191,7 @@ def _provenance(
         "winds": analysis.winds,
         "radar_pairs": list(analysis.radar_pairs),
         "remarks": analysis.remarks,
+        "static": analysis.static,
         "warnings": [to_dict(item) for item in live],
     }
 

@@ -26,6 +26,7 @@ from wxcore.landing.ledger import (
 )
 from wxcore.pipeline.agree import disagreeing, nothing_yet, unheard
 from wxcore.pipeline.home import Home
+from wxcore.pipeline.prepared import forget
 from wxcore.region import Region
 from wxcore.times import YEARS, iso
 
@@ -158,6 +159,7 @@ def expire_home(
     done = expire(home.archive, region.id, retention, now, dry_run=dry_run)
     if dry_run:
         return HomeExpired(done, count_expired(home.ledger(), before))
+    forget(home)
     ledger, gone = home.ledger(), 0
     while names := expire_files(ledger, before):
         discard(ledger, home.landing, names)

@@ -22,6 +22,7 @@ from wxcore.archive.read import list_cycles, read_provenance
 from wxcore.environment.levels import Levels, levels_for
 from wxcore.errors import ArchiveError, ReadError
 from wxcore.landing.ledger import FileRow
+from wxcore.landing.space import room_for_ingest
 from wxcore.pipeline.checks import known_radar, place
 from wxcore.pipeline.gather import DECODE_THREADS, load_file, lost
 from wxcore.pipeline.home import Home
@@ -58,6 +59,9 @@ def load_prepared(
             return prepared_of(home, region, row, levels, winds)
         except ReadError as error:
             return lost(row, error)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            # a volume that nobody expected must not take the other radars with it
+            return f"file {row.name} (cannot be made ready: {type(error).__name__}: {error})"
 
     with ThreadPoolExecutor(DECODE_THREADS) as pool:
         found = list(pool.map(load, rows))
@@ -84,8 +88,9 @@ def prepared_of(
     )  # fmt: skip
     made = prepare(volume, around)
     if keep:
-        with suppress(OSError):  # the copy is only for speed
-            _keep(path, pack(made))
+        with suppress(OSError):  # the copy is only for speed, and never takes the room that ingest needs
+            if room_for_ingest(home.root).ok:
+                _keep(path, pack(made))
     return made
 
 
@@ -108,7 +113,7 @@ def winds_before(home: Home, region: Region, when: datetime) -> dict[str, WindPr
     Raises:
         ArchiveError: the archive cannot be opened.
     """
-    earlier = [slot for slot in list_cycles(home.archive, region.id) if when - WIND_AGE <= slot < when]
+    earlier = [slot for slot in list_cycles(home.archive, region.id, since=when - WIND_AGE) if slot < when]
     told = (read_provenance(home.archive, region.id, earlier[-1]) or {}) if earlier else {}
     return {site: from_record(record) for site, record in told.get("winds", {}).items()}
 
@@ -123,13 +128,13 @@ def from_record(record: Mapping[str, Sequence[float]]) -> WindProfile:
     return WindProfile(*(np.asarray(record[name], dtype=np.float64) for name in ("height_m", "u", "v")))
 
 
-def forget(home: Home) -> int:
-    """Delete what was kept longer than KEPT, and what a crash left half-written; how many files."""
+def forget(home: Home, kept: timedelta = KEPT) -> int:
+    """Delete what was kept longer than this, and what a crash left half-written; how many files."""
     folder, count = home.root / FOLDER, 0
-    oldest = time.time() - KEPT.total_seconds()
+    oldest = time.time() - kept.total_seconds()
     for path in folder.iterdir() if folder.is_dir() else ():
-        with suppress(FileNotFoundError):
-            if path.stat().st_mtime < oldest:
+        with suppress(OSError):
+            if path.stat().st_mtime <= oldest:
                 path.unlink()
                 count += 1
     return count

@@ -4,6 +4,7 @@ In the home: radars/<site>.npz, echo occurrence (`wx radar learn`). In the regio
 enough for beam blockage; without one the coarse model of China serves for heights above ground.
 """
 
+import hashlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -38,27 +39,41 @@ def occurrence_path(home: Home, site: str) -> Path:
 
 
 def static_digest(home: Home, region: Region, site: str) -> list[str]:
-    """What static knowledge of a radar stands on, so that a change of it is noticed."""
+    """What static knowledge of a radar stands on: digests of the region's own elevation model and of what was learnt,
+    as far as they are there."""
     paths = (find_dem(region.id), occurrence_path(home, site))
-    return [_stamp(path) for path in paths if path is not None]
+    return [found for path in paths if path is not None and (found := _digest(path))]
 
 
-def _stamp(path: Path) -> str:
+def _digest(path: Path) -> str:
+    """sha256 of a file, "" where there is none; read again only where the file changed."""
     try:
         found = path.stat()
+        return _sha256(path, found.st_size, found.st_mtime_ns)
     except OSError:
         return ""
-    return f"{path.name} {found.st_size} {found.st_mtime_ns}"
+
+
+@lru_cache(maxsize=64)
+def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def terrain_of(region: Region, site: Site) -> Plane:
     """Ground height about a radar [m ASL]; of the coarse model where the region's own cannot be read."""
-    return _terrain(region.id, site.latitude, site.longitude)
+    return _terrain(region.id, _dem_digest(region), site.latitude, site.longitude)
 
 
 @lru_cache(maxsize=64)
-def _terrain(region_id: str, lat: float, lon: float) -> Plane:
+def _terrain(region_id: str, _dem: str, lat: float, lon: float) -> Plane:
     return terrain_plane(_model(region_id), lat, lon)
+
+
+def _dem_digest(region: Region) -> str:
+    """Of the region's own elevation model; "" where it has none."""
+    path = find_dem(region.id)
+    return _digest(path) if path is not None else ""
 
 
 def ground_model(region: Region) -> Terrain:
@@ -85,8 +100,9 @@ def terrain_trouble(region: Region) -> tuple[str, str] | None:
 def blockage_of(home: Home, region: Region, volume: Volume) -> Blockage | None:
     """Blocked part of the beam for each tilt of a volume, by terrain and by what was learnt, the larger of both; None
     where neither is known."""
-    site, elevations = volume.site, tilt_elevations(volume)
-    maps = dict(_by_terrain(region.id, _stamp_of(region), site, elevations))
+    site = volume.site
+    elevations = tuple(sorted({round(elevation, 1) for elevation in tilt_elevations(volume)}))
+    maps = dict(_by_terrain(region.id, _dem_digest(region), site, elevations))
     learnt = occurrence_of(home, site)
     for elevation, part in (blockage_map(learnt) if learnt is not None else {}).items():
         key = min(maps, key=lambda other: abs(other - elevation), default=elevation)
@@ -105,14 +121,9 @@ def _larger(one: npt.NDArray[np.float32], two: npt.NDArray[np.float32]) -> npt.N
     return larger
 
 
-def _stamp_of(region: Region) -> str:
-    path = find_dem(region.id)
-    return _stamp(path) if path is not None else ""
-
-
-@lru_cache(maxsize=64)
-def _by_terrain(region_id: str, stamp: str, site: Site, elevations: tuple[float, ...]) -> Blockage:
-    terrain = _model(region_id) if stamp else None
+@lru_cache(maxsize=16)
+def _by_terrain(region_id: str, dem: str, site: Site, elevations: tuple[float, ...]) -> Blockage:
+    terrain = _model(region_id) if dem else None
     if terrain is None or not fine_enough(terrain):
         return {}
     return blockage_from_terrain(terrain, site, elevations)

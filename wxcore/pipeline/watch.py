@@ -29,6 +29,7 @@ from wxcore.pipeline.catchup import BACK
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.ingest import Offered, decide_pending, refuse, take_in
 from wxcore.pipeline.maintain import RAW_DAYS
+from wxcore.pipeline.prepared import forget
 from wxcore.pipeline.recover import recover_home
 from wxcore.pipeline.report import project_drafts
 from wxcore.pipeline.result import QUARANTINED, Input
@@ -149,7 +150,8 @@ def _watch(
         running = True
         with _trouble(office, loop, "cycles"):
             running = run_cycles(office, loop.turns, now(), back=plan.back, patient=not plan.until_idle)
-        advance(office, loop.ahead)
+        if not loop.paused:
+            advance(office, loop.ahead, now())
         busy = running or loop.decoding or loop.pending or loop.arriving or loop.paused or loop.troubles
         if plan.until_idle and not busy:
             return
@@ -204,6 +206,8 @@ def _has_room(office: Office, loop: _Loop) -> bool:
     if not room.ok and not loop.paused:
         office.tell(Told("paused", room.message_en, room.message_zh, {"free_bytes": room.free_bytes}))
         loop.paused = True
+    if loop.paused:
+        forget(office.home, timedelta(0))
     return room.ok
 
 

@@ -138,6 +138,7 @@ def storm_table(products: xr.Dataset, labels: npt.NDArray[np.int32], count: int,
         columns[column] = np.fmax.reduceat(fields[name], groups.starts) * factor
     for column, name, factor in OF_BEAMS:
         columns[column] = np.fmax.reduceat(_of_beams(products, name, groups), groups.starts) * factor
+    columns["top18_open"], columns["top18_above_h0_km"] = _open_tops(products, fields["echo_top_18"], groups)
     state = _inside(products, "velocity_observed", groups)
     for column, flag in (("velocity_fraction", VELOCITY_OBSERVED), ("folded_fraction", VELOCITY_FOLDED)):
         columns[column] = np.add.reduceat((state == flag).astype(np.float64), groups.starts) / groups.sizes
@@ -151,6 +152,21 @@ def _inside(products: xr.Dataset, name: str, groups: Groups) -> Floats:
     if name not in products:
         return np.full(groups.cells.size, np.nan)
     return products[name].to_numpy().ravel()[groups.cells].astype(np.float64)
+
+
+SAME_TOP_M = 500.0
+"""Tops this near to the highest are the highest: the step of the upper MRMS levels (DOMAIN.md 1.4)."""
+
+
+def _open_tops(products: xr.Dataset, tops: Floats, groups: Groups) -> tuple[Floats, Floats]:
+    """Is the highest 18 dBZ top of each storm open, and how far is it above the 0 C level [km]?"""
+    topped = _inside(products, "topped", groups)
+    is_open = np.where(np.isnan(topped), 0, topped).astype(np.int64) & 1 > 0
+    highest = np.fmax.reduceat(tops, groups.starts)
+    open_top = np.fmax.reduceat(np.where(is_open, tops, np.nan), groups.starts)
+    h0 = float(products["freezing_level"].to_numpy().ravel()[0]) if "freezing_level" in products else np.nan
+    told = np.where(np.isfinite(highest), (open_top >= highest - SAME_TOP_M).astype(np.float64), np.nan)
+    return told, (highest - h0) * 1e-3
 
 
 def _of_beams(products: xr.Dataset, name: str, groups: Groups) -> Floats:
