@@ -207,6 +207,20 @@ def test_the_order_of_the_rays_does_not_matter_and_a_ray_without_azimuth_is_left
     np.testing.assert_allclose(got[far], found.azimuthal_shear[shuffle][far], atol=1e-6)
 
 
+def test_where_a_ray_begins_moves_no_derivative():
+    """Gates are fitted in blocks: other blocks over the same gates give the same."""
+    rng = np.random.default_rng(8)
+    field = np.where(rng.random((360, 400)) < 0.8, rng.normal(0, 10, (360, 400)), np.nan)
+    whole = derivatives(doppler(lambda a, r: field, gates=400), None)
+    later = doppler(lambda a, r: field[:, 37:], gates=363)
+    moment = replace(later.moments["VRADH"], first_gate_m=later.moments["VRADH"].first_gate_m + 37 * 250.0)
+    part = derivatives(replace(later, moments={"VRADH": moment}), None)
+    for name in ("azimuthal_shear", "radial_divergence"):
+        expected, found = getattr(whole, name)[:, 42:], getattr(part, name)[:, 5:]
+        assert np.isfinite(expected).any(axis=0).all()
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-6)
+
+
 def test_a_second_pass_over_the_same_azimuths_changes_nothing_of_a_smooth_field():
     azimuth = (np.arange(380) * 0.98) % 360  # 372 deg: the first 12 deg twice
     truth = seen_from_the_side(rankine(8000.0, 30_000.0, 4000.0, 25.0))

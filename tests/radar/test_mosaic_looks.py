@@ -20,7 +20,9 @@ from wxcore.errors import SchemaError
 from wxcore.grid import Grid
 from wxcore.radar.looks import Look, look_of
 from wxcore.radar.mosaic import mosaic, mosaic_looks
+from wxcore.radar.mosaic_kernels import NODE_STEPS, ROW_STEPS
 from wxcore.radar.mosaic_late import add_look
+from wxcore.radar.mosaic_tables import STEP_M, radial_tables, row_of_distance
 from wxcore.radar.tilts import UNOBSERVED, tilts_of
 from wxcore.radar.volume import Site, Sweep, Volume
 from wxcore.schema import COLUMN_QUALITY, MOSAIC, MOSAIC_QUALITY, check
@@ -332,3 +334,27 @@ def test_limits_of_a_mosaic() -> None:
         mosaic_looks([], replace(SMALL, levels_m=tuple(float(z) for z in range(257))), when=WHEN)
     with pytest.raises(SchemaError, match="km"):
         mosaic_looks([], SMALL, when=WHEN, max_range_m=600_000)
+
+
+def test_a_sweep_that_saw_nothing_at_all_is_no_tilt() -> None:
+    """Missing all round (transmitter off) it says nothing, and must not take the tilts beside it along."""
+    cuts = [sweep(angle, storms) for angle in (0.5, 1.5, 2.4, 6.0)]
+    cuts[0].moments["DBZH"].codes[:] = MISSING_CODE
+    whole, absent = (mosaic_looks([look_of(volume(some))], SMALL, when=WHEN) for some in (cuts, cuts[1:]))
+    np.testing.assert_array_equal(whole["reflectivity"], absent["reflectivity"])
+
+
+@pytest.mark.parametrize("range_m", [239_998.0, 307_197.0, 307_199.0, 300_000.0])
+def test_the_last_column_has_its_table(range_m: float) -> None:
+    tables = radial_tables(((0.5, 500.0, 1000.0, 460), (1.5, 500.0, 1000.0, 460)), 500.0, 0.5, (1000.0,), range_m)
+    last = int(np.rint(range_m / STEP_M))
+    assert last // NODE_STEPS < tables.gates.shape[0]
+    assert last // ROW_STEPS < row_of_distance(range_m).size
+
+
+def test_more_radars_than_a_byte_counts() -> None:
+    looks = [look_of(volume([sweep(0.5, 30.0), sweep(6.0, 30.0)], site=replace(SITE, id=f"Z{k}"))) for k in range(256)]
+    tiny = Grid(lon_west=106.2, lat_south=30.2, n_lon=4, n_lat=3, levels_m=(2000.0, 4000.0))
+    spread = [replace(look, site=replace(look.site, latitude=30.0 + 1e-4 * k)) for k, look in enumerate(looks)]
+    ds = mosaic_looks(spread[:255], tiny, when=WHEN, keep_weights=True)
+    assert add_look(ds, spread[255], tiny)["radar_count"].to_numpy().max() == 255

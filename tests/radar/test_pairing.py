@@ -104,6 +104,14 @@ def test_strong_rejected_gates_are_unknown_not_empty():
     assert np.isnan(dbz_on(cut(0.5, ["VRADH"], gates=2), flagged)).all()
 
 
+def test_chosen_rays_come_in_their_order():
+    rng = np.random.default_rng(4)
+    reflectivity = cut(0.5, ["DBZH"], codes=rng.integers(0, 200, (360, 40)).astype("u1"))
+    doppler = cut(0.5, ["VRADH"], start=0.4)
+    chosen = np.array([7, 3, 359, 3])
+    np.testing.assert_array_equal(dbz_on(doppler, reflectivity, chosen), dbz_on(doppler, reflectivity)[chosen])
+
+
 def test_corrected_reflectivity_supersedes_echoes_only():
     codes = np.full((360, 3), 66 + 60, dtype=np.uint8)
     codes[:, 1] = 1

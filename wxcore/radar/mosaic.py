@@ -59,6 +59,9 @@ volume cut off after the first tilts) and is used only where there is nothing el
 MOST_OFFSET_S = 3600.0
 """Observation times further from the mosaic's time are held at this, the limit of schema.MOSAIC_QUALITY."""
 
+MOST_RAYS = 65_535
+"""Rows of a tilt are counted in u2, one of them is for no ray."""
+
 WEIGHT = "mosaic_weight"
 """Variable (time, height, lat, lon) f4 with the sum of the radars' weights, where `mosaic_looks` is asked for it."""
 
@@ -253,6 +256,10 @@ def _polar(looks: list[Look]) -> tuple[_F4, _I4, _I4, _U2, npt.NDArray[np.int16]
     for r, look in enumerate(looks):
         for t, tilt in enumerate(look.tilts):
             n_ray, n_gate = tilt.dbz.shape
+            if n_ray >= MOST_RAYS:
+                raise SchemaError(
+                    "mosaic", [f"radar {look.site.id}: {n_ray} rays in a tilt, expected below {MOST_RAYS}"]
+                )
             block = values[begin : begin + _block_size(tilt)].reshape(n_ray + 1, n_gate + 2)
             block[0], block[:, 0], block[:, -1] = UNOBSERVED, UNOBSERVED, UNOBSERVED
             block[1:, 1:-1] = tilt.dbz

@@ -33,6 +33,9 @@ _TOTAL, _SHARE, _TIME, _BEST, _NUMBER, _EXCESS = range(6)
 """Lines of a column's block: sum of weight times dBZ above no echo, of weight, of weight times seconds; largest weight;
 number of radars; and the dBZ above no echo of one radar."""
 
+_WHOLE = np.float32(0.999)
+"""A level so many tilts away is on the next one: places are rounded."""
+
 # NaN is data here (unobserved): nnan and ninf must stay off
 _FAST = {"nsz", "arcp", "contract", "afn", "reassoc"}
 
@@ -119,7 +122,7 @@ def _what_is_seen(  # noqa: PLR0913, PLR0917
             continue
         for z in range(n_level):
             apart = abs(spacing * np.float32(places[radar, at, z]) - np.float32(t))
-            seen[0, 0, z] = seen[0, 0, z] if apart >= np.float32(1) else np.uint16(0)
+            seen[0, 0, z] = seen[0, 0, z] if apart >= _WHOLE else np.uint16(0)
     for z in range(n_level):
         left = max(left, seen[0, 0, z])
     return bool(left > 0)

@@ -46,7 +46,8 @@ def add_look(ds: xr.Dataset, look: Look, grid: Grid) -> xr.Dataset:
     for name in _SUMMED:
         _mean(_columns(ds, name), _columns(ds, WEIGHT), _columns(one, name), _columns(one, WEIGHT))
     _columns(ds, WEIGHT)[:] += _columns(one, WEIGHT)
-    _columns(ds, "radar_count")[:] += _columns(one, "radar_count")
+    count = _columns(ds, "radar_count")
+    np.minimum(count.astype("u2") + _columns(one, "radar_count"), 255, out=count, casting="unsafe")
     np.maximum(_columns(ds, "mosaic_quality"), _columns(one, "mosaic_quality"), out=_columns(ds, "mosaic_quality"))
     best, mean = of_columns(_columns(ds, "mosaic_quality").astype("u1", copy=False), _columns(ds, "observation_offset"))
     ds["column_quality"].to_numpy()[0], ds["column_offset"].to_numpy()[0] = best, mean

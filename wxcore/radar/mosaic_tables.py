@@ -90,7 +90,7 @@ def row_distances(max_range_m: float) -> Floats:
 def row_of_distance(max_range_m: float) -> npt.NDArray[np.uint16]:
     """(K,) u2: the row nearest to each ROW_STEPS distance steps."""
     rows = row_distances(max_range_m)
-    count = int(max_range_m / STEP_M) // ROW_STEPS + 2
+    count = int(np.rint(max_range_m / STEP_M)) // ROW_STEPS + 2
     middle = (np.arange(count) * ROW_STEPS + (ROW_STEPS - 1) / 2) * STEP_M
     return np.searchsorted((rows[:-1] + rows[1:]) / 2, middle).astype(np.uint16)
 
@@ -146,7 +146,7 @@ def radial_tables(
     near = np.exp(-((arc / WEIGHT_RANGE_M) ** 2)) / (1 + (beam_radius / WEIGHT_BEAM_M) ** 2)
     per_tilt = MOST / max(beams.size - 1, 1)
     used = np.stack([np.where(seen, below, beams.size).min(axis=1), np.where(seen, above + 1, 0).max(axis=1)], axis=1)
-    nodes = NODE_STEPS * STEP_M * np.arange(int(max_range_m / STEP_M) // NODE_STEPS + 2)
+    nodes = NODE_STEPS * STEP_M * np.arange(int(np.rint(max_range_m / STEP_M)) // NODE_STEPS + 3)
     gates = np.stack([(slant_at_arc(nodes, tilt[0]) - tilt[1]) / tilt[2] + 1.5 for tilt in tilts], axis=1)
     return RadialTables(
         places=np.rint(place * per_tilt).astype(np.uint16),

@@ -160,9 +160,11 @@ def _field(sweep: Sweep) -> _Field | None:
     azimuth = np.mod(sweep.azimuth.astype(np.float64), 360.0)
     elevation = float(np.nanmedian(sweep.elevation)) if np.isfinite(sweep.elevation).any() else sweep.fixed_angle
     range_m = _range(moment)
+    z = np.empty(moment.codes.shape, dtype=np.float32)
+    qc_kernels.decode(moment.codes, moment.table(no_echo=NOTHING), z)
     gap = abs((azimuth[0] - azimuth[-1] + 180.0) % 360.0 - 180.0)
     return _Field(
-        z=moment.values(no_echo=NOTHING),
+        z=z,
         azimuth=np.where(np.isfinite(azimuth), azimuth, 0.0),
         range_m=range_m,
         gate_m=moment.gate_m,

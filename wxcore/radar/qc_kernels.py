@@ -15,6 +15,15 @@ NOTHING = -100.0
 
 
 @numba.njit(cache=True, nogil=True)
+def decode(codes: Codes, table: Floats, out: Floats) -> None:
+    """Value of each code."""
+    for i in range(codes.shape[0]):
+        row, to = codes[i], out[i]
+        for g in range(row.size):
+            to[g] = table[row[g]]
+
+
+@numba.njit(cache=True, nogil=True)
 def spread(values: Floats, half: int, least: int, out: Floats) -> None:
     """Standard deviation [deg] of a phase along the ray in a window of 2 half + 1 gates; NaN with fewer than `least`.
 
@@ -110,19 +119,19 @@ def strongest_around(
         for g in range(wanted.shape[1]):
             if ray_of[i] < 0 or gate_of[g] < 0 or not wanted[i, g] > NOTHING:
                 continue
-            best = np.float32(np.nan)
+            best = np.float32(-np.inf)
             for k in range(gate_of[g] - reach[1, g], gate_of[g] + reach[1, g] + 1, step):
                 if k < 0 or k >= gates:
                     continue
                 j = (ray_of[i] - reach[0, g]) % rays
                 for _ in range(2 * reach[0, g] + 1):
                     v = z[j, k]
-                    if np.isnan(best) or v > best:
+                    if v > best:  # noqa: PLR1730 - False for NaN, which max is not
                         best = v
                     j = j + 1 if j + 1 < rays else 0
                 if best >= wanted[i, g]:
                     break
-            out[i, g] = best
+            out[i, g] = best if best > -np.inf else np.nan
 
 
 @numba.njit(cache=True, nogil=True)

@@ -81,6 +81,7 @@ def _median_of_known(window: Floats, holes: Ints) -> Any:
 
     Holes become infinities of both signs in turn, which leaves the others' median in the middle. An odd number of holes
     gives one sign more than the other: done both ways, these are the two middle values, and the median is their mean.
+    For an even number both ways are the same.
     """
     missing = 0
     for k in range(9):
@@ -91,7 +92,10 @@ def _median_of_known(window: Floats, holes: Ints) -> Any:
     for sign in (-1, 1):
         for m in range(missing):
             window[holes[m]] = sign * np.inf if m % 2 == 0 else -sign * np.inf
-        middle += _median_of_nine(window) / 2
+        found = _median_of_nine(window)
+        if missing % 2 == 0:
+            return np.float64(found)
+        middle += found / 2
     return middle
 
 
@@ -130,13 +134,14 @@ def median_3x3(
     window, holes = np.empty(9, dtype=np.float32), np.empty(9, dtype=np.int64)
     nothing = np.full(gates, np.nan, dtype=np.float32)
     known = np.zeros(gates + 2, np.uint8)  # of the three rays, one gate off
+    near = min(max(across, 0) + 1, gates)
     for i in range(rays):
         x = values[before[i]] if before[i] >= 0 else nothing
         z = values[after[i]] if after[i] >= 0 else nothing
         y = values[i]
         for g in range(gates):
             known[g + 1] = 3 - np.isnan(x[g]) - np.isnan(y[g]) - np.isnan(z[g])
-        _medians_of_nine(x, y, z, out[i])
+        _medians_of_nine(x[:near], y[:near], z[:near], out[i, :near])
         for g in range(gates):
             if np.isnan(y[g]) or not wanted[i, g]:
                 out[i, g], support[i, g] = np.nan, 0
@@ -223,6 +228,37 @@ def _add_ray(sums: Floats, arc: Floats, step: Any, a: Any, end: int, total: Floa
         total[g + 9 * BLOCK] += one
 
 
+@numba.njit(cache=True, nogil=True)
+def _reached(reach: Doubles, angle: float, begin: int, end: int) -> int:
+    """From this gate of a stretch on, kernels are narrower than `angle`; `reach` descends."""
+    while begin < end:
+        middle = (begin + end) // 2
+        if reach[middle] >= angle:
+            begin = middle + 1
+        else:
+            end = middle
+    return begin
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_rays(
+    sums: Floats, azimuth: Doubles, i: int, arc: Floats, step: Any, reach: Doubles, span: tuple[int, int], total: Floats
+) -> None:
+    """`total` of the kernels about the gates of a span of ray i.
+
+    reach: (gate,) half-width of the kernel [rad], descending.
+    """
+    begin, end = span
+    index, angle = np.empty(azimuth.size, np.int64), np.empty(azimuth.size, np.float32)
+    total[:] = 0
+    _add_ray(sums[i], arc, step, np.float32(0), end, total)
+    for side in (-1, 1):
+        to = end
+        for d in range(_neighbours(azimuth, i, side, reach[begin], index, angle)):
+            to = _reached(reach, abs(angle[d]), begin, to)
+            _add_ray(sums[index[d]], arc, step, angle[d], to, total)
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _slopes(
     total: Floats, whole: tuple[Any, Any, Floats], least: tuple[Any, Any, Any], across: bool, end: int, out: Floats
@@ -259,18 +295,6 @@ def _span(wanted: Bools) -> tuple[int, int]:
 
 
 @numba.njit(cache=True, nogil=True)
-def _reached(reach: Doubles, angle: float, begin: int, end: int) -> int:
-    """From this gate of a stretch on, kernels are narrower than `angle`; `reach` descends."""
-    while begin < end:
-        middle = (begin + end) // 2
-        if reach[middle] >= angle:
-            begin = middle + 1
-        else:
-            end = middle
-    return begin
-
-
-@numba.njit(cache=True, nogil=True)
 def fit(
     values: Floats, azimuth: Doubles, geometry: Doubles, widths: Doubles, least: Doubles, wanted: Bools, across: bool,
     out: Floats,
@@ -299,7 +323,6 @@ def fit(
     needed = (np.float32(least[0]), np.float32(least[1]), np.float32(least[2]))
     whole = np.float32(2 * half + 1), np.float32(half * (half + 1) / 3)
     unit = 1 / 1000 if across else 1 / geometry[1]
-    index, angle = np.empty(rays, np.int64), np.empty(rays, np.float32)
     sums, total = np.empty((rays, SUMS * BLOCK), np.float32), np.empty(TOTALS * BLOCK, np.float32)
     slopes = np.empty(BLOCK, np.float32)
     padded, spans = np.empty((2, BLOCK + 2 * half), np.float32), np.empty((rays, 2), np.int64)
@@ -318,13 +341,7 @@ def fit(
             begin, end = spans[i, 0], spans[i, 1]
             if begin == end:
                 continue
-            total[:] = 0
-            _add_ray(sums[i], arc, step, np.float32(0), end, total)
-            for side in (-1, 1):
-                to = end
-                for d in range(_neighbours(azimuth, i, side, reach[begin], index, angle)):
-                    to = _reached(reach, abs(angle[d]), begin, to)
-                    _add_ray(sums[index[d]], arc, step, angle[d], to, total)
+            _add_rays(sums, azimuth, i, arc, step, reach, (begin, end), total)
             _slopes(total, (whole[0], whole[1], spread), needed, across, end, slopes)
             for g in range(begin, end):
                 if wanted[i, first + g] and arc[g] > 0:

@@ -8,8 +8,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from wxcore.radar.qc_kernels import decode
 from wxcore.radar.tilts import AZIMUTH_STEPS, NON_MET_EMPTY_BELOW_DBZ, STRONGEST_DBZ, ray_table
-from wxcore.radar.velocity.unfold_kernels import look_up
 from wxcore.radar.volume import ECHO, QC_CLUTTER, QC_NON_MET, QC_SPECKLE, QC_SPIKE, Sweep, Volume
 from wxcore.schema import NO_ECHO_DBZ
 
@@ -75,7 +75,7 @@ def _controlled(sweep: Sweep) -> Floats:
     """(ray, gate of DBZH) reflectivity after correction and quality control."""
     moment = sweep.moments["DBZH"]
     z = np.empty(moment.codes.shape, dtype=np.float32)
-    look_up(moment.codes, np.arange(moment.codes.shape[0]), moment.table(no_echo=NO_ECHO_DBZ), z)
+    decode(moment.codes, moment.table(no_echo=NO_ECHO_DBZ), z)
     if "DBZH" in sweep.derived:
         z = np.where((moment.classes == ECHO)[moment.codes], sweep.derived["DBZH"], z)
     qc = np.zeros(z.shape, dtype=np.uint8) if sweep.qc is None else np.ascontiguousarray(sweep.qc)
