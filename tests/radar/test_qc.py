@@ -166,18 +166,20 @@ def test_the_core_of_a_storm_that_crosses_the_beam_stays():
         assert (after.qc[before.moments["DBZH"].values() >= 40] == QC_GOOD).all(), before.fixed_angle
 
 
-def test_a_smooth_pillar_is_no_mountain_but_a_rough_one_is():
-    def pillar(values):
+def test_a_pillar_is_a_mountain_if_it_is_rough_or_stands_still():
+    def pillar(values, *, still):
         def change(elevation, z):
             z = z.copy()
             if elevation < 2:
                 z[130:140, 24:34] = values
             return z
 
-        return flags(storm_volume(change, still=True))[132:138, 26:32]
+        return flags(storm_volume(change, still=still))[132:138, 26:32]
 
-    assert (pillar(50.0) == QC_GOOD).all()
-    assert (pillar(50.0 + 8.0 * (np.arange(10) % 2)) == QC_CLUTTER).all()
+    rough = 50.0 + 8.0 * (np.arange(10) % 2)
+    assert (pillar(50.0, still=False) == QC_GOOD).all()
+    assert (pillar(50.0, still=True) == QC_CLUTTER).all(), "so strong, so shallow and not moving: a mountain too"
+    assert (pillar(rough, still=True) == QC_CLUTTER).all()
 
 
 def test_doppler_cut_is_found_beside_the_surveillance_cut():

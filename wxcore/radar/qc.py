@@ -86,6 +86,9 @@ CLUTTER_SCORE, SCORE_WITHOUT_DOPPLER, WITNESS_LEAST = 0.6, 0.9, 0.5
 reach the third. Where no tilt looked aloft nothing is removed."""
 MOVING = 5.0
 """What moves faster [m s-1] is no ground clutter."""
+FROZEN_STILL = 0.9
+"""A pillar (below) that stands so still needs no roughness: a mountain in a wide beam is as smooth as rain. Weaker echo
+does, else shallow rain would be cut out where the wind blows across the beam [our choice]."""
 PILLAR_DBZ, PILLAR_DROP_DB, PILLAR_ROUGH = 45.0, 30.0, 0.1
 """So strong, not moving, not quite smooth, and so much weaker within ALOFT_M: no storm does this, a mountain does."""
 IMPOSSIBLE_DBZ = 72.0
@@ -260,7 +263,7 @@ def _judge(z: Floats, drop: Floats, witnesses: tuple[Floats, Floats, Floats]) ->
         score = (rough + fading + np.nan_to_num(still)) / np.where(np.isnan(still), 2, 3)
         fuzzy = score >= np.where(np.isnan(still), SCORE_WITHOUT_DOPPLER, CLUTTER_SCORE)
         fuzzy &= (rough >= WITNESS_LEAST) & (fading >= WITNESS_LEAST)
-        pillar = (z >= PILLAR_DBZ) & (drop >= PILLAR_DROP_DB) & (rough >= PILLAR_ROUGH)
+        pillar = (z >= PILLAR_DBZ) & (drop >= PILLAR_DROP_DB) & ((rough >= PILLAR_ROUGH) | (still >= FROZEN_STILL))
         impossible = (z >= IMPOSSIBLE_DBZ) & (drop >= PILLAR_DROP_DB)
         clutter: Bools = (((fuzzy | pillar) & ~(speed > MOVING)) | impossible) & (z >= CLUTTER_MIN_DBZ)
     return clutter

@@ -5,7 +5,7 @@ the gridding of many points per gate need not ask again.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -42,6 +42,9 @@ neighbours, a longer gap stays unobserved [our choice]."""
 SAME_CUT_DEG = 0.2
 """Sweeps closer than this in elevation are one cut scanned twice (split cut). The closest neighbours of VCP11 and
 VCP21 are 0.9 deg apart (DOMAIN.md 1.2); antenna pointing is good to 0.1 deg."""
+
+SAME_GATES_M = 1.0
+"""Gates of two sweeps whose lengths and first ranges differ by no more are the same gates [our choice]."""
 
 HIGHEST_TILT_DEG = 60.0
 """Vertically pointing calibration sweeps (ODIM) are no tilt: they would close the cone of silence with fiction."""
@@ -110,8 +113,13 @@ def tilts_of(volume: Volume, *, max_range_m: float = np.inf, blocked: Blockage |
     """The volume's tilts in order of elevation, none twice; gates beyond `max_range_m` are left out.
 
     Only sweeps that carry DBZH, with at least one ray of finite azimuth, at a steady elevation not above
-    HIGHEST_TILT_DEG. Of a split cut the sweep that reaches farther is taken, of equals the first. Where a sweep has a
-    derived DBZH, that is used in place of the measured one.
+    HIGHEST_TILT_DEG, in which anything was observed: a sweep that is missing all round (transmitter off) says nothing
+    and does not take the tilts beside it along. Where a sweep has a derived DBZH, that is used in place of the measured
+    one.
+
+    Of a split cut the sweep that reaches farther is taken, of equals the first; but one that was corrected for
+    attenuation comes first, and a farther one goes on beyond it where its gates are the same; where they are not, the
+    corrected one is taken if it reaches at least half as far.
 
     Args:
         volume: with or without quality control.
@@ -120,9 +128,13 @@ def tilts_of(volume: Volume, *, max_range_m: float = np.inf, blocked: Blockage |
     """
     candidates = [(elevation, sweep) for sweep in volume.sweeps if (elevation := _elevation(sweep)) is not None]
     candidates.sort(key=lambda pair: pair[0])
-    return tuple(
-        _tilt(elevation, sweep, volume.start, max_range_m, blocked) for elevation, sweep in _one_per_cut(candidates)
-    )
+    tilts = []
+    for elevation, sweep, farther in _one_per_cut(candidates):
+        tilt = _tilt(elevation, sweep, volume.start, max_range_m, blocked)
+        if farther is not None:
+            tilt = _continued(tilt, sweep.azimuth, _tilt(elevation, farther, volume.start, max_range_m, blocked))
+        tilts.append(tilt)
+    return tuple(tilt for tilt in tilts if (tilt.dbz != UNOBSERVED).any())
 
 
 def tilt_elevations(volume: Volume) -> tuple[float, ...]:
@@ -142,16 +154,41 @@ def _elevation(sweep: Sweep) -> float | None:
     return round(float(middle), 2)
 
 
-def _one_per_cut(candidates: Sequence[tuple[float, Sweep]]) -> list[tuple[float, Sweep]]:
-    chosen: list[tuple[float, Sweep]] = []
-    start = -np.inf
-    for elevation, sweep in candidates:
-        if elevation - start >= SAME_CUT_DEG:
-            chosen.append((elevation, sweep))
-            start = elevation
-        elif _reach(sweep) > _reach(chosen[-1][1]):
-            chosen[-1] = (elevation, sweep)
-    return chosen
+def _one_per_cut(candidates: Sequence[tuple[float, Sweep]]) -> list[tuple[float, Sweep, Sweep | None]]:
+    """Elevation and sweep of each cut, and the sweep that goes on beyond it; None without."""
+    cuts: list[list[tuple[float, Sweep]]] = []
+    for candidate in candidates:
+        if not cuts or candidate[0] - cuts[-1][0][0] >= SAME_CUT_DEG:
+            cuts.append([])
+        cuts[-1].append(candidate)
+    return [_best_of(cut) for cut in cuts]
+
+
+def _best_of(cut: Sequence[tuple[float, Sweep]]) -> tuple[float, Sweep, Sweep | None]:
+    farthest = max(cut, key=lambda pair: _reach(pair[1]))
+    corrected = [pair for pair in cut if _is_corrected(pair[1])]
+    if not corrected or _is_corrected(farthest[1]):
+        return (*max(corrected or cut, key=lambda pair: _reach(pair[1])), None)
+    best = max(corrected, key=lambda pair: _reach(pair[1]))
+    near, far = best[1].moments["DBZH"], farthest[1].moments["DBZH"]
+    if abs(near.gate_m - far.gate_m) <= SAME_GATES_M and abs(near.first_gate_m - far.first_gate_m) <= SAME_GATES_M:
+        return (*best, farthest[1] if far.codes.shape[1] > near.codes.shape[1] else None)
+    return (*(best if 2 * _reach(best[1]) >= _reach(farthest[1]) else farthest), None)
+
+
+def _is_corrected(sweep: Sweep) -> bool:
+    """Was its reflectivity corrected for attenuation by the differential phase?"""
+    return {"DBZH", "PHIDP"} <= sweep.derived.keys()
+
+
+def _continued(near: Tilt, azimuth: npt.NDArray[np.floating], far: Tilt) -> Tilt:
+    """`near`, whose rays are at `azimuth`, with what `far` has beyond its last gate."""
+    first = near.dbz.shape[1]
+    known = np.isfinite(azimuth)
+    step = np.where(known, azimuth, 0.0).astype(np.float64) % 360.0 * (AZIMUTH_STEPS / 360.0)
+    ray = np.where(known, far.ray_of[step.astype(np.intp) % AZIMUTH_STEPS], -1)
+    beyond = np.where(ray[:, np.newaxis] >= 0, far.dbz[ray, first:], UNOBSERVED)
+    return replace(near, dbz=np.concatenate([near.dbz, beyond], axis=1))
 
 
 def _reach(sweep: Sweep) -> float:
