@@ -1,5 +1,6 @@
 """What is kept of a volume between its arrival and its cycle: never needed, never trusted blindly."""
 
+import bz2
 import os
 import time
 from collections.abc import Mapping
@@ -9,16 +10,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.pipeline.test_network import WHEN
+from tests.pipeline.test_run_real import HUAIAN, TAIZHOU
 from tests.pipeline.tiny import NOW, Built
+from wxcore.archive.digest import content_digest
 from wxcore.environment.levels import manual_levels
 from wxcore.landing.ledger import FileRow, files_between
 from wxcore.pipeline import prepared
 from wxcore.pipeline.ahead import Ahead, note
+from wxcore.pipeline.cycle import run_cycle
 from wxcore.pipeline.home import Home
+from wxcore.pipeline.ingest import ingest
+from wxcore.pipeline.learn import learn
 from wxcore.pipeline.prepared import FOLDER, KEPT, Winds, forget, from_record, prepare_ahead, prepared_of, to_record
 from wxcore.pipeline.result import Input
-from wxcore.radar.prepare import Prepared, pack, unpack
+from wxcore.radar.cinrad import read_standard
+from wxcore.radar.planes import PLANE_SHAPE
+from wxcore.radar.prepare import Prepared, Surroundings, pack, prepare, unpack
 from wxcore.radar.velocity.wind import WindProfile
+from wxcore.region import load_region
 from wxcore.times import CYCLE
 
 LEVELS = manual_levels(4600, 7900)
@@ -60,6 +70,53 @@ def test_pack_is_lossless(home: Home, built: Built, row: FileRow) -> None:
     assert len(made.look.tilts) > 1
     assert made.look.start == unpack(pack(made)).look.start
     assert made.quality
+
+
+def test_pack_is_lossless_with_planes(radar_data: Path) -> None:
+    """Velocities and their planes too."""
+    path = radar_data / "cinrad_base" / HUAIAN
+    volume = read_standard(bz2.decompress(path.read_bytes()), HUAIAN)
+    made = prepare(volume, Surroundings(np.full(PLANE_SHAPE, np.nan, "f4"), 4600, 7900))
+    assert made.stack is not None
+    assert np.isfinite(made.stack).any()
+    assert made.wind.height_m.size
+    again = unpack(pack(made))
+    assert same(again, made)
+    np.testing.assert_array_equal(again.stack, made.stack)
+
+
+@pytest.mark.parametrize("ahead", [(True, True), (True, False)])
+def test_a_cycle_is_the_same_made_ready_ahead_or_not(
+    tmp_path: Path, radar_data: Path, ahead: tuple[bool, bool], no_syncfs: None
+) -> None:
+    """RELIABILITY.md A9: neither what was kept nor the order of arrival shows in the archive."""
+    region, digests = load_region("jianghuai"), []
+    files = [radar_data / "cinrad_base" / name for name in (HUAIAN, TAIZHOU)]
+    for number, order in enumerate((files, files[::-1])):
+        home = Home(tmp_path / str(number))
+        for path in order:
+            ingest([path], home, region)
+        rows = files_between(home.ledger(), WHEN - CYCLE, WHEN, {"volume"})
+        for row, early in zip(rows, ahead, strict=True):
+            if early and number:
+                prepare_ahead(home, region, row)
+        assert len(kept(home)) == number * sum(ahead)
+        result = run_cycle(home, region, WHEN)
+        assert np.isfinite(result.storms["radial_wind_low_m_s"]).any()
+        digests.append(content_digest(home.archive, region.id))
+    assert digests[0] == digests[1]
+
+
+def test_a_radar_that_learns_is_another_cycle(tmp_path: Path, radar_data: Path, no_syncfs: None) -> None:
+    """What was learnt is in the provenance, so a re-run takes it up and says so."""
+    region, home = load_region("jianghuai"), Home(tmp_path)
+    ingest([radar_data / "cinrad_base" / HUAIAN], home, region)
+    first = run_cycle(home, region, WHEN)
+    assert not run_cycle(home, region, WHEN).committed
+    learn(home, region)
+    second = run_cycle(home, region, WHEN)
+    assert second.committed
+    assert second.snapshot != first.snapshot
 
 
 def test_what_was_kept_is_used_and_equal(

@@ -182,6 +182,27 @@ def test_a_pillar_is_a_mountain_if_it_is_rough_or_stands_still():
     assert (pillar(rough, still=True) == QC_CLUTTER).all()
 
 
+def test_learnt_ground_needs_no_texture_and_never_takes_a_storm():
+    """30 dBZ, smooth, no velocity, nothing aloft: rain to one volume, but not where echo is always."""
+
+    def change(elevation, z):
+        z = z.copy()
+        if elevation < 2:
+            z[130:140, 24:34] = 30.0
+        return z
+
+    vol = storm_volume(change)
+    vol = replace(vol, sweeps=tuple(replace(s, moments={"DBZH": s.moments["DBZH"]}) for s in vol.sweeps))
+    ground = {float(elevation): np.ones((360, 300), dtype=bool) for elevation in TILTS}
+    plain, known = quality_control(vol).sweeps[0], quality_control(vol, ground).sweeps[0]
+    assert (plain.qc[132:138, 26:32] == QC_GOOD).all()
+    assert (known.qc[132:138, 26:32] == QC_CLUTTER).all()
+    for before, after in zip(vol.sweeps, quality_control(vol, ground).sweeps, strict=True):
+        assert (after.qc[before.moments["DBZH"].values() >= 40] == QC_GOOD).all(), "a storm above it stays"
+    elsewhere = {15.0: ground[float(TILTS[0])]}
+    assert (quality_control(vol, elsewhere).sweeps[0].qc == plain.qc).all()
+
+
 def test_doppler_cut_is_found_beside_the_surveillance_cut():
     """Split cut: velocity in a sweep of its own, with other ray order."""
     full = storm_volume(clutter_patch, still=True)

@@ -139,6 +139,8 @@ def radar(
 ) -> None:
     """Decoding, gridding, dealiasing, shear, mosaic, products and memory, against PERFORMANCE.md goals 1 to 4."""
     with tempfile.TemporaryDirectory() as folder:
+        if missing := [path for path in files or [] if not path.is_file()]:
+            raise typer.BadParameter(f"{missing[0]}: no such file 文件不存在")
         paths = list(files or [])[:2] or list(write_demo(load_region("chongqing"), Path(folder)))[:2]
         memory = _memory_row(paths, region, [])
         numba.set_num_threads(1)

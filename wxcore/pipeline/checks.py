@@ -1,6 +1,7 @@
 """Is a well-formed file one that this region's cycles may use? Site, position, time and name are held together."""
 
 import math
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from wxcore.errors import ReadError, Reason, TimeError
@@ -90,13 +91,22 @@ def _check_not_named_as_another(found: Format, name: str) -> None:
 
 
 def place(volume: Volume, region: Region) -> Volume:
-    """The volume at the antenna's true position: the header's, or station_meta's where the header is off or empty.
+    """The volume at the antenna's true position: the header's, or station_meta's where the header is off (then a remark
+    says so) or empty.
 
     Raises:
         ReadError: UNKNOWN_SITE where the region does not know the radar.
     """
     known = known_radar(volume.site.id, volume.start, region)
-    return volume.at(_true_site(volume.site, known))
+    site = _true_site(volume.site, known)
+    if site is volume.site or not math.isfinite(volume.site.latitude + volume.site.longitude):
+        return volume.at(site)
+    remark = f"header position {_words(volume.site)} replaced by the station list's {_words(site)}"
+    return replace(volume.at(site), remarks=(*volume.remarks, remark))
+
+
+def _words(site: Site) -> str:
+    return f"{site.latitude:.4f}, {site.longitude:.4f}, {site.altitude_m:.0f} m"
 
 
 def known_radar(site: str, when: datetime, region: Region) -> RadarSite:

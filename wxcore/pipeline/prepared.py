@@ -26,7 +26,7 @@ from wxcore.landing.space import room_for_ingest
 from wxcore.pipeline.checks import known_radar, place
 from wxcore.pipeline.gather import DECODE_THREADS, load_file, lost
 from wxcore.pipeline.home import Home
-from wxcore.pipeline.static import blockage_of, static_digest, terrain_of
+from wxcore.pipeline.static import blockage_of, clutter_of, static_digest, terrain_of
 from wxcore.radar.prepare import VERSION, Prepared, Surroundings, pack, prepare, unpack
 from wxcore.radar.velocity.wind import WindProfile
 from wxcore.region import RadarSite, Region
@@ -84,7 +84,8 @@ def prepared_of(
     volume = place(load_file(home, row), region)
     around = Surroundings(
         terrain=terrain_of(region, volume.site), h0_m=levels.h0_m,
-        hm20_m=levels.hm20_m, band=radar.band, blocked=blockage_of(home, region, volume), wind=winds.get(row.site),
+        hm20_m=levels.hm20_m, band=radar.band, blocked=blockage_of(home, region, volume),
+        ground=clutter_of(home, volume.site), wind=winds.get(row.site),
     )  # fmt: skip
     made = prepare(volume, around)
     if keep:

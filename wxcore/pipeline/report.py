@@ -214,6 +214,7 @@ def _cycle(cycle: CycleResult, canvas: Canvas, tracks: Tracks) -> dict[str, Any]
             for adcode in item.adcodes
         },
         "drafts": [{"text": item, "new": item in cycle.drafts} for item in cycle.active],
+        "count": len(cycle.storms),
         "storms": _storms(storms, chances, canvas, cycle, tracks),
         "inputs": [item.to_json() for item in cycle.inputs],
         "quality": cycle.quality,

@@ -15,9 +15,10 @@ from wxcore.errors import ReadError, RegionError
 from wxcore.pipeline.home import Home
 from wxcore.radar.looks import Blockage
 from wxcore.radar.planes import Plane
+from wxcore.radar.qc import StaticClutter
 from wxcore.radar.siting.blockage import blockage_from_terrain, fine_enough
 from wxcore.radar.siting.ground import terrain_plane
-from wxcore.radar.siting.occurrence import Occurrence, blockage_map, load_occurrence
+from wxcore.radar.siting.occurrence import Occurrence, blockage_map, clutter_map, load_occurrence, not_enough
 from wxcore.radar.tilts import tilt_elevations
 from wxcore.radar.volume import Site, Volume
 from wxcore.region import Region
@@ -127,6 +128,15 @@ def _by_terrain(region_id: str, dem: str, site: Site, elevations: tuple[float, .
     if terrain is None or not fine_enough(terrain):
         return {}
     return blockage_from_terrain(terrain, site, elevations)
+
+
+def clutter_of(home: Home, site: Site) -> StaticClutter | None:
+    """Where a radar nearly always sees echo, as it learnt; None where nothing is known."""
+    learnt = occurrence_of(home, site)
+    if learnt is None or not_enough(learnt):
+        return None
+    cells = clutter_map(learnt)
+    return {float(angle): cells[k] for k, angle in enumerate(learnt.elevations_deg) if np.isfinite(angle)}
 
 
 def occurrence_of(home: Home, site: Site) -> Occurrence | None:

@@ -19,7 +19,7 @@ from wxcore.radar.plane_mosaic import Share, Stack, stack_of
 from wxcore.radar.planes import Plane
 from wxcore.radar.polarimetry.derive import polarimetric
 from wxcore.radar.polarimetry.planes_of import polarimetric_planes
-from wxcore.radar.qc import qc_summary, quality_control
+from wxcore.radar.qc import StaticClutter, qc_summary, quality_control
 from wxcore.radar.tilts import Tilt
 from wxcore.radar.velocity.unfold import unfold
 from wxcore.radar.velocity.wind import WindProfile, wind_profile
@@ -38,6 +38,7 @@ class Surroundings:
         h0_m, hm20_m: heights of 0 C and -20 C [m ASL].
         band: S, C or X by the station table; "" where it does not tell.
         blocked: part of the beam that terrain takes away; empty where nothing is known.
+        ground: static clutter, as the radar learnt; None where nothing is known.
         wind: of the time before, for dealiasing; None where none is known.
     """
 
@@ -46,6 +47,7 @@ class Surroundings:
     hm20_m: float
     band: str = ""
     blocked: Blockage | None = None
+    ground: StaticClutter | None = None
     wind: WindProfile | None = None
 
 
@@ -81,7 +83,9 @@ def prepare(volume: Volume, around: Surroundings) -> Prepared:
     Args:
         volume: as read, at its true position.
     """
-    done = polarimetric(quality_control(volume), h0_m=around.h0_m, hm20_m=around.hm20_m, band=around.band or None)
+    done = polarimetric(
+        quality_control(volume, around.ground), h0_m=around.h0_m, hm20_m=around.hm20_m, band=around.band or None
+    )
     done = unfold(done, background=around.wind)
     planes: dict[str, Plane] = {}
     if any(sweep.velocity is not None for sweep in done.sweeps):

@@ -10,7 +10,9 @@ In this order, the first reason stays:
 Reserved codes are classes already (volume.py), and never get a flag: only gates with an echo do.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -98,6 +100,12 @@ PAIR_DEG, SAME_RAY_DEG = 0.5, 1.5
 """A reflectivity cut and its Doppler cut are at most this far apart in elevation (DOMAIN.md 1.2)."""
 
 
+StaticClutter: TypeAlias = Mapping[float, Bools]
+"""Where a radar nearly always sees echo: elevation [deg] to (360, kilometres), cells of 1 deg by 1 km of slant."""
+GROUND_KM, SAME_GROUND_DEG = 1000.0, 0.3
+"""Length of such a cell [m]; a map serves a sweep this near in elevation: tilts of one scan lie 0.9 deg apart."""
+
+
 @dataclass(frozen=True)
 class _Field:
     """Reflectivity of one sweep (NOTHING no echo, NaN unknown), and where and when (since 1970, NaN unknown) it is;
@@ -117,10 +125,13 @@ class _Field:
         return self.z > NOTHING
 
 
-def quality_control(volume: Volume) -> Volume:
+def quality_control(volume: Volume, ground: StaticClutter | None = None) -> Volume:
     """The volume with `qc` (ray, gate of DBZH; QC_* values) in each sweep that has DBZH; all values are kept.
 
     Gates without echo are QC_GOOD. Sweeps without DBZH, rays or gates stay as they are.
+
+    Args:
+        ground: static clutter of the radar, as it learnt (siting.occurrence); None where nothing is known.
     """
     fields = [_field(sweep) for sweep in volume.sweeps]
     sweeps = []
@@ -131,7 +142,7 @@ def quality_control(volume: Volume) -> Volume:
         qc = np.zeros(field.z.shape, dtype=np.uint8)
         _put(qc, QC_SPIKE, _spikes(sweep.moments["DBZH"], field))
         _put(qc, QC_NON_MET, no_weather(sweep, field.z))
-        _put(qc, QC_CLUTTER, _clutter(volume, sweep, field, [f for f in fields if f is not None]))
+        _put(qc, QC_CLUTTER, _clutter(volume, sweep, field, [f for f in fields if f is not None], ground))
         left = (qc == QC_GOOD) | ((qc == QC_NON_MET) & (field.z >= NON_MET_EMPTY_BELOW_DBZ))
         _put(qc, QC_SPECKLE, _speckle(field.echo & left, field.wrap))
         sweeps.append(replace(sweep, qc=qc))
@@ -235,7 +246,9 @@ def _around(values: npt.NDArray[np.float64], wrap: bool) -> npt.NDArray[np.float
     return np.asarray(np.median(windows, axis=1), dtype=np.float64)
 
 
-def _clutter(volume: Volume, sweep: Sweep, field: _Field, fields: list[_Field]) -> Bools | None:
+def _clutter(
+    volume: Volume, sweep: Sweep, field: _Field, fields: list[_Field], ground: StaticClutter | None
+) -> Bools | None:
     """Ground clutter and anomalous propagation; see the module's text."""
     low = (field.height <= GROUND_BEAM_M) & (field.range_m > 0)
     if field.elevation > CLUTTER_MAX_TILT_DEG or not low.any():
@@ -244,7 +257,10 @@ def _clutter(volume: Volume, sweep: Sweep, field: _Field, fields: list[_Field]) 
     if not (part.z >= CLUTTER_MIN_DBZ).any():
         return None
     still, speed = _doppler(volume, sweep, part)
-    witnesses = (_roughness(part), still, speed)
+    rough = _roughness(part)
+    if (known := _on_ground(part, ground)) is not None:
+        rough = np.where(known, np.float32(1), rough)  # what is always there needs no texture
+    witnesses = (rough, still, speed)
     clutter = _judge(part.z, part.z - _aloft(part, fields, part.z, moved=False), witnesses)
     cores = clutter & (part.z >= CORE_DBZ)
     if cores.any():
@@ -253,6 +269,18 @@ def _clutter(volume: Volume, sweep: Sweep, field: _Field, fields: list[_Field]) 
     found = np.zeros(field.z.shape, dtype=bool)
     found[:, low] = clutter
     return found
+
+
+def _on_ground(field: _Field, ground: StaticClutter | None) -> Bools | None:
+    """Gates of a sweep that lie on static clutter; None where nothing is known of its elevation."""
+    nearest = min(ground or (), key=lambda elevation: abs(elevation - field.elevation), default=None)
+    if ground is None or nearest is None or abs(nearest - field.elevation) > SAME_GROUND_DEG:
+        return None
+    cells = ground[nearest]
+    ray = field.azimuth.astype(np.intp) % cells.shape[0]
+    kilometre = (field.range_m / GROUND_KM).astype(np.intp)
+    inside = (kilometre >= 0) & (kilometre < cells.shape[1])
+    return np.asarray(cells[ray][:, np.where(inside, kilometre, 0)] & inside)
 
 
 def _judge(z: Floats, drop: Floats, witnesses: tuple[Floats, Floats, Floats]) -> Bools:

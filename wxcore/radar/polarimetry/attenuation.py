@@ -2,8 +2,12 @@
 
 Z_corr = Z + gamma (PhiDP - PhiDP0), ZDR_corr = ZDR + beta (PhiDP - PhiDP0), which is Z + 2 gamma int KDP dr (DOMAIN.md
 1.3, 5; Bringi et al. 1990). PhiDP is made monotone first, by isotonic regression: a bump of backscatter phase is
-averaged out instead of being carried to the end of the ray. Without PhiDP nothing is corrected: from Z alone the
-correction is unstable (Hitschfeld & Bordan 1954).
+averaged out instead of being carried to the end of the ray.
+
+Without PhiDP nothing is corrected: from Z alone the correction is unstable (Hitschfeld & Bordan 1954). `hide` then only
+tells where the beam is too weak to say anything, by the rain that was measured in front, k = a R^b, Z = 200 R^1.6.
+That Z is itself weakened, so the estimate is too low in rain, and stable; in dry snow it is too high. Both times the
+other side is *unknown*, never *no hail*.
 
 A ray is extinguished where the correction would exceed PIA_MOST, and behind its last echo where that is still heavy
 rain; and what a weakened beam no longer sees is not *no echo*: a gate without echo is unknown where a weak echo of
@@ -17,7 +21,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from wxcore.radar.polarimetry.band import Band
+from wxcore.radar.polarimetry.band import MARSHALL_PALMER, Band
 from wxcore.radar.qc_kernels import NOTHING
 
 Floats = npt.NDArray[np.float32]
@@ -29,6 +33,9 @@ CORRECTED_MOST_DBZ = 75.0
 """No correction lifts an echo above this, about what hail reaches at S band; what was measured stays [our choice]."""
 HIDDEN_DBZ, HIDDEN_FROM_DB = 18.0, 3.0
 """Weakest echo that a product counts (DOMAIN.md 2.1), and the attenuation from which it may be hidden [our choice]."""
+RAIN_MOST_DBZ = 53.0
+"""Stronger is hail, whose reflectivity says little of the attenuation (the cap of WSR-88D rain rates: Fulton et al.
+1998)."""
 LOST_DBZ, LOST_M = 35.0, 1500.0
 """The signal was lost where the last echoes of a ray, over this distance, are on average as strong [our choice]."""
 THRESHOLD_PERCENTILE, THRESHOLD_LEAST, THRESHOLD_EVERY = 1.0, 200, 4
@@ -61,7 +68,7 @@ class Attenuated:
         z: (ray, gate) corrected reflectivity; NOTHING where observed without echo, NaN where unknown.
         zdr: (ray, gate) corrected differential reflectivity; None where none was given.
         hidden: (ray, gate) bool: was observed, but the beam is too weak there to say anything.
-        pia_most: largest two-way attenuation that was corrected [dB].
+        pia_most: largest two-way attenuation of a gate that has a value [dB].
     """
 
     z: Floats
@@ -91,6 +98,26 @@ def correct(z: Floats, zdr: Floats | None, phidp: Floats, range_m: Doubles, band
     none = np.empty((0, 0), dtype=np.float32)
     pia = _correct(z, phidp, level, rules, (dbz, none if corrected is None else corrected, hidden))
     return Attenuated(dbz, corrected, hidden, pia)
+
+
+def hide(z: Floats, qc: npt.NDArray[np.uint8], gate_m: float, band: Band) -> Attenuated:
+    """Without PhiDP: nothing corrected, but what cannot be known made unknown.
+
+    Where rain takes HIDDEN_FROM_DB or more, gates without echo are unknown; beyond PIA_MOST_DB, all are. The radar's
+    own threshold is not asked: the estimate is good to a factor of two at best.
+
+    Args:
+        z: (ray, gate) as measured [dBZ], NOTHING without echo, NaN unknown.
+        qc: likewise, QC_* values; echo that is not good weakens nothing.
+        gate_m: distance of gates.
+        band: at S band nothing changes.
+    """
+    a, b = band.rain_loss
+    per_gate, slope = 2.0 * a * max(gate_m, 0.0) / 1000.0, b / MARSHALL_PALMER[1]
+    rules = (NOTHING, per_gate / MARSHALL_PALMER[0] ** slope, slope * np.log(10.0) / 10.0, RAIN_MOST_DBZ)
+    dbz, hidden = np.empty_like(z), np.zeros(z.shape, dtype=np.bool_)
+    pia = _hide(z, qc, rules, (HIDDEN_FROM_DB, PIA_MOST_DB), (dbz, hidden))
+    return Attenuated(dbz, None, hidden, pia)
 
 
 def s_equivalent(z: npt.ArrayLike) -> Floats:
@@ -186,4 +213,34 @@ def _correct(
                 most = max(most, pia)
             if zdr.size > 0 and echo:
                 zdr[i, g] += np.float32(rules.beta * phase[g]) if pia <= rules.pia_most else np.float32(np.nan)
+    return most
+
+
+@numba.njit(cache=True, nogil=True)
+def _hide(
+    z: Floats, qc: npt.NDArray[np.uint8], rules: tuple[float, float, float, float], limits: tuple[float, float],
+    out: tuple[Floats, npt.NDArray[np.bool_]],
+) -> float:  # fmt: skip
+    """Fill (dbz, hidden) and return the largest estimate at a gate that keeps its echo.
+
+    `rules`: no echo, a and b of the loss a exp(b Z) [dB] over a gate, largest Z; `limits`: hidden from, all beyond.
+    """
+    nothing, a, b, strongest = rules
+    hidden_from, pia_most = limits
+    dbz, hidden = out
+    most = 0.0
+    for i in range(z.shape[0]):
+        pia = 0.0
+        for g in range(z.shape[1]):
+            v = z[i, g]
+            dbz[i, g] = v
+            if np.isnan(v):
+                continue
+            echo = v > nothing
+            if pia > pia_most or (not echo and pia >= hidden_from):
+                dbz[i, g], hidden[i, g] = np.nan, True
+            elif echo:
+                most = max(most, pia)
+            if echo and qc[i, g] == 0:
+                pia += a * np.exp(b * min(np.float64(v), strongest))
     return most

@@ -58,6 +58,7 @@ class Scales(NamedTuple):
     no_weather: int
     no_weather_classes: int
     qc_good: int
+    qc_speckle: int
     qc_clutter: int
     qc_non_met: int
 
@@ -176,6 +177,8 @@ def classify(
                 hail += out[i, g] == scales.hail or out[i, g] == scales.rain_hail
             elif z[i, g] > scales.nothing and qc[i, g] == scales.qc_clutter:
                 out[i, g] = scales.clutter
+            elif z[i, g] > scales.nothing and qc[i, g] == scales.qc_speckle:
+                out[i, g] = scales.no_echo
             elif z[i, g] > scales.nothing and qc[i, g] == scales.qc_non_met and not np.isnan(rho[i, g]):
                 winner = _winner(
                     z[i, g], zdr[i, g], rho[i, g], np.nan, np.nan, texture[i, g], scales.no_weather,

@@ -21,7 +21,7 @@ from wxcore.radar.polarimetry.band import Band
 from wxcore.radar.polarimetry.class_kernels import Scales, Sizes
 from wxcore.radar.polarimetry.gates import Heights
 from wxcore.radar.qc_kernels import NOTHING
-from wxcore.radar.volume import QC_CLUTTER, QC_GOOD, QC_NON_MET
+from wxcore.radar.volume import QC_CLUTTER, QC_GOOD, QC_NON_MET, QC_SPECKLE
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -104,7 +104,10 @@ class Fields:
 
 
 def hydrometeors(fields: Fields, heights: Heights, h0_m: float, gate_m: float, band: Band) -> tuple[Floats, int]:
-    """(ray, gate) flags of schema.POLARIMETRY, 1 without echo, NaN where unknown or no class fits; gates with hail.
+    """(ray, gate) flags of schema.POLARIMETRY and the number of gates with hail.
+
+    The flag is 1 without echo, also where quality control saw a speckle, as in `tilts`; NaN where unknown or no class
+    fits.
 
     Args:
         heights: of the gates, ASL.
@@ -132,7 +135,8 @@ _SCALES = Scales(
     sd_z_step=0.25, sd_phi_step=1.0, kdp0_db=-30.0, kdp_step_db=0.5, kdp_least=1e-3, hail_dbz=HAIL_DBZ,
     least_score=LEAST_SCORE, clutter=float(CLUTTER), no_echo=float(NO_ECHO_CLASS), light=float(LIGHT_RAIN),
     light_dbz=LIGHT_DBZ, rain=float(RAIN), hail=float(HAIL), rain_hail=float(RAIN_HAIL), above=_ABOVE,
-    no_weather=_NO_WEATHER, no_weather_classes=2, qc_good=QC_GOOD, qc_clutter=QC_CLUTTER, qc_non_met=QC_NON_MET,
+    no_weather=_NO_WEATHER, no_weather_classes=2, qc_good=QC_GOOD, qc_speckle=QC_SPECKLE,
+    qc_clutter=QC_CLUTTER, qc_non_met=QC_NON_MET,
 )  # fmt: skip
 _Z_SIZE, _ZDR_SIZE, _RHO_SIZE, _SD_Z_SIZE, _SD_PHI_SIZE, _KDP_SIZE = 96, 212, 301, 64, 64, 96
 

@@ -1,7 +1,8 @@
 """The door of dual polarisation: a controlled volume in, the same with `Sweep.derived` out.
 
-In this order: phase and KDP; attenuation (C, X); the offset of ZDR, from the corrected values of the whole volume;
-S-equivalent reflectivity (C); classes; hail sizes (S). What is broken is left out and a remark says so.
+In this order: phase and KDP; attenuation (C, X), without a phase only what it hides; the offset of ZDR, from the
+corrected values of the whole volume; S-equivalent reflectivity (C); classes; hail sizes (S, with a known offset). What
+is broken is left out and a remark says so.
 """
 
 from dataclasses import dataclass, replace
@@ -31,19 +32,34 @@ MINUS_25_OVER_MINUS_20 = 1.25
 """H(-25 C) - H0 over H(-20 C) - H0 with one lapse rate between."""
 
 
+ZDR_UNKNOWN = "ZDR offset unknown (too little light rain or dry snow): neither hail sizes nor HDR"
+
+
 @dataclass(frozen=True)
 class _Known:
-    """What a dual-polarisation sweep holds on its gates of DBZH; qc zeros where there was none."""
+    """What a dual-polarisation sweep holds on its gates of DBZH; qc zeros where there was none.
+
+    Without rhoHV (C and X band only) there is a phase and nothing else.
+    """
 
     z: Floats
     zdr: Floats | None
-    rho: Floats
+    rho: Floats | None
     phi: Floats | None
     qc: npt.NDArray[np.uint8]
     heights: Heights
     range_m: npt.NDArray[np.float64]
     gate_m: float
     elevation: float
+
+
+@dataclass(frozen=True)
+class _Faded:
+    """Attenuation of a sweep at C or X band: corrected or only estimated, at most [dB], and gates hidden by it."""
+
+    corrected: bool
+    most: float
+    hidden: int
 
 
 @dataclass(frozen=True)
@@ -54,71 +70,77 @@ class _Found:
     phase: Phase | None
     z: Floats
     zdr: Floats | None
-    hidden: int
-    pia_most: float
+    faded: _Faded
 
 
 def polarimetric(volume: Volume, *, h0_m: float, hm20_m: float, band: str | None = None) -> Volume:
     """The volume with `derived` in its sweeps: DBZH, ZDR, PHIDP, KDP, HCLASS, HSDA as far as they can be known.
 
-    DBZH only where it differs from what was measured: corrected for attenuation (C, X) and S-equivalent (C, also of a
-    single-polarisation radar). HCLASS: flags of schema.POLARIMETRY's hydrometeor_class_low. HSDA (S band): 1, 2, 3 as
-    in `hail_size`, 0 without hail. A volume of which nothing can be derived is returned as it is.
+    DBZH at C and X band: corrected for attenuation where there is PHIDP, else as measured; NaN where the beam is too
+    weak to say anything; at C band S-equivalent. HCLASS: flags of schema.POLARIMETRY's hydrometeor_class_low. HSDA (S
+    band, ZDR offset known): 1, 2, 3 as in `hail_size`, 0 without hail, NaN unknown. A volume of which nothing can be
+    derived is returned as it is.
 
     Args:
         volume: after quality control; without it, all echo counts as good.
         h0_m, hm20_m: heights ASL of 0 C (best the wet bulb's) and -20 C; without h0_m there are no classes.
-        band: "S", "C" or "X" of the station table, for files without a frequency.
+        band: "S", "C" or "X" of the station table; where it is given the file's frequency is not asked.
     """
-    which = band_of(volume, band)
+    which, by_file = band_of(volume, band), band_of(volume)
     remarks: list[str] = []
-    known = [_known(sweep, volume.site, remarks) for sweep in volume.sweeps]
-    if not any(known):
-        return _single(volume, which, remarks)
+    if which is not by_file and which is not None and by_file is not None:
+        remarks.append(f"the file says {by_file.name} band, the station table {which.name}: {which.name} is used")
+    known = [_known(sweep, volume.site, which, remarks) for sweep in volume.sweeps]
     offset = _phase_offsets(known, remarks)
     found = [_find(k, o, which) if k else None for k, o in zip(known, offset, strict=True)]
     bias = _zdr_bias([f for f in found if f], h0_m, remarks)
-    sweeps = []
+    sweeps, faded = [], [f.faded for f in found if f]
     for sweep, f in zip(volume.sweeps, found, strict=True):
-        derived = _single_pol(sweep, which) if f is None else _derived(f, bias, which, (h0_m, hm20_m))
+        derived = _single_pol(sweep, which, faded) if f is None else _derived(f, bias, which, (h0_m, hm20_m))
         sweeps.append(replace(sweep, derived={**sweep.derived, **derived}) if derived else sweep)
-    remarks += _summary([f for f in found if f], which, h0_m)
-    return replace(volume, sweeps=tuple(sweeps), remarks=volume.remarks + tuple(dict.fromkeys(remarks)))
-
-
-def _single(volume: Volume, band: Band | None, remarks: list[str]) -> Volume:
-    """A volume without usable dual polarisation."""
-    if band is not None and band.name == "C":
-        remarks.append("C band: reflectivity as S-equivalent above 34.8 dBZ, attenuation unknown (no PhiDP)")
-    elif band is not None and band.name == "X":
-        remarks.append("X band: attenuation unknown (no PhiDP), no conversion to S band is known")
+    remarks += _summary(faded, which, any(known), h0_m)
     if not remarks:
         return volume
-    sweeps = []
-    for sweep in volume.sweeps:
-        derived = _single_pol(sweep, band)
-        sweeps.append(replace(sweep, derived={**sweep.derived, **derived}) if derived else sweep)
     return replace(volume, sweeps=tuple(sweeps), remarks=volume.remarks + tuple(dict.fromkeys(remarks)))
 
 
-def _single_pol(sweep: Sweep, band: Band | None) -> dict[str, Floats]:
+def _single_pol(sweep: Sweep, band: Band | None, faded: list[_Faded]) -> dict[str, Floats]:
+    """DBZH of a sweep without usable dual polarisation; its attenuation is added to `faded`."""
     moment = sweep.moments.get("DBZH")
-    if band is None or band.name != "C" or moment is None or not moment.codes.size:
+    if band is None or band.gamma == 0 or moment is None or not moment.codes.size:
         return {}
-    return {"DBZH": attenuation.s_equivalent(moment.table(no_echo=NO_ECHO_DBZ))[moment.codes]}
+    z = reflectivity(sweep)
+    done = attenuation.hide(z, _qc(sweep, z), moment.gate_m, band)
+    faded.append(_Faded(False, done.pia_most, int(done.hidden.sum())))
+    return {"DBZH": _as_s_band(done.z, band)}
 
 
-def _known(sweep: Sweep, site: Site, remarks: list[str]) -> _Known | None:
-    """None without rhoHV and one of ZDR and PhiDP that work."""
-    rho = on_gates(sweep, "RHOHV") if "DBZH" in sweep.moments else None
-    if rho is None or not sweep.moments["DBZH"].gate_m > 0:
+def _as_s_band(z: Floats, band: Band) -> Floats:
+    """Reflectivity for those downstream: no echo as they write it, and S-equivalent at C band."""
+    dbz = np.where(z == NOTHING, np.float32(NO_ECHO_DBZ), z)
+    return attenuation.s_equivalent(dbz) if band.name == "C" else dbz
+
+
+def _qc(sweep: Sweep, z: Floats) -> npt.NDArray[np.uint8]:
+    return sweep.qc if sweep.qc is not None and sweep.qc.shape == z.shape else np.zeros(z.shape, dtype=np.uint8)
+
+
+def _known(sweep: Sweep, site: Site, band: Band | None, remarks: list[str]) -> _Known | None:
+    """None without PhiDP or ZDR that works, and without rhoHV; at C and X band PhiDP does without it."""
+    if "DBZH" not in sweep.moments or not sweep.moments["DBZH"].gate_m > 0:
+        return None
+    fades = band is not None and band.gamma > 0
+    rho = on_gates(sweep, "RHOHV")
+    if rho is None and not (fades and "PHIDP" in sweep.moments):
         return None
     z = reflectivity(sweep)
-    zdr, phi = on_gates(sweep, "ZDR"), on_gates(sweep, "PHIDP")
     sample = z[::BROKEN_SAMPLE] > NOTHING
-    if _of(rho, sample).size and np.median(_of(rho, sample)) > 1.0:
-        remarks.append("RHOHV broken (most of it above 1): dual polarisation not used")
-        return None
+    if rho is not None and _of(rho, sample).size and np.median(_of(rho, sample)) > 1.0:
+        remarks.append("RHOHV broken (most of it above 1): dual polarisation not used" + ", but PHIDP" * fades)
+        if not fades:
+            return None
+        rho = None
+    phi, zdr = on_gates(sweep, "PHIDP"), None if rho is None else on_gates(sweep, "ZDR")
     if phi is not None and _of(phi, sample).size > 100 and np.ptp(_of(phi, sample)) < 1e-3:
         remarks.append("PHIDP broken (constant): neither KDP nor attenuation")
         phi = None
@@ -127,10 +149,11 @@ def _known(sweep: Sweep, site: Site, remarks: list[str]) -> _Known | None:
     snr = on_gates(sweep, "SNRH")
     if snr is not None and phi is not None:
         phi[snr < LEAST_SNR_DB] = np.nan
-    qc = sweep.qc if sweep.qc is not None and sweep.qc.shape == z.shape else np.zeros(z.shape, dtype=np.uint8)
+    if rho is None:
+        remarks.append("no RHOHV: PHIDP is judged by its texture alone; neither ZDR nor classes")
     dbzh = sweep.moments["DBZH"]
     return _Known(
-        z, zdr, rho, phi, qc, heights(sweep, site), gate_ranges(dbzh), dbzh.gate_m, elevation_of(sweep)
+        z, zdr, rho, phi, _qc(sweep, z), heights(sweep, site), gate_ranges(dbzh), dbzh.gate_m, elevation_of(sweep)
     )  # fmt: skip
 
 
@@ -142,7 +165,7 @@ def _of(values: Floats, sample: npt.NDArray[np.bool_]) -> Floats:
 def _phase_offsets(known: list[_Known | None], remarks: list[str]) -> list[float]:
     """The system's phase of each sweep; of the other sweeps where one cannot tell; NaN where none can."""
     own = [
-        system_phase(k.z, k.rho, k.phi, k.qc, k.gate_m) if k is not None and k.phi is not None else np.nan
+        system_phase(k.z, _judge(k), k.phi, k.qc, k.gate_m) if k is not None and k.phi is not None else np.nan
         for k in known
     ]
     found = [o for o in own if np.isfinite(o)]
@@ -153,18 +176,27 @@ def _phase_offsets(known: list[_Known | None], remarks: list[str]) -> list[float
     return [o if np.isfinite(o) else circular_percentile(found, 50) for o in own]
 
 
+def _judge(known: _Known) -> Floats:
+    """rhoHV by which the phase is judged; where there is none, none speaks against it."""
+    return np.ones_like(known.z) if known.rho is None else known.rho
+
+
 def _find(known: _Known, offset: float, band: Band | None) -> _Found:
-    """Phase, and reflectivity and ZDR corrected for attenuation where the band has any."""
+    """Phase, and reflectivity and ZDR corrected for attenuation where the band has any; without a phase, hidden."""
     phase = None
     if known.phi is not None and np.isfinite(offset):
         phase = differential_phase(
-            known.z, known.rho, known.phi, known.qc, offset=offset, gate_m=known.gate_m,
+            known.z, _judge(known), known.phi, known.qc, offset=offset, gate_m=known.gate_m,
             ratio=band.kdp_ratio if band else 1.0,
         )  # fmt: skip
-    if phase is None or band is None or band.gamma == 0:
-        return _Found(known, phase, known.z, known.zdr, 0, 0.0)
-    done = attenuation.correct(known.z, known.zdr, phase.phidp, known.range_m, band)
-    return _Found(known, phase, done.z, done.zdr, int(done.hidden.sum()), done.pia_most)
+    if band is None or band.gamma == 0:
+        return _Found(known, phase, known.z, known.zdr, _Faded(False, 0.0, 0))
+    if phase is None:
+        done = attenuation.hide(known.z, known.qc, known.gate_m, band)
+    else:
+        done = attenuation.correct(known.z, known.zdr, phase.phidp, known.range_m, band)
+    faded = _Faded(phase is not None, done.pia_most, int(done.hidden.sum()))
+    return _Found(known, phase, done.z, known.zdr if phase is None else done.zdr, faded)
 
 
 def _zdr_bias(found: list[_Found], h0_m: float, remarks: list[str]) -> ZdrOffset | None:
@@ -181,14 +213,14 @@ def _zdr_bias(found: list[_Found], h0_m: float, remarks: list[str]) -> ZdrOffset
     if judged is not None and abs(judged.offset_db) > zdr_offset.BROKEN_DB:
         remarks.append(f"ZDR broken ({judged}): not used")
         return ZdrOffset(np.nan, judged.gates, judged.spread_db, judged.method)
-    remarks.append(f"{offset}, subtracted" if offset else "ZDR offset unknown (too little light rain or dry snow)")
+    remarks.append(f"{offset}, subtracted" if offset else ZDR_UNKNOWN)
     return offset
 
 
 def _count(f: _Found, h0_m: float, counts: dict[str, npt.NDArray[np.int64]]) -> None:
     """Add a sweep's differences from the ZDR that is expected."""
-    known, at, zdr = f.known, f.known.heights, f.zdr
-    if zdr is None:
+    known, at, zdr, rho = f.known, f.known.heights, f.zdr, f.known.rho
+    if zdr is None or rho is None:
         return
     z = f.z
     phi = np.zeros_like(z) if f.phase is None else f.phase.phidp
@@ -205,10 +237,10 @@ def _count(f: _Found, h0_m: float, counts: dict[str, npt.NDArray[np.int64]]) -> 
         if columns.any():
             low, high = int(columns.argmax()), int(columns.size - columns[::-1].argmax())
             zdr_offset.count(
-                (z, zdr, known.rho, phi), known.qc, (low, high), expected, zdr_offset.RAIN_FROM_DBZ,
+                (z, zdr, rho, phi), known.qc, (low, high), expected, zdr_offset.RAIN_FROM_DBZ,
                 (zdr_offset.OFFSET_RHOHV, zdr_offset.PHIDP_MOST_DEG, zdr_offset.STEP_DB), counts[name],
             )  # fmt: skip
-    part = [np.ascontiguousarray(field[::BROKEN_SAMPLE]) for field in (z, zdr, known.rho, phi)]
+    part = [np.ascontiguousarray(field[::BROKEN_SAMPLE]) for field in (z, zdr, rho, phi)]
     qc = np.ascontiguousarray(known.qc[::BROKEN_SAMPLE])
     zdr_offset.count(
         (part[0], part[1], part[2], part[3]), qc, (0, z.shape[1]), np.zeros(50, dtype=np.float32), 10,
@@ -218,26 +250,26 @@ def _count(f: _Found, h0_m: float, counts: dict[str, npt.NDArray[np.int64]]) -> 
 
 def _derived(f: _Found, bias: ZdrOffset | None, band: Band | None, levels: tuple[float, float]) -> dict[str, Floats]:
     """What a sweep is given."""
-    known, out = f.known, dict[str, Floats]()
+    known, rho, out = f.known, f.known.rho, dict[str, Floats]()
     zdr = f.zdr
     if zdr is not None and bias is not None:
         zdr = None if np.isnan(bias.offset_db) else zdr - np.float32(bias.offset_db)
-    if band is not None and (f.z is not known.z or band.name == "C"):
-        dbz = np.where(f.z == NOTHING, np.float32(NO_ECHO_DBZ), f.z)
-        out["DBZH"] = attenuation.s_equivalent(dbz) if band.name == "C" else dbz
+    if band is not None and band.gamma > 0:
+        out["DBZH"] = _as_s_band(f.z, band)
     if zdr is not None:
         out["ZDR"] = zdr
     if f.phase is not None:
         out |= {"PHIDP": f.phase.phidp, "KDP": f.phase.kdp}
     h0_m, hm20_m = levels
-    if band is None or not np.isfinite(h0_m):
+    if band is None or rho is None or not np.isfinite(h0_m):
         return out
     z = f.z
     kdp, texture = (_nobody_knows(z), _nobody_knows(z)) if f.phase is None else (f.phase.kdp, f.phase.texture)
-    fields = classes.Fields(z, _nobody_knows(z) if zdr is None else zdr, known.rho, kdp, texture, known.qc)
-    out["HCLASS"], hail = classes.hydrometeors(fields, known.heights, h0_m, known.gate_m, band)
-    if band.name == "S" and zdr is not None and np.isfinite(hm20_m):
-        out["HSDA"] = _hail_sizes(z, zdr, known, out["HCLASS"], levels) if hail else np.zeros_like(z)
+    fields = classes.Fields(z, _nobody_knows(z) if zdr is None else zdr, rho, kdp, texture, known.qc)
+    out["HCLASS"], _ = classes.hydrometeors(fields, known.heights, h0_m, known.gate_m, band)
+    if band.name == "S" and zdr is not None and bias is not None and np.isfinite(hm20_m):
+        layer = hail_size.layers(known.heights.centre, h0_m, h0_m + MINUS_25_OVER_MINUS_20 * (hm20_m - h0_m))
+        out["HSDA"] = hail_size.hail_sizes(z, zdr, rho, out["HCLASS"], layer, (classes.RAIN_HAIL, classes.HAIL))
     return out
 
 
@@ -245,22 +277,22 @@ def _nobody_knows(like: Floats) -> Floats:
     return np.full_like(like, np.nan)
 
 
-def _hail_sizes(z: Floats, zdr: Floats, known: _Known, hclass: Floats, levels: tuple[float, float]) -> Floats:
-    h0_m, hm20_m = levels
-    layer = hail_size.layers(known.heights.centre, h0_m, h0_m + MINUS_25_OVER_MINUS_20 * (hm20_m - h0_m))
-    return hail_size.hail_sizes(z, zdr, known.rho, hclass, layer, (classes.RAIN_HAIL, classes.HAIL))
-
-
-def _summary(found: list[_Found], band: Band | None, h0_m: float) -> list[str]:
-    """What was done, and what was not."""
+def _summary(faded: list[_Faded], band: Band | None, dual: bool, h0_m: float) -> list[str]:
+    """What was done, and what was not; nothing to say of a single-polarisation radar at S band or of unknown band."""
     remarks = []
-    if band is None:
+    if dual and band is None:
         return ["band unknown (no frequency in the file): no attenuation, no classes, no hail sizes"]
-    if not np.isfinite(h0_m):
+    if dual and not np.isfinite(h0_m):
         remarks.append("0 C level unknown: no hydrometeor classes, no hail sizes")
-    if band.gamma > 0:
-        most, hidden = max(f.pia_most for f in found), sum(f.hidden for f in found)
-        remarks.append(f"{band.name} band: attenuation of up to {most:.1f} dB corrected, {hidden} gates behind unknown")
+    if band is None or band.gamma == 0:
+        return remarks
+    for corrected, words in ((True, "corrected"), (False, "estimated from reflectivity (no PhiDP), not corrected")):
+        of = [f for f in faded if f.corrected == corrected]
+        if of:
+            most, hidden = max(f.most for f in of), sum(f.hidden for f in of)
+            remarks.append(
+                f"{band.name} band: attenuation of up to {most:.1f} dB {words}, {hidden} gates behind unknown"
+            )
     if band.name == "C":
         remarks.append("C band: reflectivity as S-equivalent above 34.8 dBZ; no hail sizes")
     if band.name == "X":

@@ -1,7 +1,7 @@
 """Hail by HDR (Aydin & Zhao 1990; size by Depue et al. 2007) and by HSDA (Ryzhkov et al. 2013; Ortega et al. 2016).
 
-Both are for S band with ZDR good to 0.2 dB (DOMAIN.md 2.2). HSDA asks only gates that the classification calls hail or
-rain with hail; the 0 C level it wants is that of the wet bulb.
+Both are for S band with ZDR good to 0.2 dB (DOMAIN.md 2.2): without a known offset of ZDR `derive` asks neither. HSDA
+asks only gates that the classification calls hail or rain with hail; the 0 C level it wants is that of the wet bulb.
 """
 
 import numba
@@ -18,6 +18,9 @@ SMALL, LARGE, GIANT = 1, 2, 3
 """HSDA: below 25 mm, 25 to 50 mm, above 50 mm."""
 
 SMOOTHED_GATES = 5
+
+HAIL_LEAST_DBZ = 40.0
+"""Weaker is no hail, whatever else is known: the least of rain with hail (Park et al. 2009, table 3)."""
 
 WEIGHTS = np.array(
     [(1.0, 0.3, 0.6), (1.0, 0.3, 0.6), (0.8, 0.5, 0.6), (0.7, 0.8, 0.6), (0.7, 1.0, 0.6), (0.7, 1.0, 0.6)]
@@ -115,7 +118,10 @@ def hail_sizes(
     z: Floats, zdr: Floats, rho: Floats, hclass: Floats, layer: npt.NDArray[np.int32], kinds: tuple[float, float],
     quality: tuple[float, float, float] = (1.0, 1.0, 1.0),
 ) -> Floats:  # fmt: skip
-    """(ray, gate) SMALL, LARGE or GIANT where there is hail and all three variables are known, else 0.
+    """(ray, gate) SMALL, LARGE or GIANT where there is hail; 0 where there is none; NaN where nobody knows.
+
+    Nobody knows where Z is unknown, where an echo of HAIL_LEAST_DBZ has no class, and where one of the three variables
+    of hail is unknown.
 
     Args:
         z, zdr, rho: (ray, gate) [dBZ], [dB], 1; NaN unknown, z NOTHING without echo. Each is averaged over 5 gates,
@@ -124,11 +130,19 @@ def hail_sizes(
         layer: (gate,) of `layers`.
         quality: of the three, 0 to 1; 1 where it is not known.
     """
-    out = np.zeros(z.shape, dtype=np.float32)
+    out = np.empty(z.shape, dtype=np.float32)
     trapezoids = (Z_LIMITS, ZDR_SHIFTS, RHOHV_LIMITS, ZDR_CURVE, ZDR_CURVES)
     limits = (LEAST_MEMBERSHIP, LEAST_AGGREGATE, SMALL_FROM_ZDR_DB)
     weights = WEIGHTS * np.array(quality)
-    _sizes((z, zdr, rho), (hclass, kinds, NOTHING), layer, weights, trapezoids, limits, (SMOOTHED_GATES // 2, out))
+    _sizes(
+        (z, zdr, rho),
+        (hclass, kinds, (NOTHING, HAIL_LEAST_DBZ)),
+        layer,
+        weights,
+        trapezoids,
+        limits,
+        (SMOOTHED_GATES // 2, out),
+    )
     return out
 
 
@@ -175,20 +189,24 @@ def _aggregate(
 
 @numba.njit(cache=True, nogil=True)
 def _sizes(
-    fields: tuple[Floats, Floats, Floats], hail: tuple[Floats, tuple[float, float], float],
+    fields: tuple[Floats, Floats, Floats], hail: tuple[Floats, tuple[float, float], tuple[float, float]],
     layer: npt.NDArray[np.int32], weights: Doubles,
     trapezoids: tuple[Doubles, Doubles, Doubles, npt.NDArray[np.int64], Doubles],
     limits: tuple[float, float, float], window: tuple[int, Floats],
 ) -> None:  # fmt: skip
     half, out = window
-    hclass, kinds, nothing = hail
+    hclass, kinds, (nothing, least) = hail
     for i in range(hclass.shape[0]):
         for g in range(hclass.shape[1]):
+            v = fields[0][i, g]
+            unknown = np.isnan(v) or (v >= least and np.isnan(hclass[i, g]))
+            out[i, g] = np.nan if unknown else 0.0
             if hclass[i, g] != kinds[0] and hclass[i, g] != kinds[1]:
                 continue
             z, zdr = _mean(fields[0][i], g, half, nothing), _mean(fields[1][i], g, half, nothing)
             rho = _mean(fields[2][i], g, half, nothing)
             if np.isnan(z) or np.isnan(zdr) or np.isnan(rho):
+                out[i, g] = np.nan
                 continue
             best, kind = -1.0, 0
             for k in range(3):

@@ -1,8 +1,11 @@
 """What dual polarisation says of each place: the planes of schema.POLARIMETRY, from a volume's derived gates.
 
 A cell of a plane takes the gates whose centres lie in it; where there are none (gates longer or rays wider than the
-cell), the nearest. The depth of a ZDR column is that of ZDR >= 1 dB, without a gap, from the 0 C level up to the -20 C
-level, beyond which there is no drop to lift (Kumjian et al. 2014; contour: Snyder et al. 2015), linear between tilts.
+cell), the nearest. *No echo* and *no hail* are said of a column only where every gate seen in it says so: an echo
+without a class leaves *not observed*, unless another gate has a class, or hail. HDR, which wants the same of a radar
+as HSDA, is told only where that is. The depth of a ZDR column is that of ZDR >= 1 dB, without a gap, from the 0 C level
+up to the -20 C level, beyond which there is no drop to lift (Kumjian et al. 2014; contour: Snyder et al. 2015), linear
+between tilts.
 """
 
 from typing import NamedTuple
@@ -30,8 +33,9 @@ choice]."""
 COLUMN_BASE_M = 1000.0
 """A lowest tilt that starts higher than this above 0 C does not see a column's foot: unknown [our choice]."""
 
-NOT_OBSERVED, NO_HAIL = 0, 1
-"""Flags of hail_size_class and hydrometeor_class_low; HSDA's sizes 1, 2, 3 are flags 2, 3, 4."""
+UNKNOWN, NOT_OBSERVED, NONE = -1, 0, 1
+"""Flags of hail_size_class and hydrometeor_class_low; HSDA's sizes 1, 2, 3 are flags 2, 3, 4. UNKNOWN, while sweeps are
+merged, is what was seen but not told; at the end it is NOT_OBSERVED."""
 
 
 class _Cells(NamedTuple):
@@ -62,7 +66,8 @@ class _Limits(NamedTuple):
 def polarimetric_planes(volume: Volume, *, h0_m: float, hm20_m: float) -> dict[str, Plane]:
     """Planes by the names of schema.POLARIMETRY; flags as f4, 0 where not observed. Empty without dual polarisation.
 
-    hail_size_class only at S band; what needs ZDR or KDP is left out where no sweep has them.
+    hail_size_class and hail_differential_reflectivity only at S band with a known ZDR offset; what needs ZDR or KDP is
+    left out where no sweep has them.
 
     Args:
         volume: of `polarimetric`.
@@ -81,10 +86,12 @@ def polarimetric_planes(volume: Volume, *, h0_m: float, hm20_m: float) -> dict[s
         middle = (cells.gate_from + cells.gate_to) // 2
         height[k] = np.where(cells.gate_to > cells.gate_from, at.centre[np.minimum(middle, at.centre.size - 1)], np.nan)
         _reduce(_fields(sweep), cells, limits, planes._replace(zdr=zdr[k]))
+    for flags in (planes.hail, planes.hclass):
+        np.maximum(flags, NOT_OBSERVED, out=flags)
     depth = np.empty(PLANE_SHAPE, dtype=np.float32)
     _column_depth(zdr, height, (h0_m, hm20_m), (COLUMN_ZDR_DB, COLUMN_BASE_M), depth)
     named = {
-        "hail_size_class": ("HSDA", planes.hail), "hail_differential_reflectivity": ("ZDR", planes.hdr),
+        "hail_size_class": ("HSDA", planes.hail), "hail_differential_reflectivity": ("HSDA", planes.hdr),
         "hydrometeor_class_low": ("HCLASS", planes.hclass), "zdr_column_depth": ("ZDR", depth),
         "specific_differential_phase_low": ("KDP", planes.kdp),
     }  # fmt: skip
@@ -133,6 +140,13 @@ def _cells(sweep: Sweep, below_0c: npt.NDArray[np.bool_]) -> _Cells:
 
 
 @numba.njit(cache=True, nogil=True)
+def _merged(before: np.float32, found: np.float32, unknown: bool) -> np.float32:
+    """Flag of a column by that of the sweeps before and of this one: what is there, else unknown, else none."""
+    flag = max(before, found)
+    return np.float32(UNKNOWN) if flag <= NONE and (unknown or before == UNKNOWN) else flag
+
+
+@numba.njit(cache=True, nogil=True)
 def _reduce(  # noqa: C901, PLR0912 - one pass over the gates of a cell
     fields: tuple[Floats, Floats, Floats, Floats, Floats], cells: _Cells, limits: _Limits, planes: _Planes
 ) -> None:
@@ -141,6 +155,7 @@ def _reduce(  # noqa: C901, PLR0912 - one pass over the gates of a cell
     for k in range(planes.hail.shape[0]):
         for j in range(planes.hail.shape[1]):
             strongest, low, seen = limits.nothing, np.float32(0.0), False
+            no_class, no_size = False, False
             hail, hdr, kdp_most = np.float32(-1.0), np.float32(np.nan), np.float32(np.nan)
             n, total = 0, 0.0
             for r in range(cells.ray_at[k], cells.ray_at[k + 1]):
@@ -149,7 +164,10 @@ def _reduce(  # noqa: C901, PLR0912 - one pass over the gates of a cell
                     if np.isnan(z[i, g]):
                         continue
                     seen = True
-                    hail = max(hail, hsda[i, g])
+                    no_size |= np.isnan(hsda[i, g])
+                    no_class |= np.isnan(hclass[i, g])
+                    if not np.isnan(hsda[i, g]):
+                        hail = max(hail, hsda[i, g])
                     if not (z[i, g] > limits.nothing and hclass[i, g] > limits.no_echo):
                         continue
                     if z[i, g] > strongest:
@@ -168,10 +186,10 @@ def _reduce(  # noqa: C901, PLR0912 - one pass over the gates of a cell
             planes.zdr[k, j] = total / n if n > 0 else np.nan
             if not seen:
                 continue
-            if low > 0.0 and planes.hclass[k, j] <= limits.no_echo:
-                planes.hclass[k, j] = low
-            planes.hclass[k, j] = max(planes.hclass[k, j], np.float32(limits.no_echo))
-            planes.hail[k, j] = max(planes.hail[k, j], hail + np.float32(1.0))
+            if planes.hclass[k, j] <= limits.no_echo:
+                flag = np.float32(low) if low > 0.0 else np.float32(limits.no_echo)
+                planes.hclass[k, j] = _merged(planes.hclass[k, j], flag, no_class)
+            planes.hail[k, j] = _merged(planes.hail[k, j], np.float32(hail + 1.0), no_size)
             if np.isnan(planes.hdr[k, j]) or hdr > planes.hdr[k, j]:
                 planes.hdr[k, j] = hdr
             if np.isnan(planes.kdp[k, j]) or kdp_most > planes.kdp[k, j]:

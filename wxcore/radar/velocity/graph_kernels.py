@@ -30,6 +30,15 @@ def root_of(parent: Ints, offset: Ints, a: int) -> tuple[int, int]:
 
 
 @numba.njit(cache=True, nogil=True)
+def roots_of(parent: Ints, offset: Ints, count: int) -> tuple[Ints, Ints]:
+    """Root of each of the first `count` nodes, and its fold relative to it."""
+    roots, folds = np.empty(count, dtype=np.int32), np.empty(count, dtype=np.int32)
+    for a in range(count):
+        roots[a], folds[a] = root_of(parent, offset, a)
+    return roots, folds
+
+
+@numba.njit(cache=True, nogil=True)
 def unite(parent: Ints, offset: Ints, a: int, b: int, k: int) -> bool:
     """Let b be folded k times more often than a; False where both already hang together."""
     root_a, fold_a = root_of(parent, offset, a)

@@ -19,7 +19,12 @@ BEYOND_PART = 1e-3
 """Larger part of the gates beyond the header's Nyquist velocity: it is wrong, or the field is unfolded already."""
 
 SHORT_OF = 0.75
-"""Velocities that end below this part of the header's Nyquist velocity are looked at: calm air, or a wrong header."""
+"""Velocities of which no more than BEYOND_PART lie above this part of the header's Nyquist velocity are looked at: calm
+air, or a wrong header."""
+NEXT_TO, JUMP_LOW, NEXT_PART = 0.96, 1.2, 0.1
+"""Where velocities fold at the header's Nyquist velocity, they lie next to it on both sides of each fold. Jumps of more
+than JUMP_LOW times it, but next to it (from NEXT_TO on) fewer gates than NEXT_PART of the jumps: they fold earlier, and
+it is too high. On the real files of three networks there are at least three times as many [our choice]."""
 
 JUMP = 1.6
 """Neighbouring gates that differ by more than so many times the limit are a fold: twice the limit, less some noise."""
@@ -28,7 +33,9 @@ FOLD_JUMPS, FOLD_PART = 50, 1e-3
 CUT_RATIO = 0.4
 """Folding cuts the distribution of |V| off: its last tenth holds at least this part of the tenth before."""
 SHELF, FULL_DENSITY = 0.5, 20.0
-"""The limit is the largest |V| on the last shelf of 0.5 m s-1 with 1/20 of the mean: farther out are stray codes."""
+"""The last shelf of 0.5 m s-1 with 1/20 of the mean density holds the limit: farther out are stray codes."""
+STRAY_PART = 1e-4
+"""... and this part of the gates may lie between the limit and the end of its shelf [our choice]."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +66,14 @@ def nyquist_of(sweep: Sweep) -> Nyquist:
         return Nyquist(stated if known else np.nan)
     step = 1.0 / abs(moment.scale)
     within = known and int(count[speed > stated + BEYOND_STEPS * step].sum()) <= BEYOND_PART * total
-    if within and speed[count > 0].max() >= SHORT_OF * stated:
+    high = within and _folds_earlier(moment, speed, count, stated)
+    if within and not high and int(count[speed >= SHORT_OF * stated].sum()) > BEYOND_PART * total:
         return Nyquist(stated)
     limit = _limit(speed, count, step)
     folds = limit >= LEAST_NYQUIST and _is_folded(moment, limit) and _is_cut(speed, count, limit)
     if not known:
         return _without_header(limit, folds)
-    if within and not (folds and limit < SHORT_OF * stated):
+    if within and not high and not (folds and limit < SHORT_OF * stated):
         return Nyquist(stated)
     if folds:
         return Nyquist(limit, remark=f"Nyquist velocity {stated:.2f} m/s wrong; velocities fold at {limit:.1f}")
@@ -94,7 +102,10 @@ def _limit(speed: npt.NDArray[np.float64], count: npt.NDArray[np.int64], step: f
     shelf = (speed / SHELF).astype(np.int64)
     filled = np.bincount(shelf, weights=count)
     dense = np.flatnonzero(filled * FULL_DENSITY >= filled.sum() / max(np.count_nonzero(filled), 1))
-    return float(speed[(shelf == dense[-1]) & (count > 0)].max()) + step / 2
+    order = np.argsort(-speed)
+    order = order[shelf[order] <= dense[-1]]
+    beyond = np.cumsum(count[order])
+    return float(speed[order[np.searchsorted(beyond, STRAY_PART * beyond[-1], side="right")]]) + step / 2
 
 
 def _is_cut(speed: npt.NDArray[np.float64], count: npt.NDArray[np.int64], limit: float) -> bool:
@@ -105,19 +116,35 @@ def _is_cut(speed: npt.NDArray[np.float64], count: npt.NDArray[np.int64], limit:
 
 def _is_folded(moment: Moment, limit: float) -> bool:
     """Do neighbouring gates differ by about twice the limit, often enough?"""
-    jumps, pairs = _jumps(moment.codes, moment.table(), JUMP * limit, (4 - JUMP) * limit)
+    return _enough(*_jumps(moment.codes, moment.table(), JUMP * limit, (4 - JUMP) * limit))
+
+
+def _enough(jumps: int, pairs: int) -> bool:
     return bool(jumps >= FOLD_JUMPS and jumps >= FOLD_PART * pairs)
+
+
+def _folds_earlier(moment: Moment, speed: npt.NDArray[np.float64], count: npt.NDArray[np.int64], stated: float) -> bool:
+    """Do velocities jump as at folds, without coming next to the stated limit?"""
+    beside = int(count[(speed > NEXT_TO * stated) & (speed <= stated)].sum())
+    if beside >= NEXT_PART * count.sum():
+        return False
+    jumps, pairs = _jumps(moment.codes, moment.table(), JUMP_LOW * stated, 2 * stated)
+    return _enough(jumps, pairs) and beside < NEXT_PART * jumps
 
 
 @numba.njit(cache=True, nogil=True)
 def _jumps(codes: Codes, table: npt.NDArray[np.float32], low: float, high: float) -> tuple[int, int]:
     """Pairs of neighbouring gates of a ray that differ by `low` to `high`, and all pairs."""
     jumps, pairs = 0, 0
+    least, most = np.float32(low), np.float32(high)
+    row = np.empty(codes.shape[1], np.float32)
     for i in range(codes.shape[0]):
-        for g in range(1, codes.shape[1]):
-            d = abs(table[codes[i, g]] - table[codes[i, g - 1]])
-            pairs += not np.isnan(d)
-            jumps += low <= d <= high
+        for g in range(row.size):
+            row[g] = table[codes[i, g]]
+        for g in range(1, row.size):
+            d = abs(row[g] - row[g - 1])
+            pairs += d == d  # noqa: PLR0124
+            jumps += (least <= d) & (d <= most)
     return jumps, pairs
 
 

@@ -189,10 +189,13 @@ def spread_folds(label: Ints, fold_of: Ints, x: Floats, fold: Ints, known: Bytes
 
 
 @numba.njit(cache=True, nogil=True)
-def attach(x: Floats, joined: Bools, left: Ints, least: float, passes: int, fold: Ints, known: Bytes) -> Ints:  # noqa: C901
+def attach(  # noqa: C901
+    x: Floats, joined: Bools, across: Floats, left: Ints, least: float, passes: int, fold: Ints, known: Bytes
+) -> Ints:
     """Fold single gates to their 8 neighbours that are known, from region borders outwards; returns those left over.
 
-    Each pass looks only at what earlier passes knew. `least`: weight of the votes that suffices, in neighbours.
+    Each pass looks only at what earlier passes knew. `across`: (gate,) vote of a neighbour on another ray, against 1 of
+    one on the same. `least`: part of all votes that suffices.
     """
     rays, gates = x.shape
     chosen = np.empty(left.size, dtype=np.int32)
@@ -211,7 +214,7 @@ def attach(x: Floats, joined: Bools, left: Ints, least: float, passes: int, fold
                     if known[j, h]:
                         d = x[j, h] + fold[j, h] - x[i, g]
                         k = np.rint(d)
-                        near[n], weight[n] = np.int32(k), 1 - 2 * abs(d - k)
+                        near[n], weight[n] = np.int32(k), (1 - 2 * abs(d - k)) * (across[g] if step else 1)
                         n += 1
             best, best_weight = 0, np.float32(0)
             for p in range(n):
@@ -221,7 +224,7 @@ def attach(x: Floats, joined: Bools, left: Ints, least: float, passes: int, fold
                         total += weight[q]
                 if total > best_weight:
                     best, best_weight = near[p], total
-            if best_weight >= least:
+            if best_weight >= least * (2 + 6 * across[g]):
                 left[m], left[done] = left[done], left[m]
                 chosen[done] = best
                 done += 1
@@ -243,53 +246,12 @@ def settle(x: Floats, left: Ints, expected: Floats, reach: int, most: int, fold:
         i, g = left[m] // gates, left[m] % gates
         d = expected[i, g] - x[i, g]
         if abs(d) <= most:
-            fold[i, g] = np.int32(np.rint(d))
+            fold[i, g], known[i, g] = np.int32(np.rint(d)), SETTLED
             continue
         for step in range(1, reach + 1):
             h = g - step
             if h < 0 or known[i, h] != FOUND:
                 h = g + step
             if h < gates and known[i, h] == FOUND:
-                fold[i, g] = np.int32(np.rint(x[i, h] + fold[i, h] - x[i, g]))
+                fold[i, g], known[i, g] = np.int32(np.rint(x[i, h] + fold[i, h] - x[i, g])), SETTLED
                 break
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def judge(  # noqa: PLR0913, PLR0917
-    x: Floats, fold: Ints, known: Bytes, joined: Bools, trust: Floats, label: Ints, expected: Floats, turn: float,
-    limits: tuple[float, float, float, float], values: Floats, quality: Bytes,
-) -> tuple[int, int]:  # fmt: skip
-    """Velocity [m s-1] and quality [%] of each gate.
-
-    Args:
-        trust: (region + 1,) 0..1 by size; the last is for gates without a region.
-        turn: twice the Nyquist velocity [m s-1].
-        limits: neighbours that differ less, in folds, agree; factor of quality for gates that no neighbour knows; for
-            those that what is expected contradicts; what is faster [m s-1] is not believed.
-
-    Returns:
-        Number of gates, and of those with neighbours that neither a neighbour nor what is expected contradicts.
-    """
-    rays, gates = x.shape
-    scale, half, hundred = np.float32(turn), np.float32(turn / 2), np.float32(100)
-    none, one = np.float32(0), np.float32(1)
-    lonely, contrary, fastest = np.float32(limits[1]), np.float32(limits[2]), np.float32(limits[3])
-    for i in range(rays):
-        for g in range(gates):
-            values[i, g] = (x[i, g] + np.float32(fold[i, g])) * scale
-    present, agree = np.empty(gates, np.float32), np.empty(gates, np.float32)
-    valued, sound = 0, 0
-    for i in range(rays):
-        _neighbours(values, joined, i, (limits[0] * turn, np.inf), present, agree)
-        own, told, area, about, to = values[i], expected[i], label[i], known[i], quality[i]
-        for g in range(gates):  # selects instead of branches: what is known changes from gate to gate
-            there = about[g] != 0
-            against = abs(told[g] * scale - own[g]) > half
-            part = agree[g] / max(present[g], one) if present[g] > 0 else lonely
-            q = trust[area[g]] * part * part
-            q *= lonely if about[g] == SETTLED else one
-            q *= contrary if against else one
-            to[g] = np.uint8(hundred * q if there & (abs(own[g]) <= fastest) else none)
-            valued += there
-            sound += there & (present[g] > 0) & (agree[g] == present[g]) & (not against)
-    return valued, sound

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wxcore.radar.geometry import beam_height
-from wxcore.radar.volume import Volume
+from wxcore.radar.volume import Sweep, Volume
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -22,6 +22,8 @@ LAYER_M, TOP_M = 500.0, 20_000.0
 """Depth of a layer and the highest one's top above the antenna [our choice]."""
 FARTHEST_M, STEEPEST_DEG = 100_000.0, 45.0
 """Wind is taken as uniform out to here; steeper beams see falling drops rather than wind [our choice]."""
+STEADY_DEG = 1.0
+"""Elevations of the rays of a tilt differ by no more, but for a tenth at each end (antennas settle) [our choice]."""
 LEAST_GATES = 60
 """Fewer gates of the sample do not carry a fit of three numbers, for echo comes in patches."""
 SECTORS, MOST_EMPTY = 12, 5
@@ -92,7 +94,7 @@ def wind_profile(volume: Volume) -> WindProfile:
     """
     beams = []
     for sweep in volume.sweeps:
-        if sweep.velocity is None:
+        if sweep.velocity is None or not is_level(sweep):
             continue
         moment = sweep.moments["VRADH"]
         found = sweep.velocity
@@ -160,6 +162,21 @@ def fit_layers(beams: list[Beam]) -> LayerFit:
 
 def usable(beam: Beam) -> bool:
     return abs(beam.elevation_deg) <= STEEPEST_DEG  # False for NaN
+
+
+def is_level(sweep: Sweep) -> bool:
+    """Is it a tilt, around the circle at one elevation, not too steep? Else a vertical scan or a beam straight up."""
+    known = sweep.elevation[np.isfinite(sweep.elevation)]
+    if not known.size:
+        return bool(abs(sweep.fixed_angle) <= STEEPEST_DEG)
+    low, middle, high = np.percentile(known, (10, 50, 90))
+    return bool(abs(middle) <= STEEPEST_DEG and high - low <= STEADY_DEG)
+
+
+def widest_gap(azimuth_deg: Doubles) -> int:
+    """Longest run of empty sectors around the circle."""
+    count = np.bincount((azimuth_deg % 360.0 * (SECTORS / 360.0)).astype(int) % SECTORS, minlength=SECTORS)
+    return int(_widest_gap(count[None, :].astype(np.float64))[0])
 
 
 def _where(beam: Beam, layers: int) -> tuple[Doubles, Doubles, Ints, Ints, Ints, float]:
