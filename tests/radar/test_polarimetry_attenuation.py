@@ -1,12 +1,14 @@
 """Attenuation: never less than measured, unknown where the beam is spent, S band untouched."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from wxcore.radar.polarimetry.attenuation import CORRECTED_MOST_DBZ, PIA_MOST_DB, correct, s_equivalent
+from wxcore.radar.polarimetry.attenuation import CORRECTED_MOST_DBZ, PIA_MOST_DB, correct, hide, s_equivalent
 from wxcore.radar.polarimetry.band import BANDS, band_of
 from wxcore.radar.qc_kernels import NOTHING
 
@@ -118,13 +120,80 @@ def test_s_equivalent_is_continuous_monotone_and_that_of_brook():
     assert np.isnan(s_equivalent(np.nan))
 
 
-def test_band_by_frequency_then_format_then_station_table():
+def loss(dbz, km, a, b):
+    """Two-way loss over rain of one reflectivity: 2 a R^b with Z = 200 R^1.6."""
+    return 2 * km * a * (10 ** (dbz / 10) / 200) ** (b / 1.6)
+
+
+@pytest.mark.parametrize(("name", "a", "b"), [("C", 0.0022, 1.17), ("X", 0.0074, 1.31)])
+def test_without_a_phase_no_echo_is_unknown_behind_3_db_and_all_behind_20(name, a, b):
+    core = np.full((3, GATES), NOTHING, dtype=np.float32)
+    core[0, 20:120], core[1, 20:120], core[2, 20:120] = 45.0, 20.0, 58.0
+    core[:, 150], core[:, 160] = np.nan, 12.0
+    clear = np.zeros(core.shape, np.uint8)
+    done = hide(core, clear, 250.0, BANDS[name])
+    strong, hail = loss(45.0, 25.0, a, b), loss(53.0, 25.0, a, b)  # 53 dBZ is the most that counts as rain
+    for ray, pia in ((0, strong), (1, loss(20.0, 25.0, a, b)), (2, hail)):
+        assert done.hidden[ray, 121:150].all() == (pia >= 3)
+        assert np.isnan(done.z[ray, 160]) == (pia > 20)
+    assert not done.hidden[1].any()
+    assert not done.hidden[:, :20].any()
+    assert np.isnan(done.z[:, 150]).all()
+    assert not done.hidden[:, 150].any()
+    spent = done.hidden[2, 20:120]
+    assert spent.any() == (hail > 20)
+    assert np.flatnonzero(spent)[0] == int(20 / loss(53.0, 0.25, a, b)) + 1 if spent.any() else True
+    kept = ~done.hidden & ~np.isnan(core)
+    np.testing.assert_array_equal(done.z[kept], core[kept])
+    # what quality control rejected takes nothing
+    assert not hide(core, np.full_like(clear, 3), 250.0, BANDS[name]).hidden.any()
+    assert not hide(core, clear, 250.0, BANDS["S"]).hidden.any()
+
+
+@pytest.mark.parametrize("name", ["C", "X"])
+def test_loss_by_rain_is_about_that_by_its_phase(name):
+    # rain of 40 and 45 dBZ: R by Marshall & Palmer, KDP at S band by R = 44 KDP^0.822 (Ryzhkov et al. 2005)
+    for dbz in (40.0, 45.0):
+        rate = (10 ** (dbz / 10) / 200) ** (1 / 1.6)
+        by_phase = 2 * BANDS[name].gamma * BANDS[name].kdp_ratio * (rate / 44) ** (1 / 0.822)
+        assert 0.5 < loss(dbz, 1.0, *BANDS[name].rain_loss) / by_phase < 2.0
+
+
+def slowly_hidden(ray, km, a, b):
+    """Gate by gate: all behind 20 dB of what was measured, no echo behind 3 dB of twice the loss of raised rain."""
+    sure, likely, hidden = 0.0, 0.0, []
+    for v in ray.tolist():
+        hidden.append(not np.isnan(v) and (sure > 20 or (v == NOTHING and likely >= 3)))
+        if v > NOTHING:
+            sure += loss(min(v, 53), km, a, b)
+            likely += 2 * loss(min(v + min(likely, 20), 53), km, a, b)
+    return hidden
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), shape=hnp.array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=30))
+def test_hiding_is_that_of_a_slow_reference_and_changes_nothing_else(data, shape):
+    z = data.draw(hnp.arrays("f4", shape, elements=st.floats(-30, 90, width=32) | st.sampled_from([NOTHING, np.nan])))
+    qc = np.zeros(shape, np.uint8)
+    gate_m = data.draw(st.sampled_from([75.0, 1000.0, -1.0]))
+    at_c, at_x = (hide(z, qc, gate_m, BANDS[b]) for b in "CX")
+    np.testing.assert_array_equal(np.isnan(at_x.z), np.isnan(z) | at_x.hidden)
+    both = ~at_x.hidden & ~np.isnan(z)
+    np.testing.assert_array_equal(at_x.z[both], z[both])
+    assert at_x.pia_most <= PIA_MOST_DB
+    for name, done in (("C", at_c), ("X", at_x)):
+        for ray, hidden in zip(z, done.hidden, strict=True):
+            np.testing.assert_array_equal(hidden, slowly_hidden(ray, max(gate_m, 0) / 1000, *BANDS[name].rain_loss))
+
+
+def test_band_by_station_table_then_frequency_then_format():
     volume = made.volume
     empty = made.sweep(DBZH=[[1.0]])
     assert [band_of(volume(empty, band=b)).name for b in "SCX"] == ["S", "C", "X"]
     unknown = volume(empty, band="")
     assert band_of(unknown) is None
     assert band_of(unknown, "C").name == "C"
-    assert band_of(volume(empty, band="X"), "S").name == "X"
+    assert band_of(volume(empty, band="X"), "S").name == "S"
+    assert band_of(replace(unknown, format="nexrad-level2")).name == "S"
     with pytest.raises(KeyError):
         band_of(unknown, "Q")

@@ -10,6 +10,7 @@ from wxcore.radar.polarimetry.band import BANDS
 from wxcore.radar.polarimetry.classes import Fields, hydrometeors, layers, trapezoid
 from wxcore.radar.polarimetry.gates import Heights
 from wxcore.radar.qc_kernels import NOTHING
+from wxcore.radar.volume import QC_SPECKLE, QC_SPIKE
 from wxcore.schema import POLARIMETRY
 
 GATES = 9
@@ -76,7 +77,8 @@ LAYERS = {
 
 @settings(max_examples=500, deadline=None)
 @given(
-    z=st.integers(5, 70), zdr=st.floats(-1.5, 5), rho=st.floats(0.86, 1.04), kdp=st.floats(-0.5, 5),
+    z=st.integers(5, 70), zdr=st.integers(-24, 80).map(lambda k: k / 16), rho=st.floats(0.86, 1.04),
+    kdp=st.floats(-0.5, 5),
     texture=st.floats(0, 20), height=st.sampled_from(sorted(LAYERS)),
 )  # fmt: skip
 def test_weather_is_that_of_the_slow_reference(z, zdr, rho, kdp, texture, height):
@@ -126,6 +128,16 @@ def test_unknown_variables_are_left_out():
     assert np.isnan(classify(25, 0.4, np.nan, 0.1, 3, 1000))
     assert np.isnan(classify(np.nan, 0.4, 0.99, 0.1, 3, 1000))
     assert classify(NOTHING, np.nan, np.nan, np.nan, np.nan, 1000) == 1
+
+
+def test_a_speckle_is_no_echo_as_in_the_tilts():
+    values = [np.full((1, 9), v, np.float32) for v in (25.0, 0.3, 0.99, 0.1, 3.0)]
+    qc = np.array([[0, 0, 0, 0, QC_SPECKLE, 0, QC_SPIKE, 0, 0]], np.uint8)
+    at = Heights(*(np.full(9, h) for h in (1000.0, 900.0, 1100.0)))
+    found, _ = classes.hydrometeors(classes.Fields(*values, qc), at, 4000.0, 250.0, BANDS["S"])
+    assert found[0, 4] == 1
+    assert np.isnan(found[0, 6])
+    assert (found[0, [0, 3, 5, 8]] == 4).all()
 
 
 def test_layers_by_the_beam():

@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wxcore.grid import Grid
+from wxcore.radar.looks import look_of
+from wxcore.radar.mosaic import mosaic_looks
 from wxcore.radar.polarimetry.derive import polarimetric
 from wxcore.radar.polarimetry.planes_of import polarimetric_planes
 from wxcore.schema import NO_ECHO_DBZ, POLARIMETRY
@@ -41,8 +44,109 @@ def test_single_polarisation_at_c_band_is_made_s_equivalent():
 
 def test_single_polarisation_at_x_band_stays_and_says_so():
     out = derived(volume(sweep(DBZH=np.full((4, 9), 40.0)), band="X"))
-    assert out.sweeps[0].derived == {}
+    assert set(out.sweeps[0].derived) == {"DBZH"}
+    assert (out.sweeps[0].derived["DBZH"] == 40).all()
     assert said(out, "no conversion")
+    assert said(out, "estimated from reflectivity")
+
+
+@pytest.mark.parametrize(("band", "spent"), [("C", False), ("X", True)])
+def test_behind_a_core_without_a_phase_no_echo_is_unknown(band, spent):
+    z = np.full((60, 240), -np.inf)
+    z[:10, 60:100], z[10:20, 60:100], z[:20, 150:160] = 58.0, 20.0, 15.0
+    out = derived(volume(sweep(DBZH=z), band=band))
+    dbz = out.sweeps[0].derived["DBZH"]
+    assert np.isnan(dbz[:10, 110:150]).all()
+    assert np.isnan(dbz[:10, 150:160]).all() == spent
+    assert (dbz[10:, 110:150] == np.float32(NO_ECHO_DBZ)).all()
+    assert (dbz[:10, :60] == np.float32(NO_ECHO_DBZ)).all()
+    assert said(out, "gates behind unknown")
+    # a sweep without dual polarisation beside one that has it
+    mixed = derived(volume(sweep(DBZH=z), sweep(1.5, **rain(25.0)), band=band))
+    np.testing.assert_array_equal(mixed.sweeps[0].derived["DBZH"], dbz)
+    assert said(mixed, "estimated from reflectivity")
+    assert said(mixed, "dB corrected")
+
+
+def test_an_extinct_radar_does_not_erase_what_another_sees():
+    elevations = (0.5, 1.5, 2.4, 3.4, 4.3, 6.0)
+    far = volume(*[sweep(e, DBZH=np.full((360, 800), 50.0)) for e in elevations])
+    core = np.full((360, 280), -np.inf)
+    core[:20, 60:100] = core[340:, 60:100] = 58.0
+    near = volume(*[sweep(e, DBZH=core) for e in elevations], band="X")
+    near = near.at(replace(near.site, id="X0001", longitude=107.3))
+    grid = Grid(107.2, 29.85, 21, 21, 0.01, (1500.0, 2000.0, 3000.0))
+    found = mosaic_looks([look_of(derived(v)) for v in (far, near)], grid, when=far.start).reflectivity.values
+    assert np.nanmedian(found) == pytest.approx(50.0, abs=0.1)
+
+
+@pytest.mark.parametrize("how", ["absent", "percent"])
+def test_phase_without_rhohv_corrects(how):
+    moments = rain(45.0, slope=0.5)
+    if how == "absent":
+        del moments["RHOHV"]
+    else:
+        moments["RHOHV"] = moments["RHOHV"] * 100
+    out = derived(volume(sweep(**moments), band="C"))
+    found = out.sweeps[0].derived
+    assert set(found) == {"DBZH", "PHIDP", "KDP"}
+    corrected = 45 + 0.08 * 2 * 0.5 * (100.5 * 0.25)
+    assert found["DBZH"][10, 100] == pytest.approx(1.113 * corrected - 3.929, abs=0.1)
+    assert said(out, "RHOHV")
+    assert polarimetric_planes(out, **LEVELS) == {}
+    at_s = volume(sweep(**moments))
+    assert derived(at_s).sweeps[0].derived == {}
+
+
+def test_station_table_beats_the_header_and_it_is_said():
+    z = np.array([[20.0, 50.0]])
+    out = derived(volume(sweep(DBZH=z), band="S"), band="C")
+    assert out.sweeps[0].derived["DBZH"][0, 1] == pytest.approx(51.721, abs=1e-3)
+    assert said(out, "the file says S band, the station table C")
+    back = derived(volume(sweep(DBZH=z), band="C"), band="S")
+    assert back.sweeps[0].derived == {}
+    assert said(back, "the file says C band, the station table S")
+    assert not said(derived(volume(sweep(DBZH=z), band="C"), band="C"), "the file says")
+    same = volume(sweep(DBZH=z), band="S")
+    assert derived(same, band="S") is same
+
+
+def calibration():
+    """Light rain that tells the offset of ZDR."""
+    return sweep(1.0, **rain(25.0, zdr=0.35, slope=0.05))
+
+
+def test_hail_sizes_and_hdr_only_at_s_band_with_a_known_offset():
+    core = sweep(**rain(60.0, zdr=0.0, rho=0.97))
+    hail = {"hail_size_class", "hail_differential_reflectivity"}
+    for band, sweeps, there in (
+        ("S", (core, calibration()), True), ("S", (core,), False),
+        ("C", (core, calibration()), False), ("X", (core, calibration()), False),
+    ):  # fmt: skip
+        out = derived(volume(*sweeps, band=band))
+        assert ("HSDA" in out.sweeps[0].derived) == there
+        assert hail & set(polarimetric_planes(out, **LEVELS)) == (hail if there else set())
+        assert bool(said(out, "neither hail sizes nor HDR")) == (len(sweeps) == 1)
+
+
+def test_strong_echo_whose_class_nobody_knows_is_neither_no_hail_nor_no_echo():
+    moments = rain(60.0, zdr=0.0, rho=0.97)
+    for name in ("ZDR", "RHOHV", "PHIDP"):
+        moments[name][:, 160:] = np.nan
+    weak = rain(25.0)
+    for name in ("ZDR", "RHOHV", "PHIDP"):
+        weak[name][:, 160:] = np.nan
+    above = {name: values.copy() for name, values in rain(25.0).items()}
+    above["DBZH"][:] = -np.inf
+    found = polarimetric_planes(derived(volume(sweep(**moments), calibration(), sweep(2.4, **above))), **LEVELS)
+    assert (found["hail_size_class"][:, 10:75] >= 2).all()
+    assert (found["hail_size_class"][:, 85:115] == 0).all()
+    alone = polarimetric_planes(derived(volume(sweep(**moments), sweep(2.4, **above), calibration())), **LEVELS)
+    np.testing.assert_array_equal(alone["hail_size_class"], found["hail_size_class"])
+    weaker = polarimetric_planes(derived(volume(sweep(**weak), sweep(2.4, **above))), **LEVELS)
+    assert (weaker["hail_size_class"][:, 2:115] == 1).all()  # 25 dBZ is no hail, of whatever class
+    assert (weaker["hydrometeor_class_low"][:, 2:75] == 4).all()
+    assert (weaker["hydrometeor_class_low"][:, 85:115] == 0).all()
 
 
 def test_s_band_rain():
@@ -154,7 +258,9 @@ def test_a_constant_phidp_is_said_and_not_used():
     moments["PHIDP"][:] = 90.0
     out = derived(volume(sweep(**moments), band="X"))
     assert said(out, "PHIDP broken")
-    assert not {"PHIDP", "KDP", "DBZH"} & set(out.sweeps[0].derived)
+    assert not {"PHIDP", "KDP"} & set(out.sweeps[0].derived)
+    assert (out.sweeps[0].derived["DBZH"] == 25).all()
+    assert said(out, "estimated from reflectivity")
     assert (out.sweeps[0].derived["HCLASS"][:, 20:200] == 4).all()
 
 

@@ -113,7 +113,17 @@ def test_only_hail_gates_and_known_values_have_a_size():
     hclass = np.array([[1, 5, 8, 9, 10, 8, np.nan, 9, 8]], np.float32)
     row[0][0, 8], row[1][0, 7] = NOTHING, np.nan
     found = hail_sizes(*row, hclass, np.zeros(9, np.int32), KINDS)[0]
+    assert (found == 0).tolist() == [True, True, False, False, True, False, False, False, False]
+    assert np.isnan(found).tolist() == [False] * 6 + [True, True, True]
     assert (found > 0).tolist() == [False, False, True, True, False, True, False, False, False]
+
+
+def test_of_an_unknown_class_weak_echo_is_no_hail_and_strong_echo_nobody_knows():
+    z = np.array([[NOTHING, np.nan, 20.0, 39.9, 40.0, 65.0]], np.float32)
+    hclass = np.array([[1, np.nan, np.nan, np.nan, np.nan, np.nan]], np.float32)
+    row = [np.full_like(z, v) for v in (0.0, 0.97)]
+    found = hail_sizes(z, *row, hclass, np.zeros(6, np.int32), KINDS)[0]
+    np.testing.assert_array_equal(found, [0, np.nan, 0, 0, np.nan, np.nan])
 
 
 def test_five_gates_are_averaged_without_those_that_have_no_echo():

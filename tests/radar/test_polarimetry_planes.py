@@ -60,6 +60,30 @@ def test_no_echo_is_observed():
     assert (missing["hail_size_class"] == 0).all()
 
 
+def test_one_gate_of_which_nobody_knows_leaves_its_column_unobserved_unless_another_tells():
+    hsda, hclass = np.zeros((360, 400)), np.full((360, 400), 5.0)
+    hsda[:, 100:101] = hclass[:, 100:101] = hsda[:, 140:141] = hclass[:, 140:141] = MISSING
+    above = np.zeros((360, 400))
+    above[:, 140:144] = 2.0
+    for tilts in ((0.5, 2.0), (2.0, 0.5)):  # the gap below, then above
+        low = tilt(tilts[0], z=50.0, HSDA=hsda, HCLASS=hclass)
+        high = tilt(tilts[1], z=NO_ECHO, HSDA=above)
+        found = planes(low, high)
+        assert (found["hail_size_class"][:, 50] == 0).all()
+        assert (found["hail_size_class"][:, 70:72].max(axis=1) == 3).all()
+        assert (found["hail_size_class"][:, [40, 60]] == 1).all()
+        assert (found["hydrometeor_class_low"][:, 40] == 5).all()
+    alone = planes(tilt(0.5, z=50.0, gate_m=500.0, HCLASS=hclass, HSDA=hsda), tilt(2.0, z=NO_ECHO, gate_m=500.0))
+    assert (alone["hydrometeor_class_low"][:, 100] == 0).all()
+    assert (alone["hydrometeor_class_low"][:, 98] == 5).all()
+
+
+def test_hdr_goes_with_hail_sizes():
+    without = tilt(0.5)
+    del without.derived["HSDA"]
+    assert set(planes(without)) == {"hydrometeor_class_low", "zdr_column_depth", "specific_differential_phase_low"}
+
+
 def test_the_lowest_echo_gives_the_class_and_the_largest_hail_of_the_column_its_size():
     low, high = np.full((360, 400), NO_ECHO), np.full((360, 400), 55.0)
     low[:, :100] = 30.0

@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 from wxcore.radar.cinrad import read_standard
+from wxcore.radar.polarimetry.attenuation import hide
+from wxcore.radar.polarimetry.band import BANDS
 from wxcore.radar.polarimetry.derive import polarimetric
+from wxcore.radar.polarimetry.gates import reflectivity
 from wxcore.radar.polarimetry.planes_of import polarimetric_planes
 from wxcore.radar.qc import quality_control
+from wxcore.radar.qc_kernels import NOTHING
 from wxcore.radar.xradar_door import read_nexrad
 from wxcore.schema import NO_ECHO_DBZ
 
@@ -71,6 +75,19 @@ def test_xband_attenuation_lifts_and_hides(xband):
     unknown = np.isnan(corrected[far]) & np.isfinite(measured[far])
     assert unknown[(bearing > 90) & (bearing < 180)].mean() > 0.95
     assert unknown[(bearing > 300) & (bearing < 350)].mean() < 0.1
+
+
+def test_xband_silence_behind_rain_is_doubted_without_a_phase_too(xband):
+    for sweep in xband.sweeps:
+        z = reflectivity(sweep)
+        silent = z == NOTHING
+        by_phase = silent & np.isnan(sweep.derived["DBZH"])
+        hidden = hide(z, sweep.qc, sweep.moments["DBZH"].gate_m, BANDS["X"]).hidden & silent
+        assert by_phase.sum() > 100_000
+        assert hidden[by_phase].mean() > 0.8
+        # where the phase does not hide, it still says that 3 dB are lost, near enough
+        before = np.fmax.accumulate(np.nan_to_num(0.28 * sweep.derived["PHIDP"]), axis=1)
+        assert np.percentile(before[hidden & ~by_phase], 5) > 2.0
 
 
 def test_xband_zdr_no_longer_falls_with_the_phase(xband):

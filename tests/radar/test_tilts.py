@@ -1,5 +1,7 @@
 """Which sweeps become tilts, and which ray answers for an azimuth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,7 +17,7 @@ from wxcore.radar.tilts import (
     tilt_elevations,
     tilts_of,
 )
-from wxcore.radar.volume import QC_CLUTTER, QC_GOOD, QC_NON_MET, QC_SPECKLE, QC_SPIKE, Site
+from wxcore.radar.volume import QC_CLUTTER, QC_GOOD, QC_NON_MET, QC_SPECKLE, QC_SPIKE, Site, Sweep
 
 STEP = 360 / AZIMUTH_STEPS
 
@@ -86,6 +88,50 @@ def test_tilts_ascend_and_a_split_cut_counts_once() -> None:
     assert [tilt.elevation_deg for tilt in tilts] == [0.48, 1.5]
     assert tilts[0].dbz.shape[1] == 460
     assert (tilts[0].dbz == 2000).all()
+
+
+def derived(one: Sweep, dbz: float, *, corrected: bool) -> Sweep:
+    """With a derived DBZH, as polarimetry leaves it at C band; `corrected` by PHIDP."""
+    names = ("DBZH", "PHIDP") if corrected else ("DBZH",)
+    values = {name: np.full(one.moments["DBZH"].codes.shape, dbz, np.float32) for name in names}
+    return replace(one, derived=values)
+
+
+def test_of_a_split_cut_the_corrected_sweep_is_taken_and_the_farther_goes_on_beyond() -> None:
+    far = derived(sweep(0.5, 20.0, gates=460), 21.0, corrected=False)
+    near = derived(sweep(0.52, 20.0, gates=230), 35.0, corrected=True)
+    turned = np.roll(near.azimuth, 100)
+    turned[7] = np.nan
+    mark = far.derived["DBZH"]
+    mark[:, 300:] = far.azimuth[:, np.newaxis] / 10
+    for cuts in ([far, replace(near, azimuth=turned)], [replace(near, azimuth=turned), far]):
+        (tilt,) = tilts_of(volume(cuts))
+        assert tilt.elevation_deg == 0.52
+        assert (tilt.dbz[:, :230] == 3500).all()
+        known = np.isfinite(turned)
+        assert (tilt.dbz[known, 230:300] == 2100).all()
+        np.testing.assert_allclose(tilt.dbz[known, 350] / 100, turned[known] / 10, atol=0.1)
+        assert (tilt.dbz[7, 230:] == UNOBSERVED).all()
+    (short,) = tilts_of(volume([far, near]), max_range_m=100_000.0)
+    assert (short.dbz == 3500).all()
+
+
+@pytest.mark.parametrize(("gates", "expected"), [(120, 3500), (100, 2100)])
+def test_with_other_gates_the_corrected_sweep_is_taken_if_it_reaches_half_as_far(gates: int, expected: int) -> None:
+    far = derived(sweep(0.5, 20.0, gates=230), 21.0, corrected=False)
+    near = derived(sweep(0.52, 20.0, gates=2 * gates), 35.0, corrected=True)
+    near = replace(near, moments={"DBZH": replace(near.moments["DBZH"], gate_m=500.0)})
+    (tilt,) = tilts_of(volume([far, near]))
+    assert (tilt.dbz == expected).all()
+
+
+def test_of_equal_or_farther_sweeps_the_corrected_one_is_taken_whole() -> None:
+    plain, corrected = sweep(0.5, 20.0, gates=230), derived(sweep(0.52, 20.0, gates=230), 35.0, corrected=True)
+    (tilt,) = tilts_of(volume([plain, corrected]))
+    assert (tilt.dbz == 3500).all()
+    longer = derived(sweep(0.54, 20.0, gates=460), 36.0, corrected=True)
+    (tilt,) = tilts_of(volume([plain, corrected, longer]))
+    assert (tilt.dbz == 3600).all()
 
 
 def test_calibration_sweeps_and_rhis_are_no_tilts() -> None:

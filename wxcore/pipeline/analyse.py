@@ -22,6 +22,7 @@ from wxcore.radar.mosaic import mosaic, mosaic_looks
 from wxcore.radar.plane_mosaic import plane_mosaic
 from wxcore.radar.prepare import Prepared
 from wxcore.radar.regrid import to_grid
+from wxcore.radar.remarks import chinese
 from wxcore.radar.volume import SIMULATED_TASK
 from wxcore.region import Region
 from wxcore.schema import ENVIRONMENT, LEVELS_SOURCES, OBSERVED_COMPOSITE, OBSERVED_NONE
@@ -81,7 +82,7 @@ def _analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels:
     if volumes:
         cube: xr.Dataset | None = volume_cube(volumes, region, when, levels)
         compared = compare([volume.look for volume in volumes], when, ground_model(region))
-        notes = list(compared.alarms)
+        notes = [*compared.alarms, *_remarks(volumes)]
     else:
         cube = _try(chosen.mosaic, lambda row: mosaic_cube(load_file(home, row), region, when, levels), missing)
         compared, notes = None, [FOREIGN_MOSAIC]
@@ -108,6 +109,18 @@ def _analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels:
         remarks={volume.look.site.id: list(volume.remarks) for volume in volumes if volume.remarks},
         static={site: known for site in sorted(present) if (known := static_digest(home, region, site))},
     )
+
+
+def _remarks(volumes: Sequence[Prepared]) -> list[tuple[str, str]]:
+    """One note a radar: what was odd in its volume and changes what a forecaster sees."""
+    notes = []
+    for volume in volumes:
+        told = [(remark, zh) for remark in volume.remarks if (zh := chinese(remark)) is not None]
+        if told:
+            site = volume.look.site.id
+            en, zh = "; ".join(en for en, _ in told), "；".join(zh for _, zh in told)
+            notes.append((f"radar {site}: {en}", f"雷达 {site}：{zh}"))
+    return notes
 
 
 def is_simulated(volumes: Sequence[Prepared]) -> bool:

@@ -1,7 +1,7 @@
 """A volume made ready as soon as it is there: what is left for the cycle is to put the radars together.
 
-Quality control, polarimetry, dealiasing, kinematics and the tilts, in this order. The result is small, knows its place,
-and needs no other radar: it may be kept until the cycle (`pack`, `unpack`).
+What cannot be believed is left out; then come quality control, polarimetry, dealiasing, kinematics and the tilts. The
+result is small, knows its place, and needs no other radar: it may be kept until the cycle (`pack`, `unpack`).
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wxcore.errors import ReadError, Reason
 from wxcore.radar.kinematics.layers import kinematic_planes
 from wxcore.radar.looks import Blockage, Look, look_of
 from wxcore.radar.plane_mosaic import Share, Stack, stack_of
@@ -20,6 +21,7 @@ from wxcore.radar.planes import Plane
 from wxcore.radar.polarimetry.derive import polarimetric
 from wxcore.radar.polarimetry.planes_of import polarimetric_planes
 from wxcore.radar.qc import StaticClutter, qc_summary, quality_control
+from wxcore.radar.sane import sound
 from wxcore.radar.tilts import Tilt
 from wxcore.radar.velocity.unfold import unfold
 from wxcore.radar.velocity.wind import WindProfile, wind_profile
@@ -82,9 +84,20 @@ def prepare(volume: Volume, around: Surroundings) -> Prepared:
 
     Args:
         volume: as read, at its true position.
+
+    Raises:
+        ReadError: NO_RADIALS, none of its sweeps can be believed.
     """
+    believed = sound(volume)
+    if not any("DBZH" in sweep.moments for sweep in believed.sweeps):
+        raise ReadError(
+            Reason.NO_RADIALS,
+            f"radar {volume.site.id}: not one sweep of reflectivity can be used ({'; '.join(believed.remarks)}): "
+            "look at the radar",
+            f"雷达 {volume.site.id}：没有一层反射率可用：请检查雷达",
+        )
     done = polarimetric(
-        quality_control(volume, around.ground), h0_m=around.h0_m, hm20_m=around.hm20_m, band=around.band or None
+        quality_control(believed, around.ground), h0_m=around.h0_m, hm20_m=around.hm20_m, band=around.band or None
     )
     done = unfold(done, background=around.wind)
     planes: dict[str, Plane] = {}

@@ -29,8 +29,8 @@ Indices = npt.NDArray[np.intp]
 Doubles = npt.NDArray[np.float64]
 
 INCOHERENT = 0.15
-"""Correlation of neighbouring gates, both along and across rays, below which a field is noise. The least of any real
-sweep at hand: 0.43 for DBZH (few insects), about 0.5 for VRADH; pure noise gives 0 [our choice]."""
+"""Correlation of neighbouring gates below which, along and across rays, a field is noise. Of the real sweeps at hand
+the higher of both is never below 0.54 (VRADH of insects, 3 % of the gates); noise gives 0 [our choice]."""
 SUSPECT = 0.4
 """A sample below this has its whole sweep read [our choice]."""
 FILLED_WITH_NOISE, FILLED_BY_STUCK = 0.5, 0.95
@@ -58,8 +58,9 @@ MANY_RAYS, FEW_AZIMUTHS, NARROW_DEG = 90, 20, 10.0
 SECOND_TURN_DEG = 540.0
 """Rays that turn farther than this are of more than one revolution [our choice]."""
 STEADILY = 0.95
-COPIES = 0.25
-"""Part of the rays with echo that equal the one before, in every moment, to the code: nature repeats none."""
+PAIRED = 0.8
+"""Rays are doubled where this part of those with echo come in pairs that are equal in every moment, to the code. Smooth
+simulated fields repeat rays too, but in longer runs [our choice]."""
 GAP_DEG = 5.0
 """A wider gap is told; tilts bridge one or two lost rays [our choice]."""
 ELEVATION_OFF_DEG = 1.0
@@ -83,10 +84,10 @@ def sound(volume: Volume) -> Volume:
         are as they were. Without any sweep where nothing can be believed.
     """
     told: Counter[str] = Counter()
-    headers_off = _headers_off(volume)
+    doubted = _doubted(volume)
     sweeps = []
     for sweep in volume.sweeps:
-        kept = sweep if _other_scan(sweep) else _sound(sweep, volume.start, headers_off, told)
+        kept = sweep if _other_scan(sweep) else _sound(sweep, volume.start, doubted, told)
         if kept is not None:
             sweeps.append(kept)
     count = len(volume.sweeps)
@@ -146,12 +147,16 @@ def _span(azimuths: Doubles) -> float:
     return 360.0 - float(_gaps(azimuths).max(initial=0.0))
 
 
-def _headers_off(volume: Volume) -> bool:
-    """Do all headers say one elevation, while the rays say several? Then the field was not filled."""
-    plain = [(sweep.fixed_angle, _elevation(sweep)) for sweep in volume.sweeps if sweep.azimuth.size]
-    own = [elevation for _, elevation in plain if np.isfinite(elevation)]
-    said = [angle for angle, _ in plain]
-    return len(own) > 1 and max(said) - min(said) < SAME_CUT_DEG and max(own) - min(own) > ELEVATION_OFF_DEG
+def _doubted(volume: Volume) -> str:
+    """ "header" or "rays" where that says one elevation for all sweeps and the other several: it was not filled."""
+    turned = [sweep for sweep in volume.sweeps if not _other_scan(sweep)]
+    pairs = [(sweep.fixed_angle, own) for sweep in turned if np.isfinite(own := _elevation(sweep))]
+    if len(pairs) < 2:
+        return ""
+    said, own = (max(values) - min(values) for values in zip(*pairs, strict=True))
+    if said < SAME_CUT_DEG and own > ELEVATION_OFF_DEG:
+        return "header"
+    return "rays" if own < SAME_CUT_DEG and said > ELEVATION_OFF_DEG else ""
 
 
 def _elevation(sweep: Sweep) -> float:
@@ -160,18 +165,24 @@ def _elevation(sweep: Sweep) -> float:
     return float(known[known.size // 2]) if known.size else np.nan
 
 
-def _sound(sweep: Sweep, start: datetime, headers_off: bool, told: Counter[str]) -> Sweep | None:
+def _sound(sweep: Sweep, start: datetime, doubted: str, told: Counter[str]) -> Sweep | None:
     elevation = _elevation(sweep)
-    if abs(elevation - sweep.fixed_angle) > ELEVATION_OFF_DEG:  # False for NaN
-        if not headers_off:
-            told["elevation"] += 1
-            return None
+    off = abs(elevation - sweep.fixed_angle)
+    if doubted == "header" and off > SAME_CUT_DEG:
         told["header"] += 1
         sweep = replace(sweep, fixed_angle=round(elevation, 2))
-    measured = _measured(sweep, told)
-    if measured is None:
+    elif doubted == "rays" or off > ELEVATION_OFF_DEG:  # False for NaN
+        told["elevation"] += 1
         return None
-    sweep = measured
+    while True:  # ends: each turn but the last takes rays or moments away
+        kept = _measured(mended, told) if (mended := _mended(sweep, told)) is not None else None
+        if kept is None or kept is sweep:
+            break
+        sweep = kept
+    return None if kept is None else _timed(kept, start, told)
+
+
+def _mended(sweep: Sweep, told: Counter[str]) -> Sweep | None:
     for key, choose in _MENDS.items():
         keep = choose(sweep)
         if keep is not None:
@@ -182,7 +193,7 @@ def _sound(sweep: Sweep, start: datetime, headers_off: bool, told: Counter[str])
         if key == _AZIMUTHS_KNOWN and _narrow(_sorted_azimuths(sweep)):
             told["one azimuth"] += 1
             return None
-    return _timed(sweep, start, told)
+    return sweep
 
 
 def _narrow(azimuths: Doubles) -> bool:
@@ -215,21 +226,23 @@ def _last_revolution(sweep: Sweep) -> Indices | None:
 
 
 def _without_copies(sweep: Sweep) -> Indices | None:
-    """The last of each run of rays that are the same in every moment; asked of all rays only if some samples are."""
+    """The later of each pair of equal rays, where they come in pairs; all are asked only if some of a sample are equal."""
     rays = sweep.azimuth.size
     moments = list(sweep.moments.values())
-    if rays < 3 or not moments:
+    if rays <= MANY_RAYS or not moments:
         return None
     rows = _spread(rays - 2)
-    if not np.concatenate([_copied(moments[0], rows, rows + 1), _copied(moments[0], rows + 1, rows + 2)]).any():
+    first = moments[0]
+    equal = _equal(first, rows, rows + 1) | _equal(first, rows + 1, rows + 2)
+    if not _has_echo(first, rows[equal] + 1).any():
         return None
-    rows = np.arange(rays - 1)
-    copied = np.logical_and.reduce([_equal(moment, rows, rows + 1) for moment in moments])
+    rows = np.arange(rays)
     filled = np.logical_or.reduce([_has_echo(moment, rows) for moment in moments])
-    copied &= filled
-    if not copied.any() or copied.sum() < COPIES * filled.sum():
+    like_next = filled & np.logical_and.reduce([_equal(moment, rows, (rows + 1) % rays) for moment in moments])
+    pairs = like_next & ~np.roll(like_next, 1) & ~np.roll(like_next, -1)
+    if not pairs.any() or 2 * pairs.sum() < PAIRED * filled.sum():
         return None
-    return np.append(np.flatnonzero(~copied), rays - 1)
+    return np.flatnonzero(~like_next)
 
 
 def _equal(moment: Moment, rows: Indices, others: Indices) -> npt.NDArray[np.bool_]:
@@ -238,11 +251,6 @@ def _equal(moment: Moment, rows: Indices, others: Indices) -> npt.NDArray[np.boo
 
 def _has_echo(moment: Moment, rows: Indices) -> npt.NDArray[np.bool_]:
     return np.asarray((moment.classes[moment.codes[rows]] == ECHO).any(axis=1))
-
-
-def _copied(moment: Moment, rows: Indices, others: Indices) -> npt.NDArray[np.bool_]:
-    same = _equal(moment, rows, others)
-    return _has_echo(moment, rows[same])
 
 
 def _later_of_two(sweep: Sweep) -> Indices | None:
@@ -321,7 +329,8 @@ def _judged(moment: Moment, name: str, circle: float, rows: Indices, incoherent:
     """The same of some rays.
 
     Args:
-        circle: values repeat after twice this (Nyquist velocity); infinite or NaN: they do not.
+        circle: values repeat after twice this (Nyquist velocity), and are then taken as unit vectors: a fold is no
+            jump. Infinite or NaN: they do not.
         incoherent: correlation of noise, at most.
         least: pairs of gates.
     """
@@ -337,44 +346,23 @@ def _judged(moment: Moment, name: str, circle: float, rows: Indices, incoherent:
     mean = part @ values[at]
     spread = float(np.sqrt(part @ (values[at] - mean) ** 2))
     rays = moment.codes.shape[0]
+    table = np.stack([values - mean, np.zeros_like(values)], axis=1).astype(np.float32)
+    rays = moment.codes.shape[0]
     if filled > FILLED_BY_STUCK:
-        far = _correlation(moment, values, echo, (rows, (rows + rays // 3) % rays, 0), np.inf)
-        if spread * np.sqrt(max(0.0, 2 * (1 - far[1]))) < STUCK_SPREAD[name]:
+        pairs, product, square = products(moment.codes, table, rows, (rows + rays // 3) % rays, 0)
+        if pairs and max(0.0, 2 * (square - product) / pairs) < STUCK_SPREAD[name] ** 2:
             return "stuck"
     if name == "VRADH" and spread < STILL_M_S:
         return ""
-    for pair in ((rows, rows, 1), (rows, rows + 1, 0)):
-        pairs, found = _correlation(moment, values, echo, pair, circle)
-        if pairs < least or not found < incoherent:
+    if np.isfinite(circle) and circle > 0:
+        angle = np.pi * values / circle
+        vectors = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        table = (vectors - part @ vectors[at]).astype(np.float32)
+    for others, shift in ((rows, 1), (rows + 1, 0)):
+        pairs, product, square = products(moment.codes, table, rows, others, shift)
+        if pairs < least or not product < incoherent * square:
             return ""
     return "noise"
-
-
-def _correlation(
-    moment: Moment, values: Doubles, counts: npt.NDArray[np.int64], pair: tuple[Indices, Indices, int], circle: float
-) -> tuple[int, float]:
-    """Pairs of gates with echo, and the correlation of their values; 1 where they do not vary.
-
-    Args:
-        counts: of each code, for mean and variance.
-        pair: as `products`.
-        circle: as in `_judged`. Values on a circle are taken as unit vectors: a fold is no jump then.
-    """
-    at = np.flatnonzero(counts)
-    part = counts[at] / counts.sum()
-    table = np.full((values.size, 2), np.nan, dtype=np.float32)
-    if np.isfinite(circle) and circle > 0:
-        angle = np.pi * values[at] / circle
-        vectors = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    else:
-        vectors = np.stack([values[at], np.zeros(at.size)], axis=1)
-    vectors -= part @ vectors
-    variance = float(part @ (vectors**2).sum(axis=1))
-    if not variance > 0:
-        return int(counts.sum()), 1.0
-    table[at] = vectors
-    pairs, total = products(moment.codes, table, *pair)
-    return pairs, total / (pairs * variance) if pairs else 0.0
 
 
 def _unseen(sweeps: list[Sweep], before: int) -> list[str]:
@@ -391,7 +379,7 @@ def _unseen(sweeps: list[Sweep], before: int) -> list[str]:
         return [*remarks, "no tilt with reflectivity"] if scans else remarks
     if tilts[-1] < LOW_TOP_DEG:
         count = 1 + int(np.count_nonzero(np.diff(tilts) >= SAME_CUT_DEG))
-        remarks.append(f"only {count} tilts, up to {tilts[-1]:.1f} deg: tops of storms are unseen")
+        remarks.append(f"only {count} tilt{'s' * (count > 1)}, up to {tilts[-1]:.1f} deg: tops of storms are unseen")
     if tilts[0] > HIGH_BOTTOM_DEG:
         remarks.append(f"no tilt below {tilts[0]:.1f} deg: the lowest echo is unseen")
     return remarks

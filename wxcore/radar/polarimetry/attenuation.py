@@ -5,9 +5,9 @@ Z_corr = Z + gamma (PhiDP - PhiDP0), ZDR_corr = ZDR + beta (PhiDP - PhiDP0), whi
 averaged out instead of being carried to the end of the ray.
 
 Without PhiDP nothing is corrected: from Z alone the correction is unstable (Hitschfeld & Bordan 1954). `hide` then only
-tells where the beam is too weak to say anything, by the rain that was measured in front, k = a R^b, Z = 200 R^1.6.
-That Z is itself weakened, so the estimate is too low in rain, and stable; in dry snow it is too high. Both times the
-other side is *unknown*, never *no hail*.
+tells where the beam is too weak to say anything, by the rain in front, k = a R^b, Z = 200 R^1.6. From Z as measured,
+itself weakened, the loss is a lower bound, by which echoes are given up. Silence is doubted earlier, by what the loss
+may well be: MARGIN times that of Z with the loss in front added, the unstable solution, which errs to *unknown*.
 
 A ray is extinguished where the correction would exceed PIA_MOST, and behind its last echo where that is still heavy
 rain; and what a weakened beam no longer sees is not *no echo*: a gate without echo is unknown where a weak echo of
@@ -36,6 +36,9 @@ HIDDEN_DBZ, HIDDEN_FROM_DB = 18.0, 3.0
 RAIN_MOST_DBZ = 53.0
 """Stronger is hail, whose reflectivity says little of the attenuation (the cap of WSR-88D rain rates: Fulton et al.
 1998)."""
+MARGIN = 2.0
+"""In the X-band rain of ZG170 (2026-03-29) the loss by PhiDP is 1.8 to 3 times that by corrected Z: wet radome, drop
+sizes, calibration [our choice]."""
 LOST_DBZ, LOST_M = 35.0, 1500.0
 """The signal was lost where the last echoes of a ray, over this distance, are on average as strong [our choice]."""
 THRESHOLD_PERCENTILE, THRESHOLD_LEAST, THRESHOLD_EVERY = 1.0, 200, 4
@@ -103,8 +106,8 @@ def correct(z: Floats, zdr: Floats | None, phidp: Floats, range_m: Doubles, band
 def hide(z: Floats, qc: npt.NDArray[np.uint8], gate_m: float, band: Band) -> Attenuated:
     """Without PhiDP: nothing corrected, but what cannot be known made unknown.
 
-    Where rain takes HIDDEN_FROM_DB or more, gates without echo are unknown; beyond PIA_MOST_DB, all are. The radar's
-    own threshold is not asked: the estimate is good to a factor of two at best.
+    Where rain may well take HIDDEN_FROM_DB or more, gates without echo are unknown; where it takes PIA_MOST_DB at
+    least, all are. The radar's own threshold is not asked: the estimate is good to a factor of two at best.
 
     Args:
         z: (ray, gate) as measured [dBZ], NOTHING without echo, NaN unknown.
@@ -114,7 +117,7 @@ def hide(z: Floats, qc: npt.NDArray[np.uint8], gate_m: float, band: Band) -> Att
     """
     a, b = band.rain_loss
     per_gate, slope = 2.0 * a * max(gate_m, 0.0) / 1000.0, b / MARSHALL_PALMER[1]
-    rules = (NOTHING, per_gate / MARSHALL_PALMER[0] ** slope, slope * np.log(10.0) / 10.0, RAIN_MOST_DBZ)
+    rules = (NOTHING, per_gate / MARSHALL_PALMER[0] ** slope, slope * np.log(10.0) / 10.0, RAIN_MOST_DBZ, MARGIN)
     dbz, hidden = np.empty_like(z), np.zeros(z.shape, dtype=np.bool_)
     pia = _hide(z, qc, rules, (HIDDEN_FROM_DB, PIA_MOST_DB), (dbz, hidden))
     return Attenuated(dbz, None, hidden, pia)
@@ -218,29 +221,31 @@ def _correct(
 
 @numba.njit(cache=True, nogil=True)
 def _hide(
-    z: Floats, qc: npt.NDArray[np.uint8], rules: tuple[float, float, float, float], limits: tuple[float, float],
+    z: Floats, qc: npt.NDArray[np.uint8], rules: tuple[float, float, float, float, float], limits: tuple[float, float],
     out: tuple[Floats, npt.NDArray[np.bool_]],
 ) -> float:  # fmt: skip
-    """Fill (dbz, hidden) and return the largest estimate at a gate that keeps its echo.
+    """Fill (dbz, hidden) and return the largest lower bound at a gate that keeps its echo.
 
-    `rules`: no echo, a and b of the loss a exp(b Z) [dB] over a gate, largest Z; `limits`: hidden from, all beyond.
+    `rules`: no echo, a and b of the loss a exp(b Z) [dB] over a gate, largest Z, margin; `limits`: hidden from, all
+    beyond.
     """
-    nothing, a, b, strongest = rules
+    nothing, a, b, strongest, margin = rules
     hidden_from, pia_most = limits
     dbz, hidden = out
     most = 0.0
     for i in range(z.shape[0]):
-        pia = 0.0
+        sure, likely = 0.0, 0.0
         for g in range(z.shape[1]):
             v = z[i, g]
             dbz[i, g] = v
             if np.isnan(v):
                 continue
             echo = v > nothing
-            if pia > pia_most or (not echo and pia >= hidden_from):
+            if sure > pia_most or (not echo and likely >= hidden_from):
                 dbz[i, g], hidden[i, g] = np.nan, True
             elif echo:
-                most = max(most, pia)
+                most = max(most, sure)
             if echo and qc[i, g] == 0:
-                pia += a * np.exp(b * min(np.float64(v), strongest))
+                sure += a * np.exp(b * min(np.float64(v), strongest))
+                likely += margin * a * np.exp(b * min(v + min(likely, pia_most), strongest))
     return most

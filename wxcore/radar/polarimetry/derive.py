@@ -91,6 +91,8 @@ def polarimetric(volume: Volume, *, h0_m: float, hm20_m: float, band: str | None
     if which is not by_file and which is not None and by_file is not None:
         remarks.append(f"the file says {by_file.name} band, the station table {which.name}: {which.name} is used")
     known = [_known(sweep, volume.site, which, remarks) for sweep in volume.sweeps]
+    if not any(known) and not remarks and (which is None or which.gamma == 0):
+        return volume
     offset = _phase_offsets(known, remarks)
     found = [_find(k, o, which) if k else None for k, o in zip(known, offset, strict=True)]
     bias = _zdr_bias([f for f in found if f], h0_m, remarks)
@@ -99,8 +101,6 @@ def polarimetric(volume: Volume, *, h0_m: float, hm20_m: float, band: str | None
         derived = _single_pol(sweep, which, faded) if f is None else _derived(f, bias, which, (h0_m, hm20_m))
         sweeps.append(replace(sweep, derived={**sweep.derived, **derived}) if derived else sweep)
     remarks += _summary(faded, which, any(known), h0_m)
-    if not remarks:
-        return volume
     return replace(volume, sweeps=tuple(sweeps), remarks=volume.remarks + tuple(dict.fromkeys(remarks)))
 
 

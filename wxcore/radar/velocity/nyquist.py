@@ -66,7 +66,7 @@ def nyquist_of(sweep: Sweep) -> Nyquist:
         return Nyquist(stated if known else np.nan)
     step = 1.0 / abs(moment.scale)
     within = known and int(count[speed > stated + BEYOND_STEPS * step].sum()) <= BEYOND_PART * total
-    high = within and _folds_earlier(moment, speed, count, stated)
+    high = within and _folds_earlier(moment, speed, count, stated, step)
     if within and not high and int(count[speed >= SHORT_OF * stated].sum()) > BEYOND_PART * total:
         return Nyquist(stated)
     limit = _limit(speed, count, step)
@@ -123,12 +123,15 @@ def _enough(jumps: int, pairs: int) -> bool:
     return bool(jumps >= FOLD_JUMPS and jumps >= FOLD_PART * pairs)
 
 
-def _folds_earlier(moment: Moment, speed: npt.NDArray[np.float64], count: npt.NDArray[np.int64], stated: float) -> bool:
+def _folds_earlier(
+    moment: Moment, speed: npt.NDArray[np.float64], count: npt.NDArray[np.int64], stated: float, step: float
+) -> bool:
     """Do velocities jump as at folds, without coming next to the stated limit?"""
-    beside = int(count[(speed > NEXT_TO * stated) & (speed <= stated)].sum())
+    near = min(NEXT_TO * stated, stated - step)
+    beside = int(count[(speed > near) & (speed <= stated + BEYOND_STEPS * step)].sum())
     if beside >= NEXT_PART * count.sum():
         return False
-    jumps, pairs = _jumps(moment.codes, moment.table(), JUMP_LOW * stated, 2 * stated)
+    jumps, pairs = _jumps(moment.codes, moment.table(), JUMP_LOW * stated, 2 * stated + step)
     return _enough(jumps, pairs) and beside < NEXT_PART * jumps
 
 

@@ -118,7 +118,7 @@ def judge(  # noqa: PLR0913, PLR0917
             part = agree[g] / present[g] if present[g] > 0 else lonely
             area = label[i, g]
             q = trust[area] * part * part
-            q += 0 if area >= 0 else (one - trust[area]) * even[g] * even[g] * part * part
+            q += 0 if area >= 0 else (one - trust[area]) * even[g] ** 4 * part * part
             q *= lonely if known[i, g] == settled else one
             q *= contrary if against else one
             quality[i, g] = np.uint8(hundred * q) if abs(v) <= fastest else 0

@@ -34,8 +34,13 @@ PASSES = 24
 """Strength of votes that merge first, in pairs of gates; passes each takes at most: clusters at least halve."""
 FIRST_LEVELS = LEVELS[:4]
 """Weaker votes of the first sweep wait for the wind."""
-ATTACH_LEAST, ATTACH_PASSES = (0.3, 0.06), 8
-"""Part of the votes of its neighbours that a single gate needs, first and last; gates so deep in noise."""
+MEND_CLEAR, MEND_M = 0.4, 10_000.0
+"""A piece of a ray that contradicts the gates before and behind it follows them, where all steps from gate to gate are
+this near to a whole fold; piece and gaps between regions are at most this long [our choice]."""
+ATTACH = ((0.3, 8), (0.15, 24), (0.06, 8))
+"""Rounds in which single gates follow their neighbours: part of the neighbours' votes that a gate needs, and passes,
+each one gate deep. The second part is little less than one neighbour of the same ray has far out, so that gates follow
+their ray before they follow a ray that differs [our choice]."""
 SETTLE_M = 10_000.0
 """A gate that nothing else places follows the nearest known gate of its ray, up to here [our choice]."""
 LEAST_ACROSS = np.float32(1 / 3)
@@ -271,8 +276,9 @@ def _finish(work: Work, folds: Ints, anchored: npt.NDArray[np.bool_]) -> None:
     left = unfold_kernels.spread_folds(work.label, np.append(folds, np.int32(0)), work.x, fold, known)
     across = np.maximum(work.share, LEAST_ACROSS)
     if work.nyquist.folded:
-        for least in ATTACH_LEAST:
-            left = unfold_kernels.attach(work.x, work.joined, across, left, least, ATTACH_PASSES, fold, known)
+        unfold_kernels.mend(work.x, work.label, MEND_CLEAR, int(MEND_M / work.gate_m), fold)
+        for least, passes in ATTACH:
+            left = unfold_kernels.attach(work.x, work.joined, across, left, least, passes, fold, known)
         reach = max(1, int(SETTLE_M / work.gate_m))
         unfold_kernels.settle(work.x, left, work.expected, reach, work.most, fold, known)
     else:

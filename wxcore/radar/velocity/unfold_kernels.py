@@ -189,53 +189,120 @@ def spread_folds(label: Ints, fold_of: Ints, x: Floats, fold: Ints, known: Bytes
 
 
 @numba.njit(cache=True, nogil=True)
+def mend(x: Floats, label: Ints, clear: float, longest: int, fold: Ints) -> None:
+    """Shift pieces of rays that contradict the gates of their ray on both sides, by whole folds.
+
+    Rays are farther apart than gates: in a vortex far out the wind changes by a whole fold from ray to ray, looks alike
+    across, and is welded; along the ray it does not.
+
+    Args:
+        clear: a step along the ray, from gate to gate, tells its fold if it is this near to a whole one.
+        longest: piece, and gap between gates of regions [gates].
+        fold: (ray, gate) changed in place.
+    """
+    rays, gates = x.shape
+    for i in range(rays):
+        start, wrong, anchor, last, walk, sure = -1, 0, -1, -1, 0, True
+        for g in range(gates):
+            if np.isnan(x[i, g]):
+                continue
+            if last >= 0:
+                d = x[i, last] - x[i, g]
+                k = np.rint(d)
+                walk += int(k)
+                sure = sure and abs(d - k) <= clear
+            last = g
+            if label[i, g] < 0:
+                continue
+            off = fold[i, g] - fold[i, anchor] - walk
+            if anchor < 0 or not sure or g - anchor > longest:
+                start = -1
+            elif off != 0 and start >= 0 and off == -wrong and g - start <= longest:
+                for h in range(start, g):
+                    fold[i, h] -= wrong if label[i, h] >= 0 else 0
+                start = -1
+            elif off != 0:
+                start, wrong = g, off
+            anchor, walk, sure = g, 0, True
+
+
+@numba.njit(cache=True, nogil=True)
+def _ask(  # noqa: PLR0913, PLR0917
+    x: Floats, joined: Bools, across: Floats, fold: Ints, known: Bytes, i: int, g: int, near: Ints, weight: Floats
+) -> tuple[int, float]:
+    """The fold that the known neighbours of a gate vote for, and their votes; `near` and `weight` (8,) are scratch."""
+    rays, gates = x.shape
+    n = 0
+    for step in range(-1, 2):
+        if (step < 0 and not joined[i]) or (step > 0 and not joined[(i + 1) % rays]):
+            continue
+        j = (i + step + rays) % rays
+        share = across[g] if step else np.float32(1)
+        for h in range(max(g - 1, 0), min(g + 2, gates)):
+            if known[j, h]:
+                d = x[j, h] + fold[j, h] - x[i, g]
+                k = np.rint(d)
+                p = 0
+                while p < n and near[p] != k:
+                    p += 1
+                if p == n:
+                    near[n], weight[n] = np.int32(k), 0
+                    n += 1
+                weight[p] += (1 - 2 * abs(d - k)) * share
+    best, best_weight = 0, 0.0
+    for p in range(n):
+        if weight[p] > best_weight:
+            best, best_weight = near[p], weight[p]
+    return best, best_weight
+
+
+@numba.njit(cache=True, nogil=True)
 def attach(  # noqa: C901
     x: Floats, joined: Bools, across: Floats, left: Ints, least: float, passes: int, fold: Ints, known: Bytes
 ) -> Ints:
     """Fold single gates to their 8 neighbours that are known, from region borders outwards; returns those left over.
 
-    Each pass looks only at what earlier passes knew. `across`: (gate,) vote of a neighbour on another ray, against 1 of
-    one on the same. `least`: part of all votes that suffices.
+    Each pass looks only at what earlier passes knew, and after the first only at gates beside those it newly knows.
+    `across`: (gate,) vote of a neighbour on another ray, against 1 of one on the same. `least`: part of all votes that
+    suffices.
     """
     rays, gates = x.shape
-    chosen = np.empty(left.size, dtype=np.int32)
+    queue, chosen, due = left.copy(), np.empty(left.size, dtype=np.int32), np.zeros(x.size, dtype=np.uint8)
     near, weight = np.empty(8, dtype=np.int32), np.empty(8, dtype=np.float32)
+    waiting = left.size
     for _ in range(passes):
-        kept, done = 0, 0
-        for m in range(left.size):
-            i, g = left[m] // gates, left[m] % gates
-            n = 0
+        done = 0
+        for m in range(waiting):
+            i, g = queue[m] // gates, queue[m] % gates
+            due[queue[m]] = 0
+            best, votes = _ask(x, joined, across, fold, known, i, g, near, weight)
+            if votes > 0 and votes >= least * (2 + 6 * across[g]):
+                queue[done], chosen[done] = queue[m], best
+                done += 1
+        fresh = queue[:done].copy()
+        for m in range(done):
+            fold[fresh[m] // gates, fresh[m] % gates] = chosen[m]
+            known[fresh[m] // gates, fresh[m] % gates] = FOUND
+        waiting = 0
+        for m in range(done):
+            i, g = fresh[m] // gates, fresh[m] % gates
             for step in range(-1, 2):
-                j = i + step
                 if (step < 0 and not joined[i]) or (step > 0 and not joined[(i + 1) % rays]):
                     continue
-                j = (j + rays) % rays
+                j = (i + step + rays) % rays
                 for h in range(max(g - 1, 0), min(g + 2, gates)):
-                    if known[j, h]:
-                        d = x[j, h] + fold[j, h] - x[i, g]
-                        k = np.rint(d)
-                        near[n], weight[n] = np.int32(k), (1 - 2 * abs(d - k)) * (across[g] if step else 1)
-                        n += 1
-            best, best_weight = 0, np.float32(0)
-            for p in range(n):
-                total = np.float32(0)
-                for q in range(n):
-                    if near[q] == near[p]:
-                        total += weight[q]
-                if total > best_weight:
-                    best, best_weight = near[p], total
-            if best_weight >= least * (2 + 6 * across[g]):
-                left[m], left[done] = left[done], left[m]
-                chosen[done] = best
-                done += 1
-        for m in range(done):
-            i, g = left[m] // gates, left[m] % gates
-            fold[i, g], known[i, g] = chosen[m], FOUND
-        kept = left.size - done
-        left = left[done:]
-        if kept == 0 or done == 0:
+                    if not known[j, h] and not due[j * gates + h] and not np.isnan(x[j, h]):
+                        due[j * gates + h] = 1
+                        queue[waiting] = j * gates + h
+                        waiting += 1
+        if waiting == 0:
             break
-    return left
+    n = 0
+    for m in range(left.size):
+        if not known[left[m] // gates, left[m] % gates]:
+            left[n] = left[m]
+            n += 1
+    return left[:n]
 
 
 @numba.njit(cache=True, nogil=True)
