@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from wxcore.pipeline.analyse import fill_with_composite
+from wxcore.pipeline.analyse import _by_sweep, fill_with_composite
 from wxcore.schema import COLUMN, OBSERVED_COMPOSITE, OBSERVED_NONE, OBSERVED_VOLUME
 
 
@@ -25,3 +25,9 @@ def test_beams_go_before_the_composite_and_nothing_stays_nothing() -> None:
     assert got["observed"].to_numpy()[0, 0].tolist() == [OBSERVED_VOLUME, OBSERVED_COMPOSITE, OBSERVED_NONE]
     assert got["observed"].dtype == np.uint8
     assert got["composite_reflectivity"].attrs == {"units": "dBZ"}
+
+
+def test_remarks_of_several_sweeps_are_one_sentence() -> None:
+    told = ["sweep 2: no Nyquist velocity", "noise: 2 of 11 sweeps", "sweep 4: no Nyquist velocity", "sweep 4: else"]
+    assert _by_sweep(told) == ["sweep 2, 4: no Nyquist velocity", "noise: 2 of 11 sweeps", "sweep 4: else"]
+    assert _by_sweep(["第 2 层：速度未使用", "第 4 层：速度未使用"]) == ["第 2, 4 层：速度未使用"]

@@ -1,5 +1,6 @@
 """Decoded inputs to the cycle's cube: mosaic, column products, and the 2-D composite where no beam looked."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -30,6 +31,9 @@ from wxcore.times import iso
 
 REAL, SIMULATED = "real", "SYN"
 """Truth classes of what a cycle is made of (DESIGN.md section 4)."""
+
+_SWEEP = re.compile(r"(?P<before>sweep |cut |第 )(?P<number>\d+)(?P<after>(?:: | 层).+)")
+"""A remark on one sweep, in English or Chinese."""
 
 ONLY_2D = ("2-D only: hail and gale were not assessed", "仅有二维组合反射率：未评估冰雹和雷暴大风")
 FOREIGN_MOSAIC = ("mosaic of another system, its quality control unknown", "采用外部系统三维拼图，其质控情况未知")
@@ -118,9 +122,19 @@ def _remarks(volumes: Sequence[Prepared]) -> list[tuple[str, str]]:
         told = [(remark, zh) for remark in volume.remarks if (zh := chinese(remark)) is not None]
         if told:
             site = volume.look.site.id
-            en, zh = "; ".join(en for en, _ in told), "；".join(zh for _, zh in told)
+            en, zh = "; ".join(_by_sweep([en for en, _ in told])), "；".join(_by_sweep([zh for _, zh in told]))
             notes.append((f"radar {site}: {en}", f"雷达 {site}：{zh}"))
     return notes
+
+
+def _by_sweep(sentences: Sequence[str]) -> list[str]:
+    """The same sentences, those that differ in the number of the sweep only once, with all numbers."""
+    numbers: dict[tuple[str, str], list[str]] = {}
+    for sentence in sentences:
+        found = _SWEEP.match(sentence)
+        key = (found["before"], found["after"]) if found else (sentence, "")
+        numbers.setdefault(key, []).append(found["number"] if found else "")
+    return [before + ", ".join(every) + after if after else before for (before, after), every in numbers.items()]
 
 
 def is_simulated(volumes: Sequence[Prepared]) -> bool:
