@@ -172,6 +172,12 @@ def test_a_front_all_around_is_as_long_as_its_circle(radius_km):
     assert found == pytest.approx(2 * np.pi * radius_km, rel=0.15)
 
 
+def test_a_net_of_convergence_is_no_front():
+    east, north = np.meshgrid((GRID.lon - LON) * WIDE, (GRID.lat - LAT) * DEGREE_KM)
+    net = ((np.abs(east % 9 - 4.5) < 1) | (np.abs(north % 9 - 4.5) < 1)) & (np.abs(east) < 30) & (np.abs(north) < 30)
+    assert storm_hints(with_line(net), storms(box(8, 8)), GRID).gust_front_km["a1"] == 0
+
+
 def test_without_convergence_nobody_knows_of_a_gust_front():
     fields = cube().drop_vars("radial_convergence_low")
     assert np.isnan(storm_hints(fields, storms(), GRID).gust_front_km["a1"])

@@ -28,6 +28,8 @@ FRONT_CONVERGENCE = 0.001
 """... on radial convergence of at least this [s-1]: 1 m/s within a kilometre, above the fit's noise [our choice]."""
 FRONT_WITHIN_KM = 40.0
 """... this near to the storm's outline: an hour's way of an outflow of 10 m/s [our choice]."""
+ARC_BY_BOX, RING_BY_BOX = 1.6, 2.6
+"""Length over diagonal of the box: 1.4 of a half circle, 2.2 of a circle, and a margin for ragged edges."""
 WIND_WITHIN_KM = 5.0
 """The storm's strongest wind is looked for in its outline and so far around it [our choice]."""
 
@@ -131,7 +133,8 @@ def _thin_lines(cube: xr.Dataset, grid: Grid) -> list[_Line] | None:
         narrow = float(np.sqrt(np.cos(np.deg2rad(lat.mean()))))  # side of a square as large as a cell
         width = _width(depths[box][row, column])
         length = row.size / width * step_km * narrow
-        if length >= FRONT_LEAST_KM and width * step_km * narrow <= FRONT_WIDTH_KM:
+        thin = length >= FRONT_LEAST_KM and width * step_km * narrow <= FRONT_WIDTH_KM
+        if thin and _is_one_line(labels[box] == number, length / (step_km * narrow)):
             lines.append(_Line(length, lon, lat))
     return lines
 
@@ -147,6 +150,16 @@ def _low_echo(cube: xr.Dataset, grid: Grid) -> npt.NDArray[np.float64] | None:
         raise ValueError(f"reflectivity: shape {values.shape}, expected one time and levels on a grid of {grid.shape}")
     lowest = np.argmax(np.isfinite(values), axis=0)
     return np.asarray(np.take_along_axis(values, lowest[np.newaxis], axis=0)[0], dtype=np.float64)
+
+
+def _is_one_line(cells: Bools, length: float) -> bool:
+    """Does a figure of this length [cells] run along its box, as a line or an arc does, or close to one ring?
+
+    Convergence in a field of weak echo makes nets, which are longer than both and have many holes.
+    """
+    around = float(np.hypot(*cells.shape))
+    _, outside = ndimage.label(np.pad(~cells, 1, constant_values=True))
+    return length <= ARC_BY_BOX * around or (outside == 2 and length <= RING_BY_BOX * around)
 
 
 def _width(depth: Doubles) -> float:
