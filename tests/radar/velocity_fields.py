@@ -4,6 +4,7 @@ u2 codes of 0.01 m/s; 0 missing, 1 range folded.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -77,3 +78,23 @@ def rankine(speed, azimuth, slant, elevation):
     r = np.hypot(x, y) + 1e-6
     turn = np.where(r < 3000, speed * r / 3000, speed * 3000 / r)
     return turn / r * (x * np.cos(azimuth) - y * np.sin(azimuth)) + 10 * np.cos(azimuth - np.deg2rad(70))
+
+
+def vortex(place_m, core_m, speed, azimuth, slant, elevation):
+    """A Rankine vortex at (x, y) in a wind of 10 m/s."""
+    x, y = slant * np.sin(azimuth) - place_m[0], slant * np.cos(azimuth) - place_m[1]
+    r = np.hypot(x, y) + 1e-6
+    turn = np.where(r < core_m, speed * r / core_m, speed * core_m / r)
+    return turn / r * (x * np.cos(azimuth) - y * np.sin(azimuth)) + 10 * np.cos(azimuth - np.deg2rad(70))
+
+
+def vertical_scan(speed, towards_deg, nyquist, seed=1):
+    """Truth and sweep of a vertical scan in `sheared_wind`, whose azimuth trembles."""
+    rng = np.random.default_rng(seed)
+    elevation = np.linspace(0, 30, 121)
+    azimuth = towards_deg + rng.normal(0, 0.05, elevation.size)
+    slant = 500.0 * (np.arange(300) + 1)
+    true = np.stack([sheared_wind(speed, np.deg2rad(a), slant, e) for a, e in zip(azimuth, elevation, strict=True)])
+    true = true + rng.normal(0, 0.5, true.shape)
+    measured = sweep(fold(true, nyquist), nyquist=nyquist, azimuth=azimuth % 360)
+    return true, replace(measured, fixed_angle=towards_deg, elevation=elevation.astype("f4"))

@@ -226,7 +226,7 @@ def _last_revolution(sweep: Sweep) -> Indices | None:
 
 
 def _without_copies(sweep: Sweep) -> Indices | None:
-    """The later of each pair of equal rays, where they come in pairs; all are asked only if some of a sample are equal."""
+    """The later of each pair of equal rays, where they come in pairs; all are asked if some of a sample are equal."""
     rays = sweep.azimuth.size
     moments = list(sweep.moments.values())
     if rays <= MANY_RAYS or not moments:

@@ -14,6 +14,9 @@ Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
+DEEPEST = 8
+"""Contradictions along a ray that wait for their opposite [our choice]."""
+
 FOUND, SETTLED = 1, 2
 """Of a gate's fold: its region or its neighbours said it; only what is expected or lies far along the ray did."""
 
@@ -189,11 +192,11 @@ def spread_folds(label: Ints, fold_of: Ints, x: Floats, fold: Ints, known: Bytes
 
 
 @numba.njit(cache=True, nogil=True)
-def mend(x: Floats, label: Ints, clear: float, longest: int, fold: Ints) -> None:
+def mend(x: Floats, label: Ints, clear: float, longest: int, fold: Ints) -> None:  # noqa: C901
     """Shift pieces of rays that contradict the gates of their ray on both sides, by whole folds.
 
     Rays are farther apart than gates: in a vortex far out the wind changes by a whole fold from ray to ray, looks alike
-    across, and is welded; along the ray it does not.
+    across, and is welded; along the ray it does not. Pieces may lie in pieces.
 
     Args:
         clear: a step along the ray, from gate to gate, tells its fold if it is this near to a whole one.
@@ -201,8 +204,9 @@ def mend(x: Floats, label: Ints, clear: float, longest: int, fold: Ints) -> None
         fold: (ray, gate) changed in place.
     """
     rays, gates = x.shape
+    starts, wrongs = np.zeros(DEEPEST, dtype=np.int64), np.zeros(DEEPEST, dtype=np.int64)
     for i in range(rays):
-        start, wrong, anchor, last, walk, sure = -1, 0, -1, -1, 0, True
+        depth, anchor, last, walk, sure = 0, -1, -1, 0, True
         for g in range(gates):
             if np.isnan(x[i, g]):
                 continue
@@ -214,15 +218,20 @@ def mend(x: Floats, label: Ints, clear: float, longest: int, fold: Ints) -> None
             last = g
             if label[i, g] < 0:
                 continue
-            off = fold[i, g] - fold[i, anchor] - walk
-            if anchor < 0 or not sure or g - anchor > longest:
-                start = -1
-            elif off != 0 and start >= 0 and off == -wrong and g - start <= longest:
-                for h in range(start, g):
-                    fold[i, h] -= wrong if label[i, h] >= 0 else 0
-                start = -1
-            elif off != 0:
-                start, wrong = g, off
+            off = fold[i, g] - fold[i, anchor] - walk if anchor >= 0 else 0
+            if not sure or g - anchor > longest:
+                depth, off = 0, 0
+            while depth > 0 and off * wrongs[depth - 1] < 0 and g - starts[depth - 1] <= longest:
+                shift = min(abs(off), abs(wrongs[depth - 1])) * (1 if off < 0 else -1)
+                for h in range(starts[depth - 1], g):
+                    fold[i, h] -= shift if label[i, h] >= 0 else 0
+                off += shift
+                wrongs[depth - 1] -= shift
+                depth -= wrongs[depth - 1] == 0
+            if off != 0:
+                depth = min(depth, DEEPEST - 1)
+                starts[depth], wrongs[depth] = g, off
+                depth += 1
             anchor, walk, sure = g, 0, True
 
 
