@@ -6,9 +6,11 @@
 3. Gates on both sides of a border vote for the fold between two regions; borders across gaps vote less. What is
    expected at a place (the next tilt at about the same height, else the wind profile) votes as one more region.
    Regions merge along their strongest votes first.
-4. The first sweep, the one with the largest connected echo all around, has no tilt to lean on. Without a background
-   wind its largest region is folded so that the mean around the circle is nearest to zero; its wind serves the others.
-5. Single gates follow their neighbours. Nothing is smoothed: values are VRADH plus whole folds.
+4. The first sweep, the surest whose largest connected echo reaches around the circle, has no tilt to lean on. It is
+   folded so that the mean around the circle is nearest to zero; its wind serves the others. A background wind that
+   contradicts it is not used. Vertical scans and beams straight up are unfolded alone.
+5. Pieces of a ray that contradict their ray on both sides follow it: far out gates are nearer than rays.
+6. Single gates follow their neighbours. Nothing is smoothed: values are VRADH plus whole folds.
 After Herraez et al. (2002) for the order of merging, Py-ART's region based method (Helmus & Collis 2016) for borders
 that vote, and UNRAVEL (Louf et al. 2020) for the continuity between tilts.
 """
@@ -31,11 +33,13 @@ Bytes = npt.NDArray[np.uint8]
 def unfold(volume: Volume, *, background: WindProfile | None = None) -> Volume:
     """The volume with `velocity` in each sweep with usable VRADH; everything else as is. Always returns.
 
-    A sweep without a Nyquist velocity, stated or found, gets none; `remarks` says where the header's was not believed.
+    A sweep without a Nyquist velocity, stated or found, gets none; `remarks` says where the header's was not believed,
+    or the background. Rays without azimuth (in a vertical scan, elevation) stay as measured, with quality 0.
 
     Args:
         background: wind at the volume's time, from the volume before (`wind.wind_profile`), a sounding or a model. It
-            decides how often an echo that hangs together is folded; without one, that is taken from the circle's mean.
+            decides how often an echo that hangs together is folded; without one, or where it contradicts
+            a circle of echo, that is taken from the circle's mean.
     """
     works, remarks = [], []
     for number, sweep in enumerate(volume.sweeps):

@@ -192,7 +192,7 @@ def spread_folds(label: Ints, fold_of: Ints, x: Floats, fold: Ints, known: Bytes
 
 
 @numba.njit(cache=True, nogil=True)
-def mend(x: Floats, label: Ints, clear: float, longest: int, fold: Ints) -> None:  # noqa: C901
+def mend(x: Floats, label: Ints, clear: float, longest: int, fold: Ints) -> None:
     """Shift pieces of rays that contradict the gates of their ray on both sides, by whole folds.
 
     Rays are farther apart than gates: in a vortex far out the wind changes by a whole fold from ray to ray, looks alike
