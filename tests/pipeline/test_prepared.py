@@ -76,7 +76,7 @@ def test_pack_is_lossless_with_planes(radar_data: Path) -> None:
     """Velocities and their planes too."""
     path = radar_data / "cinrad_base" / HUAIAN
     volume = read_standard(bz2.decompress(path.read_bytes()), HUAIAN)
-    made = prepare(volume, Surroundings(np.full(PLANE_SHAPE, np.nan, "f4"), 4600, 7900))
+    made = prepare(volume, Surroundings(lambda: np.full(PLANE_SHAPE, np.nan, "f4"), 4600, 7900))
     assert made.stack is not None
     assert np.isfinite(made.stack).any()
     assert made.wind.height_m.size

@@ -31,6 +31,7 @@ from wxcore.radar.kinematics.llsd import derivatives
 from wxcore.radar.looks import look_of
 from wxcore.radar.mosaic import mosaic_looks
 from wxcore.radar.plane_mosaic import plane_mosaic
+from wxcore.radar.planes import Plane
 from wxcore.radar.prepare import Prepared, Surroundings, prepare
 from wxcore.radar.siting.ground import terrain_plane
 from wxcore.radar.velocity.pairing import dbz_on, reflectivity_of
@@ -140,7 +141,10 @@ def core(paths: Sequence[Path], region: Region) -> tuple[float, float]:
     """Seconds of the whole core, and from the last file's bytes to the products where all others are ready."""
     sites = [volume.site for volume in at_sites([_decode(path) for path in paths], region)]
     ground = load_terrain()
-    around = [Surroundings(terrain_plane(ground, site.latitude, site.longitude), H0_M, HM20_M) for site in sites]
+    around = [
+        Surroundings(partial(_same, terrain_plane(ground, site.latitude, site.longitude)), H0_M, HM20_M)
+        for site in sites
+    ]
     jobs = list(zip(islice(cycle(paths), len(sites)), sites, around, strict=True))
 
     def ready(job: tuple[Path, Site, Surroundings]) -> Prepared:
@@ -162,6 +166,10 @@ def core(paths: Sequence[Path], region: Region) -> tuple[float, float]:
         together([*done[:-1], ready(jobs[-1])])
         lasts.append(time.perf_counter() - began)
     return float(np.median(wholes[1:])), float(np.median(lasts[1:]))
+
+
+def _same(plane: Plane) -> Plane:
+    return plane
 
 
 def _decode(path: Path) -> Volume:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def prepared_of(
         return found
     volume = place(load_file(home, row), region)
     around = Surroundings(
-        terrain=terrain_of(region, volume.site), h0_m=levels.h0_m,
+        terrain=partial(terrain_of, region, volume.site), h0_m=levels.h0_m,
         hm20_m=levels.hm20_m, band=radar.band, blocked=blockage_of(home, region, volume),
         ground=clutter_of(home, volume.site), wind=winds.get(row.site),
     )  # fmt: skip

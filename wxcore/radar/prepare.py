@@ -5,7 +5,7 @@ result is small, knows its place, and needs no other radar: it may be kept until
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -36,7 +36,8 @@ class Surroundings:
     """What is known of a radar's place and day, beside the volume.
 
     Attributes:
-        terrain: ground height [m ASL] on the cells of a plane, NaN where unknown.
+        terrain: ground height [m ASL] on the cells of a plane, NaN where unknown; asked for only where there are
+            velocities.
         h0_m, hm20_m: heights of 0 C and -20 C [m ASL].
         band: S, C or X by the station table; "" where it does not tell.
         blocked: part of the beam that terrain takes away; empty where nothing is known.
@@ -44,7 +45,7 @@ class Surroundings:
         wind: of the time before, for dealiasing; None where none is known.
     """
 
-    terrain: Plane
+    terrain: Callable[[], Plane]
     h0_m: float
     hm20_m: float
     band: str = ""
@@ -102,7 +103,7 @@ def prepare(volume: Volume, around: Surroundings) -> Prepared:
     done = unfold(done, background=around.wind)
     planes: dict[str, Plane] = {}
     if any(sweep.velocity is not None for sweep in done.sweeps):
-        planes |= kinematic_planes(done, around.terrain)
+        planes |= kinematic_planes(done, around.terrain())
     planes |= polarimetric_planes(done, h0_m=around.h0_m, hm20_m=around.hm20_m)
     return Prepared(
         look=look_of(done, blocked=around.blocked),
