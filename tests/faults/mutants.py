@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -27,10 +28,11 @@ from wxcore.pipeline.home import Home
 from wxcore.pipeline.ingest import ingest
 from wxcore.pipeline.read import Reading, read_file
 from wxcore.pipeline.result import DUPLICATE, QUARANTINED, STORED, Input
-from wxcore.radar.qc import quality_control
+from wxcore.pipeline.static import terrain_of
+from wxcore.radar.prepare import Surroundings, prepare
 from wxcore.radar.volume import Volume
 from wxcore.region import Region
-from wxcore.schema import MOSAIC, PRODUCTS, check
+from wxcore.schema import MOSAIC, OPTIONAL, PRODUCTS, check
 from wxcore.times import cycle_of
 
 BATCH = 100
@@ -128,12 +130,14 @@ def out_of_range(path: Path, item: Input, region: Region) -> list[str]:
         native: Any = read_file(path, item.file).native
         levels = levels_for(region, when)
         if isinstance(native, Volume):
-            cube = volume_cube([quality_control(place(native, region))], region, when, levels)
+            volume = place(native, region)
+            around = Surroundings(partial(terrain_of, region, volume.site), levels.h0_m, levels.hm20_m)
+            cube = volume_cube([prepare(volume, around)], region, when, levels)
         elif item.kind == "mosaic":
             cube = mosaic_cube(native, region, when, levels)
         else:
             cube = composite_cube(native, region, when)
-        check(cube, MOSAIC + PRODUCTS, what=item.file)
+        check(cube, (*MOSAIC, *PRODUCTS, *(var for var in OPTIONAL if var.name in cube)), what=item.file)
     except ReadError:
         return []
     except Exception as error:  # noqa: BLE001 (whatever comes here would have killed a cycle)

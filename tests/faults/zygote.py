@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import dask.array  # noqa: F401 (loaded once here, not in every child)
+import numpy as np
 import xarray as xr
 
 from tests.faults import io_faults
@@ -31,7 +32,8 @@ from tests.faults.scene import START, tiny_region, volume_at
 from wxcore.cli import app
 from wxcore.radar.cinrad import read_standard
 from wxcore.radar.cinrad_write import write_standard
-from wxcore.radar.qc import quality_control
+from wxcore.radar.planes import PLANE_SHAPE
+from wxcore.radar.prepare import Surroundings, prepare
 from wxcore.region import load_region
 
 TAIL = 4000
@@ -165,7 +167,7 @@ def warm(folder: Path) -> None:
     """Load what every child would load again: lazy imports, and compiled code that starts no thread."""
     (site, *_) = tiny_region(folder).radars
     volume = read_standard(write_standard(volume_at(site, START)))
-    quality_control(volume)
+    prepare(volume, Surroundings(lambda: np.zeros(PLANE_SHAPE, "f4"), 4500.0, 7500.0))
     xr.Dataset({"a": ("x", [1.0])}).to_array().to_numpy()
 
 

@@ -28,7 +28,7 @@ from wxcore.radar import codes
 from wxcore.radar.cinrad_header import bad, text
 from wxcore.radar.cinrad_write import fit
 from wxcore.radar.volume import ECHO, MISSING, NO_ECHO, Site, Sweep, Volume
-from wxcore.times import BEIJING, from_datetime64, to_datetime64
+from wxcore.times import BEIJING, from_datetime64, require_utc, to_datetime64
 
 HEADER_BYTES = 1024
 MAX_CUTS, MAX_RAYS = 30, 1024
@@ -106,8 +106,12 @@ def utc(year: int, month: int, day: int, clock: tuple[int, int, int]) -> datetim
 
 
 def beijing(time: datetime) -> datetime:
-    """Inverse of `utc`, whole seconds."""
-    return time.astimezone(BEIJING).replace(microsecond=0)
+    """Inverse of `utc`, whole seconds.
+
+    Raises:
+        TimeError: a naive time.
+    """
+    return require_utc(time).astimezone(BEIJING).replace(microsecond=0)
 
 
 def ray_times(start: datetime, end: datetime | None, counts: list[int]) -> list[npt.NDArray[np.datetime64]]:
