@@ -336,14 +336,6 @@ def test_limits_of_a_mosaic() -> None:
         mosaic_looks([], SMALL, when=WHEN, max_range_m=600_000)
 
 
-def test_a_sweep_that_saw_nothing_at_all_is_no_tilt() -> None:
-    """Missing all round (transmitter off) it says nothing, and must not take the tilts beside it along."""
-    cuts = [sweep(angle, storms) for angle in (0.5, 1.5, 2.4, 6.0)]
-    cuts[0].moments["DBZH"].codes[:] = MISSING_CODE
-    whole, absent = (mosaic_looks([look_of(volume(some))], SMALL, when=WHEN) for some in (cuts, cuts[1:]))
-    np.testing.assert_array_equal(whole["reflectivity"], absent["reflectivity"])
-
-
 @pytest.mark.parametrize("range_m", [239_998.0, 307_197.0, 307_199.0, 300_000.0])
 def test_the_last_column_has_its_table(range_m: float) -> None:
     tables = radial_tables(((0.5, 500.0, 1000.0, 460), (1.5, 500.0, 1000.0, 460)), 500.0, 0.5, (1000.0,), range_m)

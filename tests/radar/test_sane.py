@@ -144,12 +144,14 @@ def check(before: Volume) -> Volume:
     for sweep in after.sweeps:
         origin = next(other for other in left if _comes_from(sweep, other))
         for name, moment in sweep.moments.items():
-            assert moment.classes is origin.moments[name].classes
+            assert moment.classes is origin.moments[name].classes, name
     return after
 
 
 def _comes_from(sweep: Sweep, other: Sweep) -> bool:
     """Is every ray one of the other's, in its order, with its azimuth and codes?"""
+    if not sweep.moments.keys() <= other.moments.keys():
+        return False  # of a sweep without rays nothing else tells
     k = 0
     for ray in range(sweep.azimuth.size):
         while k < other.azimuth.size and not _same_ray(sweep, ray, other, k):
@@ -161,8 +163,6 @@ def _comes_from(sweep: Sweep, other: Sweep) -> bool:
 
 
 def _same_ray(sweep: Sweep, ray: int, other: Sweep, k: int) -> bool:
-    if not sweep.moments.keys() <= other.moments.keys():
-        return False
     return bool(sweep.azimuth[ray] == other.azimuth[k]) and all(
         np.array_equal(moment.codes[ray], other.moments[name].codes[k]) for name, moment in sweep.moments.items()
     )

@@ -113,8 +113,7 @@ def tilts_of(volume: Volume, *, max_range_m: float = np.inf, blocked: Blockage |
     """The volume's tilts in order of elevation, none twice; gates beyond `max_range_m` are left out.
 
     Only sweeps that carry DBZH, with at least one ray of finite azimuth, at a steady elevation not above
-    HIGHEST_TILT_DEG, in which anything was observed: a sweep that is missing all round (transmitter off) says nothing
-    and does not take the tilts beside it along. Where a sweep has a derived DBZH, that is used in place of the measured
+    HIGHEST_TILT_DEG. Where a sweep has a derived DBZH, that is used in place of the measured
     one.
 
     Of a split cut the sweep that reaches farther is taken, of equals the first; but one that was corrected for
@@ -134,7 +133,7 @@ def tilts_of(volume: Volume, *, max_range_m: float = np.inf, blocked: Blockage |
         if farther is not None:
             tilt = _continued(tilt, sweep.azimuth, _tilt(elevation, farther, volume.start, max_range_m, blocked))
         tilts.append(tilt)
-    return tuple(tilt for tilt in tilts if (tilt.dbz != UNOBSERVED).any())
+    return tuple(tilts)
 
 
 def tilt_elevations(volume: Volume) -> tuple[float, ...]:
