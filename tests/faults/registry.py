@@ -23,7 +23,7 @@ READERS = (
 """The readers that decode; the other formats are recognised only to be refused."""
 
 FAULTS: tuple[Fault, ...] = (
-    *(Fault("A1", name, 500, 10_000, mutants.reader(name)) for name in READERS),
+    *(Fault("A1", name, 250, 10_000, mutants.reader(name)) for name in READERS),
     Fault("A1", "other formats", 100, 2_000, mutants.others(READERS)),
     Fault("A1", "real files", 0, 500, mutants.real_files),
     Fault("A2", "hanging parsers", 0, 10, hostile_files.hanging),
@@ -39,9 +39,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault("A12", "names and links", 1, 5, hostile_files.names),
     Fault("A13", "unfinished files", 10, 300, hostile_files.unfinished),
     Fault("A14", "missing sources", 6, 99, sources.subsets),
-    Fault("B1", "kill -9", 30, 500, crashes.kills),
-    Fault("B1", "kill -9 of wx watch", 10, 500, watch_kills.watch_kills),
-    Fault("B1", "power cut", 4, 100, power.power_cuts),
+    Fault("B1", "kill -9", 16, 500, crashes.kills),
+    Fault("B1", "kill -9 of wx watch", 5, 500, watch_kills.watch_kills),
+    Fault("B1", "power cut", 3, 100, power.power_cuts),
     Fault("B2", "fail the N-th call", 4, 10_000, crashes.every_call_fails),
     Fault("B2", "fail a call of wx watch", 0, 300, watch_kills.watch_calls_fail),
     Fault("B13", "conservation", 2, 50, hostile_files.mixed),
