@@ -5,6 +5,7 @@ enough for beam blockage; without one the coarse model of China serves for heigh
 """
 
 import hashlib
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -104,8 +105,7 @@ def blockage_of(home: Home, region: Region, volume: Volume) -> Blockage | None:
     site = volume.site
     elevations = tuple(sorted({round(elevation, 1) for elevation in tilt_elevations(volume)}))
     maps = dict(_by_terrain(region.id, _dem_digest(region), site, elevations))
-    learnt = occurrence_of(home, site)
-    for elevation, part in (blockage_map(learnt) if learnt is not None else {}).items():
+    for elevation, part in _learnt_of(home, site).blocked.items():
         key = min(maps, key=lambda other: abs(other - elevation), default=elevation)
         if abs(key - elevation) > SAME_TILT_DEG:
             key = elevation
@@ -132,20 +132,37 @@ def _by_terrain(region_id: str, dem: str, site: Site, elevations: tuple[float, .
 
 def clutter_of(home: Home, site: Site) -> StaticClutter | None:
     """Where a radar nearly always sees echo, as it learnt; None where nothing is known."""
-    learnt = occurrence_of(home, site)
-    if learnt is None or not_enough(learnt):
-        return None
-    cells = clutter_map(learnt)
-    return {float(angle): cells[k] for k, angle in enumerate(learnt.elevations_deg) if np.isfinite(angle)}
+    return _learnt_of(home, site).clutter
 
 
-def occurrence_of(home: Home, site: Site) -> Occurrence | None:
-    """What the past taught of a radar; None where nothing was learnt, the file is damaged, or it stood elsewhere."""
+@dataclass(frozen=True)
+class _Learnt:
+    """What a radar's past says; nothing where too little was counted."""
+
+    blocked: Blockage
+    clutter: StaticClutter | None
+
+
+def _learnt_of(home: Home, site: Site) -> _Learnt:
     path = occurrence_path(home, site.id)
+    return _learnt(path, _digest(path), site.latitude, site.longitude)
+
+
+@lru_cache(maxsize=32)
+def _learnt(path: Path, digest: str, lat: float, lon: float) -> _Learnt:
+    """Read and judged once for each state of the file, not for each volume."""
+    counts = _occurrence(path, lat, lon) if digest else None
+    if counts is None or not_enough(counts):
+        return _Learnt({}, None)
+    cells = clutter_map(counts)
+    known = enumerate(counts.elevations_deg)
+    return _Learnt(blockage_map(counts), {float(angle): cells[k] for k, angle in known if np.isfinite(angle)})
+
+
+def _occurrence(path: Path, lat: float, lon: float) -> Occurrence | None:
+    """The counts of a radar; None where the file is damaged, or the radar stood elsewhere."""
     try:
-        found = load_occurrence(path) if path.is_file() else None
+        found = load_occurrence(path)
     except ReadError:
         return None
-    if found is None or abs(found.latitude - site.latitude) + abs(found.longitude - site.longitude) > SAME_PLACE_DEG:
-        return None
-    return found
+    return None if abs(found.latitude - lat) + abs(found.longitude - lon) > SAME_PLACE_DEG else found

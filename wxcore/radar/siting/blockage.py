@@ -5,8 +5,7 @@ is weaker, and `correction_db` says by how much. The beam is a disc of the half-
 standard atmosphere (geometry.py); each degree of azimuth is the mean of several rays, for ridges are narrower.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,18 +13,14 @@ import numpy.typing as npt
 from wxcore.errors import RegionError
 from wxcore.radar.geometry import Floats, beam_height, ground_arc
 from wxcore.radar.siting.ground import ground_along
-from wxcore.radar.tilts import half_beam_deg
+from wxcore.radar.tilts import BLOCKED_LITTLE, BLOCKED_MOST, Blockage, half_beam_deg
 from wxcore.radar.volume import Site
 from wxcore.region.terrain import Terrain
 
-Blockage: TypeAlias = Mapping[float, npt.NDArray[np.float32]]
-"""Elevation [deg] to blocked part of the beam, 0 to 1, (360, kilometres): cell (k, j) covers azimuths k to k + 1 deg
-and slant ranges j to j + 1 km. 0 also where nobody knows."""
-
 AZIMUTHS, BIN_M = 360, 1000.0
 
-UNUSABLE, NEGLIGIBLE = 0.6, 0.1
-"""Blocked by more: masked; by less than the second: left alone (DOMAIN.md 1.3, step 7)."""
+UNUSABLE, NEGLIGIBLE = BLOCKED_MOST, BLOCKED_LITTLE
+"""Blocked by more: masked; by less than the second: left alone, as the tilts do it."""
 
 FINEST_NEEDED_DEG = 0.02
 """A coarser model knows no ridge: 0.02 deg are 2 km, as wide as a beam of 1 deg at 115 km."""

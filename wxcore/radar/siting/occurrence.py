@@ -24,10 +24,9 @@ import numpy.typing as npt
 from numba import njit
 
 from wxcore.errors import ReadError, Reason
-from wxcore.radar.siting.blockage import Blockage
 from wxcore.radar.siting.learnt import Bools, Shares, around, blocked_rays
 from wxcore.radar.siting.overlap import Sentence
-from wxcore.radar.tilts import AZIMUTH_STEPS, UNOBSERVED, Tilt, tilts_of
+from wxcore.radar.tilts import AZIMUTH_STEPS, UNOBSERVED, Blockage, Tilt, tilts_of
 from wxcore.radar.volume import Volume
 from wxcore.times import require_utc
 
