@@ -304,8 +304,10 @@ def assert_whole(root: Path, cycles: int) -> None:
     found = open_archive(root, region="r").load()
     for index, when in enumerate(times):
         wanted = cube(when, seed=round((when - NOON) / SIX))
+        assert set(wanted.data_vars) <= set(found.data_vars)
         for name, step in layout.QUANTUM.items():
-            np.testing.assert_allclose(found[name].to_numpy()[index], wanted[name].to_numpy()[0], atol=step)
+            if name in wanted:
+                np.testing.assert_allclose(found[name].to_numpy()[index], wanted[name].to_numpy()[0], atol=step)
         assert read_storms(root, "r", when) is not None
 
 
