@@ -7,7 +7,10 @@ which it was seen to hang, a heap whose free space takes no bytes, is looked for
 """
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import h5py
 from h5py import h5a, h5d, h5g, h5l, h5o, h5s, h5t, h5z
@@ -61,6 +64,32 @@ class _Tally:
     data_bytes: int = 0
     attribute_bytes: int = 0
     groups: set[int] = field(default_factory=set)
+
+
+@contextmanager
+def open_checked(path: Path, name: str, what: str, *, cap_bytes: int = CAP_BYTES) -> Iterator[h5py.File]:
+    """Open a file for reading, checked by `check_hdf5`; what the library says of damage becomes a ReadError.
+
+    Args:
+        path: of the uncompressed file.
+        name: what messages call the file; what: what they call its format.
+        cap_bytes: most bytes that its datasets may declare together, filters undone.
+
+    Raises:
+        ReadError: TRUNCATED or BAD_HEADER where it cannot be opened; BAD_VALUE where its contents cannot be read; and
+            what `check_hdf5` raises.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            check_hdf5(file, what, cap_bytes=cap_bytes)
+            yield file
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError) as cause:
+        truncated = "truncated" in str(cause)
+        raise ReadError(
+            Reason.TRUNCATED if truncated else Reason.BAD_VALUE,
+            f"{name}: {what}: cannot be read ({str(cause) or type(cause).__name__}): fetch the file again",
+            f"{name}：{what}：无法读取（{str(cause) or type(cause).__name__}），请重新获取文件",
+        ) from cause
 
 
 def check_hdf5(file: h5py.File, what: str, *, cap_bytes: int = CAP_BYTES) -> None:
