@@ -9,7 +9,7 @@ import xarray as xr
 from shapely.geometry import Polygon
 
 from wxcore.grid import Grid
-from wxcore.schema import CUBE, ENVIRONMENT, HEIGHT, LAT, LON, MOSAIC, OPTIONAL, PRODUCTS, STORMS, TIME
+from wxcore.schema import CUBE, ENVIRONMENT, HEIGHT, LAT, LON, MOSAIC, OPTIONAL, PRODUCTS, STORMS, TIME, Column
 from wxcore.times import to_datetime64
 
 GRID = Grid(lon_west=106.0, lat_south=29.0, n_lon=7, n_lat=5, levels_m=(500.0, 1000.0, 2000.0))
@@ -40,10 +40,15 @@ def cube(when: datetime, *, seed: int = 0, grid: Grid = GRID, optional: bool = F
 
 def storms(when: datetime, rows: int = 2) -> pd.DataFrame:
     """A storm table of the schema."""
+    return table(STORMS, when, rows)
+
+
+def table(schema: tuple[Column, ...], when: datetime, rows: int = 2) -> pd.DataFrame:
+    """A table of a schema, with odd numbers and outlines."""
     columns: dict[str, Any] = {}
-    for column in STORMS:
+    for column in schema:
         if column.kind == "float":
-            columns[column.name] = np.arange(rows) * 0.1 + 1 / 3
+            columns[column.name] = max(column.valid_min, 0.0) + np.arange(rows) * 0.1 + 1 / 3
         elif column.kind == "time":
             columns[column.name] = np.full(rows, to_datetime64(when))
         elif column.name == "polygon":

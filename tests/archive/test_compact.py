@@ -11,13 +11,14 @@ import zarr
 from tests.archive.cubes import SIX
 from tests.archive.days import DAY, MIDNIGHT, REGION, commit, fill
 from wxcore.archive import compact as module
+from wxcore.archive import layout
 from wxcore.archive import place as place_module
 from wxcore.archive.compact import compact, drop_view
 from wxcore.archive.heads import seal
 from wxcore.archive.place import Place, place_of
 from wxcore.archive.read import list_cycles, open_archive
 from wxcore.archive.repository import BRANCH, open_repository
-from wxcore.archive.series import PLANES, TEXTS, open_day
+from wxcore.archive.series import PLANES, open_day
 from wxcore.errors import ArchiveError
 
 
@@ -41,7 +42,7 @@ def test_one_commit_and_the_same_again_is_none(tmp_path: Path) -> None:
     assert told[-1] == (len(PLANES), len(PLANES))
     view = _group(tmp_path)["views/20200612"]
     assert isinstance(view, zarr.Group)
-    assert set(view.array_keys()) == {var.name for var in PLANES} | set(TEXTS) | {"time", "lat", "lon", "crs"}
+    assert set(view.array_keys()) == {var.name for var in PLANES} | set(layout.TEXTS) | {"time", "lat", "lon", "crs"}
     assert view["vil"].chunks[0] == 3  # type: ignore[union-attr]
 
 

@@ -4,11 +4,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 import zarr
 
-from tests.archive.cubes import GRID, NOON, SIX, cube, provenance, storms
+from tests.archive.cubes import GRID, NOON, SIX, cube, provenance, storms, table
 from wxcore.archive import layout
 from wxcore.archive.check import check_archive
 from wxcore.archive.compact import compact
@@ -17,7 +18,8 @@ from wxcore.archive.export import export_day
 from wxcore.archive.read import open_archive
 from wxcore.archive.series import open_day, point_series
 from wxcore.archive.store import commit_cycle
-from wxcore.schema import CUBE, OPTIONAL, check
+from wxcore.archive.storms import read_cloud_cells
+from wxcore.schema import CLOUD_CELLS, CUBE, OPTIONAL, check
 
 R = "r"
 
@@ -25,8 +27,25 @@ R = "r"
 def commit(root: Path, slot: int, *, optional: bool, version: int = 0, seed: int | None = None) -> xr.Dataset:
     when = NOON + slot * SIX
     content = cube(when, seed=slot if seed is None else seed, optional=optional)
-    commit_cycle(root, R, GRID, when, content, storms(when), provenance(when, version))
+    cells = table(CLOUD_CELLS, when) if optional else None
+    commit_cycle(root, R, GRID, when, content, storms(when), provenance(when, version), cloud_cells=cells)
     return content
+
+
+def test_cloud_cells_are_kept_with_the_cycles_that_have_them(tmp_path: Path) -> None:
+    for slot, optional in ((0, False), (1, True), (2, False)):
+        commit(tmp_path, slot, optional=optional)
+    cells = read_cloud_cells(tmp_path, R, NOON + SIX)
+    assert cells is not None
+    pd.testing.assert_frame_equal(cells, table(CLOUD_CELLS, NOON + SIX))
+    assert read_cloud_cells(tmp_path, R, NOON) is None
+    assert compact(tmp_path, R, NOON.date()).new
+    kept = export_day(tmp_path, R, NOON.date(), tmp_path / "day.zarr", format="zarr")
+    with xr.open_zarr(kept, consolidated=False) as exported:
+        assert [bool(text) for text in exported["cloud_cells"].to_numpy()] == [False, True, False]
+    assert check_archive(tmp_path, R).faults == ()
+    commit(tmp_path, 1, optional=False, version=1)
+    assert read_cloud_cells(tmp_path, R, NOON + SIX) is None
 
 
 def test_every_optional_float_has_a_quantum() -> None:

@@ -32,7 +32,7 @@ from wxcore.pipeline.static import terrain_of
 from wxcore.radar.prepare import Surroundings, prepare
 from wxcore.radar.volume import Volume
 from wxcore.region import Region
-from wxcore.schema import MOSAIC, OPTIONAL, PRODUCTS, check
+from wxcore.schema import MOSAIC, OPTIONAL, PRODUCTS, Box, check
 from wxcore.times import cycle_of
 
 BATCH = 100
@@ -127,7 +127,7 @@ def out_of_range(path: Path, item: Input, region: Region) -> list[str]:
     assert item.time is not None
     when = cycle_of(item.time)
     try:
-        native: Any = read_file(path, item.file).native
+        native: Any = read_file(path, item.file, region.grid.bounds).native
         levels = levels_for(region, when)
         if isinstance(native, Volume):
             volume = place(native, region)
@@ -161,10 +161,10 @@ def judge(mutant: Mutant, item: Input, home: Home, region: Region) -> list[str]:
 def timed_files(seconds: list[tuple[str, float]]) -> Iterator[None]:
     """While this lasts, name and time [s] of each file that ingest reads, however it ends, are put into `seconds`."""
 
-    def read(path: Path, name: str) -> Reading:
+    def read(path: Path, name: str, box: Box) -> Reading:
         began = time.monotonic()
         try:
-            return read_file(path, name)
+            return read_file(path, name, box)
         finally:
             seconds.append((name, time.monotonic() - began))
 

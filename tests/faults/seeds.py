@@ -12,6 +12,7 @@ import numpy as np
 
 from tests.faults import msg31
 from tests.faults.scene import SITES, START, volume_at
+from tests.faults.sky_seeds import sky_seeds
 from tests.radar import (
     old_volumes,
     test_foreign,
@@ -21,7 +22,7 @@ from tests.radar import (
     test_swan,
     test_xradar_door,
 )
-from wxcore.pipeline.formats import FORMATS
+from wxcore.pipeline.formats import FORMATS, SKY_HDF5
 from wxcore.radar import codes
 from wxcore.radar.cc_write import write_cc
 from wxcore.radar.cinrad_write import write_standard
@@ -182,7 +183,8 @@ def small_seeds(region: Region) -> list[Seed]:
         Seed("cinrad-sc-cd", "scd", write_scd(old_volumes.scd_volume([(6, 40)])), "x"),
         Seed("cinrad-phased", "phased", test_phased.by_hand(), "x"),
     ]
-    return [*_radar(region), *_grids(), *_products(), *refused, *older]
+    skies = [Seed(*made) for made in sky_seeds()]
+    return [*_radar(region), *_grids(), *_products(), *refused, *older, *skies]
 
 
 def real_seeds() -> list[Seed]:
@@ -199,4 +201,4 @@ def real_seeds() -> list[Seed]:
 
 def format_names() -> set[str]:
     """The names of everything that landing recognises."""
-    return {found.name for found in FORMATS}
+    return {found.name for found in (*FORMATS, *SKY_HDF5)}

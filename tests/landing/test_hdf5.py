@@ -1,10 +1,15 @@
 """What real files declare passes; what is refused is told by its reason (other hostile recipes: test_bombs)."""
 
+import errno
 import io
+import subprocess
+import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,11 +17,12 @@ from hypothesis import strategies as st
 from tests.faults.seeds import with_strings
 from tests.landing import hostile
 from tests.radar.test_xradar_door import odim
-from wxcore.errors import LimitError, ReadError, Reason
-from wxcore.hdf5 import check_hdf5
+from wxcore.errors import LimitError, ReadError, Reason, TimeError
+from wxcore.hdf5 import MAX_CHUNK_BYTES, check_hdf5, open_checked
 from wxcore.radar.xradar_door import BROKEN
 
 FILES = (odim(), with_strings(odim()))
+ROOT = Path(__file__).parent.parent.parent
 
 
 def check(data: bytes, **limits: int) -> None:
@@ -55,10 +61,18 @@ def test_a_changed_byte_is_refused_or_passes_but_never_hangs(place: int, value: 
         check(bytes(damaged))
 
 
+def check_on_disk(data: bytes, folder: Path) -> None:
+    (folder / "x.h5").write_bytes(data)
+    with h5py.File(folder / "x.h5", "r") as file:
+        assert file.driver == "sec2"  # the one that is looked through in pieces
+        check_hdf5(file, "test")
+
+
+@pytest.mark.parametrize("on_disk", [False, True], ids=["memory", "disk"])
 @pytest.mark.parametrize("data", [hostile.hanging_odim(), hostile.hanging_netcdf4()], ids=["odim", "netcdf4"])
-def test_a_heap_without_end_is_refused_with_its_place(data: bytes) -> None:
+def test_a_heap_without_end_is_refused_with_its_place(data: bytes, on_disk: bool, tmp_path: Path) -> None:
     with pytest.raises(ReadError) as caught:
-        check(data)
+        check_on_disk(data, tmp_path) if on_disk else check(data)
     assert caught.value.reason == Reason.BAD_VALUE
     assert caught.value.offset is not None
     assert data[caught.value.offset : caught.value.offset + 16] == bytes(16)  # object 0 of 0 bytes
@@ -87,3 +101,204 @@ def test_real_files(data: Path) -> None:
     assert len(found) >= 4
     for path in found:
         check(path.read_bytes())
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 1000, 4096])
+def test_a_heap_is_found_wherever_the_pieces_end(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wxcore.hdf5._PIECE_BYTES", size)
+    check_on_disk(FILES[True], tmp_path)
+    for data in (hostile.hanging_odim(), hostile.hanging_netcdf4()):
+        with pytest.raises(ReadError) as caught:
+            check_on_disk(data, tmp_path)
+        assert f"at byte {data.index(b'GCOL')} " in caught.value.en
+
+
+def test_heaps_within_heaps_are_walked_through_once_and_not_a_million_times() -> None:
+    """Each object holds the head of a heap that claims the rest of the file: n objects would be n * n / 2 steps."""
+    entry = b"\1\0" + bytes(6) + (16).to_bytes(8, "little") + b"GCOL\1\0\0\0" + (2**62).to_bytes(8, "little")
+    last = b"\1\0" + bytes(6) + (2**50).to_bytes(8, "little")
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file["d"] = np.frombuffer(entry * 20_000 + last, "u1")
+    with pytest.raises(LimitError) as caught:
+        check(buffer.getvalue())
+    assert caught.value.reason == Reason.TOO_LARGE
+    assert "objects in heaps" in caught.value.en
+
+
+@pytest.mark.parametrize("place", ["attribute", "member of a compound attribute", "dataset"])
+@pytest.mark.parametrize("says", [2, 4, 15])
+def test_variable_length_of_neither_list_nor_text_is_refused(place: str, says: int) -> None:
+    """Reading such a value crashed the library (HDF5 2.0.0): without the check this test would end with the process."""
+    text = h5py.string_dtype()
+    values = {
+        "attribute": lambda file: file.attrs.__setitem__("a", "text"),
+        "member of a compound attribute": lambda file: file.attrs.create(
+            "a", np.array((1, "text"), [("n", "i4"), ("t", text)])
+        ),
+        "dataset": lambda file: file.__setitem__("d", "text"),
+    }
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        values[place](file)
+    whole = buffer.getvalue()
+    kind = whole.index(b"\x19\x01\x01\0")  # class 9, version 1: a text in UTF-8
+    check(whole)
+    check(whole[: kind + 1] + b"\0" + whole[kind + 2 :])  # a list of letters
+    with pytest.raises(ReadError) as caught:
+        check(whole[: kind + 1] + bytes([says]) + whole[kind + 2 :])
+    assert caught.value.reason == Reason.BAD_VALUE
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+from wxcore.hdf5 import open_checked
+def peak(path):
+    with open_checked(Path(path), path, "test") as file:
+        file["d"][:8, :8]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(peak(sys.argv[1]), peak(sys.argv[2]))
+"""
+
+
+def test_checking_a_large_file_takes_no_memory_of_its_size(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    for name, megabytes in (("small", 1), ("large", 200)):
+        with h5py.File(tmp_path / name, "w") as file:
+            data = file.create_dataset("d", (1000 * megabytes, 1000), "u1", chunks=(1000, 1000), compression="gzip")
+            for number in range(megabytes):  # as the filter would leave them where they do not shrink: as they are
+                data.id.write_direct_chunk((1000 * number, 0), rng.bytes(10**6), filter_mask=1)
+    assert (tmp_path / "large").stat().st_size > 200e6
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(tmp_path / "small"), str(tmp_path / "large")],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    small, large = map(int, done.stdout.split())
+    assert large - small < 16 * 2**20
+
+
+def test_one_chunk_that_is_too_large_is_refused_whatever_the_cap() -> None:
+    def chunk_of(size: int) -> bytes:
+        buffer = io.BytesIO()
+        with h5py.File(buffer, "w") as file:
+            file.create_dataset("d", shape=(1,), maxshape=(None,), chunks=(size,), dtype="u1")
+        return buffer.getvalue()
+
+    check(chunk_of(MAX_CHUNK_BYTES), cap_bytes=2**40)
+    with pytest.raises(LimitError) as caught:
+        check(chunk_of(MAX_CHUNK_BYTES + 1), cap_bytes=2**40)
+    assert caught.value.reason == Reason.TOO_LARGE
+    assert "chunk" in caught.value.en
+
+
+def refusal(data: bytes, folder: Path, use: Callable[[h5py.File], object]) -> ReadError:
+    """How a file is refused, being opened or used."""
+    path = folder / "x.h5"
+    path.write_bytes(data)
+    with pytest.raises(ReadError) as caught, open_checked(path, "the file", "The Format") as file:
+        use(file)
+    error = caught.value
+    assert error.en != error.zh
+    assert str(folder) not in error.en + error.zh
+    for text in (error.en, error.zh):
+        assert text.isprintable()
+        assert text.startswith(("the file: The Format: ", "the file：The Format：", "The Format"))
+    return error
+
+
+@pytest.fixture(scope="module")
+def chunked() -> bytes:
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        values = np.arange(100_000, dtype="i4") * 7919 % 1000
+        file.create_dataset("Data/d", data=values, chunks=(1000,), compression="gzip")
+        file["Data/plain"] = values
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("left", [100, 3000, 100_000, -1])
+def test_a_file_cut_short_is_truncated(left: int, chunked: bytes, tmp_path: Path) -> None:
+    assert refusal(chunked[:left], tmp_path, lambda _: None).reason == Reason.TRUNCATED
+
+
+@pytest.mark.parametrize("data", [b"", b"hello" * 1000, b"\x89HDF\r\n\x1a\n" + bytes(500)], ids=["0", "text", "head"])
+def test_what_is_not_hdf5_has_a_bad_header(data: bytes, tmp_path: Path) -> None:
+    assert refusal(data, tmp_path, lambda _: None).reason == Reason.BAD_HEADER
+
+
+def test_no_file_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(ReadError) as caught, open_checked(tmp_path / "none", "none", "The Format"):
+        pass
+    assert caught.value.reason == Reason.NOT_FOUND
+
+
+def test_damage_that_is_met_later_is_a_bad_value(chunked: bytes, tmp_path: Path) -> None:
+    with h5py.File(io.BytesIO(chunked), "r") as file:
+        place, size = file["Data/d"].id.get_chunk_info(3)[2:]
+    damaged = chunked[:place] + bytes(size) + chunked[place + size :]
+    assert refusal(damaged, tmp_path, lambda file: file["Data/d"][3000:3001]).reason == Reason.BAD_VALUE
+
+
+@pytest.mark.parametrize("path", ["nope", "Data/NOMChannel01", "nope/NOMChannel01", "Data/d/x\ny"])
+def test_what_is_missing_is_named(path: str, chunked: bytes, tmp_path: Path) -> None:
+    error = refusal(chunked, tmp_path, lambda file: file[path])
+    assert error.reason == Reason.BAD_VALUE
+    for text in (error.en, error.zh):
+        assert repr(path) in text
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda file: file["Data"].shape,
+        lambda file: file["Data/d"]["field"],
+        lambda file: file["Data/d"][:, 0],
+        lambda file: file["Data/d"].attrs["nope"],
+        lambda file: dict(file.attrs)["own key"],
+        lambda file: 1 // file.attrs.get("steps", 0),
+    ],
+    ids=["group for dataset", "no field", "too many dimensions", "no attribute", "own key", "division by 0"],
+)
+def test_what_comes_of_wrong_contents_is_a_bad_value(
+    use: Callable[[h5py.File], object], chunked: bytes, tmp_path: Path
+) -> None:
+    assert refusal(chunked, tmp_path, use).reason == Reason.BAD_VALUE
+
+
+def test_asking_for_more_memory_than_there_is_breaks_a_limit(chunked: bytes, tmp_path: Path) -> None:
+    error = refusal(chunked, tmp_path, lambda _: np.ones(2**50))
+    assert isinstance(error, LimitError)
+    assert error.reason == Reason.TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ReadError(Reason.OUTSIDE_REGION, "en", "zh"),
+        LimitError(Reason.TOO_LARGE, "en", "zh"),
+        TimeError("en", "zh"),
+        OSError(errno.EIO, "disk"),
+        OSError(errno.ENOMEM, "memory"),
+        OSError(errno.EMFILE, "files"),
+    ],
+    ids=repr,
+)
+def test_what_says_nothing_of_damage_passes_unchanged(error: Exception, chunked: bytes, tmp_path: Path) -> None:
+    (tmp_path / "x.h5").write_bytes(chunked)
+    with pytest.raises(type(error)) as caught, open_checked(tmp_path / "x.h5", "x", "The Format"):
+        raise error
+    assert caught.value is error
+
+
+def test_too_many_open_files_are_not_the_files_fault(chunked: bytes, tmp_path: Path) -> None:
+    (tmp_path / "x.h5").write_bytes(chunked)
+    code = (
+        "import resource, sys; from pathlib import Path; from wxcore.hdf5 import open_checked\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
+        "try:\n with open_checked(Path(sys.argv[1]), 'x', 'The Format'): pass\n"
+        "except OSError as error: print(error.errno)"
+    )
+    arguments = [sys.executable, "-c", code, str(tmp_path / "x.h5")]
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(errno.EMFILE)

@@ -54,7 +54,7 @@ def test_each_radar_alone_finds_the_hailstorm(tmp_path: Path, radar_data: Path, 
 def test_both_radars_together(tmp_path: Path, radar_data: Path) -> None:
     (cycle,) = jianghuai(tmp_path, radar_data, HUAIAN, TAIZHOU).cycles
     assert cycle.storms["mesh_mm"].max() == pytest.approx(46, rel=0.15)
-    assert not cycle.missing
+    assert not [item for item in cycle.missing if not item.startswith(("satellite", "lightning"))]
 
 
 def test_legacy_file_gives_the_same_storm(tmp_path: Path, radar_data: Path) -> None:

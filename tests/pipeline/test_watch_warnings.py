@@ -22,6 +22,7 @@ from wxcore.pipeline.agree import disagreeing
 from wxcore.pipeline.catchup import CUT_OFF, PATIENCE
 from wxcore.pipeline.home import Home
 from wxcore.region import Region
+from wxcore.schema import Box
 from wxcore.times import CYCLE, iso
 
 pytestmark = pytest.mark.usefixtures("quickly")
@@ -184,10 +185,10 @@ def test_what_hangs_holds_up_neither_cycles_nor_the_heartbeat(
 ) -> None:
     released, read = threading.Event(), ingest.read_file
 
-    def hanging(path: Path, name: str) -> Any:
+    def hanging(path: Path, name: str, box: Box) -> Any:
         if name.startswith("hangs"):
             released.wait(60)
-        return read(path, name)
+        return read(path, name, box)
 
     first, second = write_scene(region, tmp_path / "src", 2)
     with watched(folder, home, region, Clock(START + CYCLE + PATIENCE)) as here:

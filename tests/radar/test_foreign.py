@@ -47,7 +47,6 @@ SAMPLES = [
     ("nexrad-level3", b"\x01\r\r\n123 \r\r\nSDUS54 KOUN 202016\r\r\nN0QTLX\r\r\n" + level3()),
     ("nexrad-level3", b"SDUS64 KOUN 202016\r\r\nNCZTLX\r\r\nno message"),
     ("nexrad-level3", level3(37)),
-    ("awx", b"DMGL2900.AWX\0\0\x28\0".ljust(30, b"\0") + b"SAT2004\0\0\0FY2G".ljust(40, b"\0")),
     ("pgm", b"P5\n# obstime 201609281445\n760 1226\n255\n"),
     ("gif", b"GIF89a"),
     ("png", b"\x89PNG\r\n\x1a\n"),
@@ -87,7 +86,7 @@ def test_pup_says_its_source() -> None:
 def test_pgm_says_its_time() -> None:
     pgm = next(found for found in FORMATS if found.name == "pgm")
     with pytest.raises(ReadError, match="obstime 201609281445"):
-        pgm.read(SAMPLES[5][1], "x")
+        pgm.read(SAMPLES[4][1], "x")
 
 
 @pytest.mark.parametrize("data", [b"", b"\0" * 100, b"\0%" * 60, b"RSTM" + bytes(60), level3(8), level3()[:40]])
@@ -129,6 +128,8 @@ def everything() -> list[tuple[str, bytes]]:
         ("nexrad-level2", test_xradar_door.nexrad()),
         ("odim-h5", test_xradar_door.odim()),
         *SAMPLES,
+        ("awx", b"DMGL2900.AWX\0\0\x28\0".ljust(30, b"\0") + b"SAT2004\0\0\0FY2G".ljust(40, b"\0")),
+        ("adtd-text", b"1 2018-06-26 08:00:01.1234567 lat=29.5631 lon=106.5512 strength=-35.2\n"),
     ]
 
 

@@ -16,7 +16,7 @@ import zarr
 from wxcore.archive import layout
 from wxcore.archive.place import REPO, Place, Root, first_line, place_of
 from wxcore.archive.repository import BRANCH, open_repository
-from wxcore.archive.series import PLANES, TEXTS, array_of
+from wxcore.archive.series import PLANES, array_of, texts_of
 from wxcore.archive.tables import decode_table
 from wxcore.errors import WxcoreError
 from wxcore.schema import HEIGHT, LAT, LON, OPTIONAL, TIME, Var
@@ -175,7 +175,7 @@ def _check_cycle(group: zarr.Group, day: str, slot: int, faults: list[Fault]) ->
         with _guard(faults, day, when, var.name):
             raw = np.asarray(array_of(group, f"{layout.CUBES}/{day}/{var.name}")[slot])
             faults += [Fault(en, zh, day, when, var.name) for en, zh in _range_faults(raw, var, radars)]
-    for name in TEXTS:
+    for name in texts_of(group, f"{layout.TABLES}/{day}"):
         with _guard(faults, day, when, name):
             _parse(name, str(array_of(group, f"{layout.TABLES}/{day}/{name}")[slot]))
 
@@ -192,7 +192,7 @@ def _check_view(group: zarr.Group, day: str, faults: list[Fault]) -> None:
             for begin in range(0, array.shape[0], layout.VIEW_SLOTS):
                 raw = np.asarray(array[begin : begin + layout.VIEW_SLOTS])
                 faults += [Fault(en, zh, day, None, f"view/{var.name}") for en, zh in _range_faults(raw, var, radars)]
-    for name in TEXTS:
+    for name in texts_of(group, path):
         with _guard(faults, day, variable=f"view/{name}"):
             for text in np.asarray(array_of(group, f"{path}/{name}")[...]):
                 _parse(name, str(text))

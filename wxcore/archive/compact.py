@@ -15,7 +15,7 @@ from wxcore.archive import layout
 from wxcore.archive.heads import seal
 from wxcore.archive.place import Place, Root, make_durable, place_of, writer_lock
 from wxcore.archive.repository import BRANCH, open_repository
-from wxcore.archive.series import TEXTS, array_of, day_name, day_slots, grid_of, root_group
+from wxcore.archive.series import array_of, day_name, day_slots, grid_of, root_group, texts_of
 from wxcore.errors import ArchiveError
 from wxcore.schema import HEIGHT, LAT, TIME
 
@@ -140,7 +140,10 @@ def _cycles(group: zarr.Group, region: str, name: str) -> tuple[npt.NDArray[np.i
             f"{region}: no cycle of {name} (UTC) in the archive, so there is nothing to compact",
             f"{region}：归档中没有 {name}（UTC）的时次，无可整理",
         )
-    return slots, {text: np.asarray(array_of(group, f"{layout.TABLES}/{name}/{text}")[...])[slots] for text in TEXTS}
+    tables = f"{layout.TABLES}/{name}"
+    return slots, {
+        text: np.asarray(array_of(group, f"{tables}/{text}")[...])[slots] for text in texts_of(group, tables)
+    }
 
 
 def drop_view(group: zarr.Group, day: str) -> bool:
@@ -172,6 +175,8 @@ def _build(
     minutes = np.asarray(array_of(group, f"{cubes}/{TIME}")[...])[slots]
     view = layout.create_view(group, name, grid_of(group), region, minutes, planes)
     for text, values in texts.items():
+        if text not in view:
+            layout.create_text(view, text, slots.size, chunk=slots.size)
         array_of(view, text)[...] = values
     for done, var in enumerate(planes, start=1):
         source, target = array_of(group, f"{cubes}/{var.name}"), array_of(view, var.name)

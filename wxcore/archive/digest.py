@@ -18,7 +18,7 @@ from wxcore.schema import OPTIONAL, TIME
 LEFT_OUT = ("history",)
 """Attributes that tell how the archive came to be, and not what it says."""
 
-_OPTIONAL = frozenset(var.name for var in OPTIONAL)
+_OPTIONAL = frozenset((*(var.name for var in OPTIONAL), *layout.OPTIONAL_TEXTS))
 
 
 def content_digest(root: Root, region: str, *, as_of: datetime | None = None) -> str:

@@ -12,7 +12,7 @@ import xarray as xr
 from wxcore.archive import layout
 from wxcore.archive.place import Root
 from wxcore.archive.read import open_session
-from wxcore.archive.series import TEXTS, array_of, day_name, open_raw, root_group
+from wxcore.archive.series import TEXTS, array_of, day_name, open_raw, root_group, texts_of
 from wxcore.errors import ArchiveError
 from wxcore.schema import HEIGHT, TIME
 
@@ -76,7 +76,7 @@ def _day(root: Root, region: str, name: str) -> xr.Dataset:
     if f"{layout.CUBES}/{name}" in group:
         raw = open_raw(session, f"{layout.CUBES}/{name}")
         slots = np.flatnonzero(raw[layout.WRITTEN].to_numpy())
-        for text in TEXTS:
+        for text in texts_of(group, f"{layout.TABLES}/{name}"):
             values = np.asarray(array_of(group, f"{layout.TABLES}/{name}/{text}")[...])
             raw[text] = ((TIME,), values, {"long_name": f"{text} of the cycle, JSON"})
         raw = raw.isel({TIME: slots}).drop_vars(layout.WRITTEN)
@@ -92,7 +92,7 @@ def _day(root: Root, region: str, name: str) -> xr.Dataset:
         array.encoding.clear()  # chunks and codecs of the archive
     dataset = raw.rename({HEIGHT: HEIGHT_ASL} if HEIGHT in raw.dims else {}).chunk(chunks)
     dataset["nearest_radar"].attrs |= radar_flags(list(group.attrs["radars"]))  # type: ignore[arg-type]
-    for text in TEXTS:
+    for text in (text for text in TEXTS if text in dataset):
         dataset[text] = dataset[text].astype(object).load()
     dataset.attrs["radars"] = " ".join(group.attrs["radars"])  # type: ignore[arg-type]
     return dataset

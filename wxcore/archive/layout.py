@@ -1,7 +1,7 @@
 """What the archive holds and how: groups, chunks, packing, CF metadata.
 
     cubes/20200612    240 slots of six minutes; MOSAIC and PRODUCTS on (time, [height,] lat, lon); `written`
-    tables/20200612   240 slots; JSON text: storms, probabilities, provenance (codec: tables.py)
+    tables/20200612   240 slots; JSON text: storms, probabilities, provenance, cloud_cells (codec: tables.py)
     views/20200612    the written cycles of a finished day, all on (time, lat, lon), deep in time (compact.py)
     attributes of /   wxcore_archive_format, region, grid, radars (what `nearest_radar` counts in)
 
@@ -31,6 +31,9 @@ FORMAT = 1
 SLOTS = timedelta(days=1) // CYCLE
 CUBES, TABLES, VIEWS = "cubes", "tables", "views"
 STORMS_TEXT, PROBABILITIES_TEXT, PROVENANCE_TEXT = "storms", "probabilities", "provenance"
+CLOUD_CELLS_TEXT = "cloud_cells"
+TEXTS, OPTIONAL_TEXTS = (STORMS_TEXT, PROBABILITIES_TEXT, PROVENANCE_TEXT), (CLOUD_CELLS_TEXT,)
+"""What every cycle tells; and what joins a day with its first cycle that tells it."""
 WRITTEN = "written"
 VARIABLES: tuple[Var, ...] = (*MOSAIC, *PRODUCTS, *ENVIRONMENT)
 """What every cycle holds. Those of schema.OPTIONAL join a day with its first cycle that has them."""
@@ -65,6 +68,18 @@ QUANTUM: Mapping[str, float] = {
     "hail_differential_reflectivity": 0.01,
     "zdr_column_depth": 1.0,
     "specific_differential_phase_low": 0.01,
+    "reflectance_065": 0.001,
+    **{f"brightness_temperature_{band}": 0.02 for band in ("038", "062", "070", "073", "085", "108", "120", "133")},
+    "satellite_offset": 1.0,
+    "cloud_top_height": 1.0,
+    "water_vapour_difference": 0.01,
+    "split_window_difference": 0.01,
+    "ice_difference": 0.01,
+    "cloud_top_change_15min": 0.01,
+    "convective_initiation": 1.0,
+    "pass_brightness_temperature_108": 0.02,
+    "pass_offset": 1.0,
+    "flash_density": 0.05,
 }
 """Step [units of the variable] that a float is rounded to, kept as i2 (CF scale_factor). The radar itself resolves
 0.5 dBZ; 1 m of height is a hundredth of a gate. Floats without a quantum (shi has no bound) stay f4."""
@@ -218,11 +233,16 @@ def group_attributes(region_id: str, day: str) -> dict[str, str]:
 
 
 def _create_texts(group: zarr.Group, slots: int, chunk: int) -> None:
-    for name in (STORMS_TEXT, PROBABILITIES_TEXT, PROVENANCE_TEXT):
-        group.create_array(
-            name, shape=(slots,), chunks=(chunk,), dtype=str, fill_value="", dimension_names=(TIME,),
-            compressors=SMALL, attributes={"long_name": f"{name} of the cycle, JSON"},
-        )  # fmt: skip
+    for name in TEXTS:
+        create_text(group, name, slots, chunk)
+
+
+def create_text(group: zarr.Group, name: str, slots: int, chunk: int) -> None:
+    """One of TEXTS or OPTIONAL_TEXTS in a group, unwritten in every slot."""
+    group.create_array(
+        name, shape=(slots,), chunks=(chunk,), dtype=str, fill_value="", dimension_names=(TIME,),
+        compressors=SMALL, attributes={"long_name": f"{name} of the cycle, JSON"},
+    )  # fmt: skip
 
 
 def _create_coordinates(group: zarr.Group, day: str, grid: Grid, minutes: npt.NDArray[np.int64]) -> None:

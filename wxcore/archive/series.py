@@ -21,7 +21,7 @@ from wxcore.times import require_utc, to_datetime64
 PLANES: tuple[Var, ...] = tuple(var for var in layout.VARIABLES if HEIGHT not in var.dims)
 """What the daily view holds of every day: all but the cubes. Planes of schema.OPTIONAL are there on days with any."""
 
-TEXTS = (layout.STORMS_TEXT, layout.PROBABILITIES_TEXT, layout.PROVENANCE_TEXT)
+TEXTS = (*layout.TEXTS, *layout.OPTIONAL_TEXTS)
 
 
 def day_name(day: date) -> str:
@@ -121,6 +121,11 @@ def point_series(
     if any(HEIGHT in var.dims for var in chosen):
         coords[HEIGHT] = grid.height
     return xr.Dataset(data, coords, {"region": region, "radars": list(group.attrs["radars"])})  # type: ignore[arg-type]
+
+
+def texts_of(group: zarr.Group, path: str) -> list[str]:
+    """The texts that cycles of a day have (`tables/20200612`, `views/20200612`)."""
+    return [text for text in TEXTS if text in layout.TEXTS or f"{path}/{text}" in group]
 
 
 def unpack(raw: npt.NDArray[Any], var: Var) -> npt.NDArray[Any]:

@@ -28,7 +28,7 @@ from wxcore.archive.repository import BRANCH, open_or_create
 from wxcore.archive.tables import encode_table
 from wxcore.errors import ArchiveError, SchemaError
 from wxcore.grid import Grid
-from wxcore.schema import HEIGHT, LAT, LON, OPTIONAL, PROBABILITIES, STORMS, TIME, Var, check, check_table
+from wxcore.schema import CLOUD_CELLS, HEIGHT, LAT, LON, OPTIONAL, PROBABILITIES, STORMS, TIME, Var, check, check_table
 from wxcore.times import iso, require_utc, to_datetime64
 
 METHOD_ATTRIBUTES = ("method", "mesh_calibration", "hail_range_m", "hail_layer_observed")
@@ -76,6 +76,7 @@ def commit_cycle(  # noqa: PLR0913 (one argument a part of a cycle)
     provenance: Mapping[str, Any],
     *,
     probabilities: pd.DataFrame | None = None,
+    cloud_cells: pd.DataFrame | None = None,
     fence: Callable[[], None] | None = None,
 ) -> Commit:
     """Write one cycle in one Icechunk commit, and return when it is on the disk and its head is saved.
@@ -93,6 +94,7 @@ def commit_cycle(  # noqa: PLR0913 (one argument a part of a cycle)
             commits nothing. The sha256 of `inputs`, and `missing` (and whether there are `notes`) go into the
             commit's metadata too.
         probabilities: schema PROBABILITIES, or None.
+        cloud_cells: schema CLOUD_CELLS; None where no satellite was looked at.
         fence: called under the writer's lock immediately before the commit: where it raises, nothing is committed
             and its error is passed on.
 
@@ -104,6 +106,9 @@ def commit_cycle(  # noqa: PLR0913 (one argument a part of a cycle)
     when = require_utc(when)
     slot = layout.slot_of(when)
     texts = _texts(storms, probabilities, provenance)
+    if cloud_cells is not None:
+        check_table(cloud_cells, CLOUD_CELLS, what="archive, cloud cells")
+        texts[layout.CLOUD_CELLS_TEXT] = encode_table(cloud_cells)
     _check_cube(cube, grid, when)
     cycle = _Cycle(region_id, grid, when, slot, cube, texts, provenance)
     place = place_of(root, region_id)
@@ -300,8 +305,10 @@ def _describe(array: zarr.Array[Any], attrs: Mapping[Hashable, Any]) -> None:
 def _write_texts(group: zarr.Group, slot: Slot, texts: Mapping[str, str]) -> None:
     tables = group[f"{layout.TABLES}/{slot.day}"]
     assert isinstance(tables, zarr.Group)
-    for name, text in texts.items():
-        _set(tables, name, slot.index, text)
+    for name in (*texts, *(name for name in layout.OPTIONAL_TEXTS if name in tables and name not in texts)):
+        if name not in tables:
+            layout.create_text(tables, name, layout.SLOTS, chunk=1)
+        _set(tables, name, slot.index, texts.get(name, ""))  # an earlier version of this cycle may have had it
 
 
 def _radars(cube: xr.Dataset) -> list[str]:

@@ -23,6 +23,11 @@ def opinion(p: float, phrases: Sequence[Phrase]) -> Opinion:
     return Opinion(p, tuple(en for en, _ in phrases), tuple(zh for _, zh in phrases))
 
 
+def with_reasons(found: Opinion, p: float, phrases: Sequence[Phrase]) -> Opinion:
+    """The opinion with another probability and more reasons."""
+    return Opinion(p, (*found.drivers, *(en for en, _ in phrases)), (*found.drivers_zh, *(zh for _, zh in phrases)))
+
+
 def weighted(parts: Sequence[tuple[float, float]]) -> float:
     """Mean of (weight, value) pairs; what is not known is left out and the others weigh more."""
     return sum(weight * value for weight, value in parts) / sum(weight for weight, _ in parts)

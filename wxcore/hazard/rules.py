@@ -9,15 +9,17 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from wxcore.hazard.definitions import GALE, HAIL, THUNDERSTORM
 from wxcore.hazard.gale import GALE_CONSTANTS, gale
 from wxcore.hazard.gale import MODEL as GALE_MODEL
-from wxcore.hazard.opinion import Opinion, Phrase, logistic, opinion, weighted
+from wxcore.hazard.opinion import Opinion, Phrase, logistic, opinion, weighted, with_reasons
+from wxcore.hazard.sky import convective_signs, flashes, severe_signs
 from wxcore.schema import PROBABILITIES
 
-MODELS: dict[str, str] = {HAIL.code: "baseline-2", THUNDERSTORM.code: "baseline-2", GALE.code: GALE_MODEL}
+MODELS: dict[str, str] = {HAIL.code: "baseline-2", THUNDERSTORM.code: "baseline-3", GALE.code: GALE_MODEL}
 """Version of each hazard's rule: a folder of models/<hazard>/."""
 LEAD_WINDOWS: tuple[tuple[int, int], ...] = ((0, 60), (0, 30), (30, 60))
 GOOD_LEVELS = "good"
@@ -58,6 +60,7 @@ THUNDERSTORM_CONSTANTS: dict[str, float] = {
     "flat_dbz_middle": 46.0,  # [I] from a 2-D composite only
     "flat_dbz_scale": 3.0,  # [I]
     "flat_ceiling": 0.8,  # [I] no depth known
+    "flash_floor": 0.9,  # [I] lightning was seen: not 1, for a flash may be another storm's, and this one ending
     "decay_min": 45.0,  # DOMAIN.md 4
 }
 _SIZES: dict[int, tuple[str, str, str]] = {
@@ -94,11 +97,20 @@ def probabilities(
         )
         for storm in storms.to_dict("records")
         for code, rule, decay in rules
-        for found in (rule({str(key): value for key, value in storm.items()}),)
+        for row in ({str(key): value for key, value in storm.items()},)
+        for found in (_with_signs(rule(row), code, row),)
         for start, end in lead_windows
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=[column.name for column in PROBABILITIES])
     return table.astype({"lead_start_min": "i8", "lead_end_min": "i8", "p": "f8"})
+
+
+def _with_signs(found: Opinion, code: str, storm: Mapping[str, Any]) -> Opinion:
+    """The opinion with what satellites and lightning say. Only thunderstorms listen to it: lightning that was seen."""
+    if code != THUNDERSTORM.code:
+        return with_reasons(found, found.p, severe_signs(storm))
+    p = float(np.fmax(THUNDERSTORM_CONSTANTS["flash_floor"], found.p)) if flashes(storm) else found.p
+    return with_reasons(found, p, convective_signs(storm))
 
 
 def hail(storm: Mapping[str, Any], *, levels_quality: str) -> Opinion:

@@ -17,9 +17,11 @@ from typing import BinaryIO
 from wxcore.errors import LimitError, ReadError, Reason
 from wxcore.landing.arrivals import Arrived, beneath, outside
 from wxcore.landing.files import display_name, open_regular, sync_folder
-from wxcore.landing.unpack import CAP_BYTES
 
 BLOCK = 4 * 2**20
+LANDED_CAP_BYTES = 512 * 2**20
+"""Largest file that is kept: a full disk of 500 m pixels is 22,000 x 22,000 x 2 bytes before compression (FORMATS.md
+B), a third of that after. What is unpacked in memory has a smaller limit (unpack.CAP_BYTES)."""
 INCOMING = "incoming"
 """Folder of files that are being copied; what a crash leaves there was never landed and may be deleted."""
 
@@ -67,7 +69,7 @@ class _Copied:
     temporary: Path | None
 
 
-def land(path: Path, landing_root: Path, *, cap_bytes: int = CAP_BYTES, follow_links: bool = True) -> Landed:
+def land(path: Path, landing_root: Path, *, cap_bytes: int = LANDED_CAP_BYTES, follow_links: bool = True) -> Landed:
     """Copy a file to `landing_root/ab/abcdef...` (its sha256) and make it durable before returning.
 
     The name of the source plays no part in the place, so no name can lead outside of `landing_root`.
@@ -92,7 +94,7 @@ def land_batch(
     landing_root: Path,
     *,
     seen: Sequence[Arrived | None] = (),
-    cap_bytes: int = CAP_BYTES,
+    cap_bytes: int = LANDED_CAP_BYTES,
     follow_links: bool = True,
     roots: Sequence[Path] = (),
 ) -> list[Landed | ReadError]:

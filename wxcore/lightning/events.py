@@ -51,6 +51,7 @@ class Lightning:
 def describe(native: Lightning) -> Description:
     """What the file is, for `wx doctor` and the ledger; kind "lightning"."""
     left = tuple(f"{count} left out: {why}" for why, count in native.rejected)
+    records = f"{native.time.size} {native.level}{'es' if native.level == FLASH else 's'}"
     return Description(
-        "lightning", native.source, native.start, 0, (f"{native.time.size} {native.level}s",), (*native.remarks, *left)
+        "lightning", native.source, native.end, 0, (records,), (*native.remarks, *left), began=native.start
     )

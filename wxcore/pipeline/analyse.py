@@ -16,6 +16,7 @@ from wxcore.pipeline.gather import Chosen, load_file, lost
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.network import compare
 from wxcore.pipeline.prepared import load_prepared, to_record, winds_before
+from wxcore.pipeline.sky import Sky, sky_of
 from wxcore.pipeline.static import ground_model, static_digest, terrain_trouble
 from wxcore.products.columns import column_products, composite_only_products
 from wxcore.products.hail_range import Reach, only_where_hail_can_be_judged
@@ -26,7 +27,7 @@ from wxcore.radar.regrid import to_grid
 from wxcore.radar.remarks import chinese
 from wxcore.radar.volume import SIMULATED_TASK
 from wxcore.region import Region
-from wxcore.schema import ENVIRONMENT, LEVELS_SOURCES, OBSERVED_COMPOSITE, OBSERVED_NONE
+from wxcore.schema import COLUMN, ENVIRONMENT, LEVELS_SOURCES, OBSERVED_COMPOSITE, OBSERVED_NONE
 from wxcore.times import iso
 
 REAL, SIMULATED = "real", "SYN"
@@ -37,6 +38,10 @@ _SWEEP = re.compile(r"(?P<before>sweep |cut |第 )(?P<number>\d+)(?P<after>(?:: 
 
 ONLY_2D = ("2-D only: hail and gale were not assessed", "仅有二维组合反射率：未评估冰雹和雷暴大风")
 FOREIGN_MOSAIC = ("mosaic of another system, its quality control unknown", "采用外部系统三维拼图，其质控情况未知")
+ONLY_SKY = (
+    "no radar at all: satellites and lightning only, no storm was assessed and no warning changed",
+    "无任何雷达资料：仅有卫星和闪电，未评估风暴，预警保持不变",
+)
 CLIMATOLOGY = (
     "0 C and -20 C heights are climatology: MESH and POSH less certain",
     "0℃和-20℃层高度取自气候值：MESH、POSH 可信度降低",
@@ -49,7 +54,7 @@ class Analysis:
 
     Attributes:
         cube: schema.MOSAIC, schema.PRODUCTS and schema.ENVIRONMENT of one time.
-        kind: "volume" (three dimensions) or "composite" (two).
+        kind: "volume" (three dimensions), "composite" (two), or "sky" (no radar: satellites and lightning).
         truth: REAL or SIMULATED.
         missing: radars of the region that gave nothing; notes: what else makes the result less certain.
         quality: gates with echo by radar and by flag of the quality control.
@@ -57,6 +62,7 @@ class Analysis:
         radar_pairs: rows of the table of biases between radars.
         remarks: what was odd in each radar's volume.
         static: digests of elevation model and learnt maps, by radar that has any.
+        sky: what satellites and lightning said.
     """
 
     cube: xr.Dataset
@@ -70,15 +76,26 @@ class Analysis:
     radar_pairs: tuple[dict[str, str], ...] = ()
     remarks: dict[str, list[str]] = field(default_factory=dict)
     static: dict[str, list[str]] = field(default_factory=dict)
+    sky: Sky | None = None
 
 
 def analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels: Levels) -> Analysis:
     """Decode what was chosen and make the cycle's cube of it."""
-    analysis = _analyse(home, region, when, chosen, levels)
-    return replace(analysis, cube=_with_levels(analysis.cube, levels))
+    sky = sky_of(home, region, when, chosen, levels)
+    analysis = _analyse(home, region, when, chosen, levels, sky)
+    return replace(
+        analysis,
+        cube=_with_levels(analysis.cube, levels).assign(sky.fields.data_vars),
+        missing=(*analysis.missing, *sky.missing),
+        notes_en=(*analysis.notes_en, *(en for en, _ in sky.notes)),
+        notes_zh=(*analysis.notes_zh, *(zh for _, zh in sky.notes)),
+        truth=SIMULATED if sky.simulated else analysis.truth,
+        sky=sky,
+    )
 
 
-def _analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels: Levels) -> Analysis:
+def _analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels: Levels, sky: Sky) -> Analysis:
+    """What the radars say; a blind cube where there is none, but satellites or lightning."""
     volumes, unread = load_prepared(home, region, chosen.volumes, levels, winds_before(home, region, when))
     present = {volume.look.site.id for volume in volumes}
     missing = [*unread, *(f"radar {site.id}" for site in region.radars_at(when) if site.id not in present)]
@@ -90,10 +107,12 @@ def _analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels:
     else:
         cube = _try(chosen.mosaic, lambda row: mosaic_cube(load_file(home, row), region, when, levels), missing)
         compared, notes = None, [FOREIGN_MOSAIC]
+    if cube is None and flat is None and sky.fields.data_vars:
+        return _told(blind_cube(region, when), "sky", REAL, missing, [ONLY_SKY])
     if cube is None and flat is None:
         raise WxcoreError(
-            f"no file of {iso(when)} can be used for {region.id}: {'; '.join(missing)}",
-            f"{region.name_zh} {iso(when)} 没有可用文件：{'；'.join(missing)}",
+            f"no file of {iso(when)} can be used for {region.id}: {'; '.join([*missing, *sky.missing])}",
+            f"{region.name_zh} {iso(when)} 没有可用文件：{'；'.join([*missing, *sky.missing])}",
         )
     if cube is None:
         assert flat is not None
@@ -185,6 +204,14 @@ def composite_cube(native: Any, region: Region, when: datetime) -> xr.Dataset:
     blind = mosaic([], region.grid, when=when, with_quality=False).drop_vars("observed")
     parts = [flat[["observed"]], blind, composite_only_products(flat)]
     return xr.merge(parts, compat="override", combine_attrs="override")
+
+
+def blind_cube(region: Region, when: datetime) -> xr.Dataset:
+    """The cube of a time at which no radar looked anywhere: everything missing."""
+    blind = mosaic([], region.grid, when=when, with_quality=False)
+    nothing = np.full((1, *region.grid.shape), np.nan, dtype=np.float32)
+    flat = blind.assign(composite_reflectivity=(COLUMN, nothing))
+    return xr.merge([blind, composite_only_products(flat)], compat="override", combine_attrs="override")
 
 
 def fill_with_composite(cube: xr.Dataset, flat: xr.Dataset) -> xr.Dataset:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from wxcore.archive.storms import BACK_MIN
 from wxcore.landing.ledger import CycleRow, Ledger, cycles_between, files_between
-from wxcore.pipeline.gather import VOLUME_TOLERANCE, Chosen, choose_from, cycles_covered
+from wxcore.pipeline.gather import LOOK_BACK, Chosen, choose_from, cycles_covered
 from wxcore.region import Region
 from wxcore.times import CYCLE, latest_cycle
 
@@ -75,7 +75,7 @@ def basis_now(ledger: Ledger, region: Region, when: datetime, chosen: Chosen) ->
 
 def stale_cycles(ledger: Ledger, region: Region, start: datetime, end: datetime) -> list[Stale]:
     """Cycles from `start` to `end` that a file belongs to and whose basis is not the one on record, ascending."""
-    rows = files_between(ledger, start - VOLUME_TOLERANCE, end)
+    rows = files_between(ledger, start - LOOK_BACK, end)
     times = [row.obs_time for row in rows if row.obs_time is not None]
     known = cycles_between(ledger, region.id, start - WARNING_MEMORY, end)
     by_time = {row.time: row for row in known}
@@ -83,7 +83,7 @@ def stale_cycles(ledger: Ledger, region: Region, start: datetime, end: datetime)
     for when in cycles_covered(times):
         if not start <= when <= end:
             continue
-        window = rows[bisect_left(times, when - VOLUME_TOLERANCE) : bisect_right(times, when)]
+        window = rows[bisect_left(times, when - LOOK_BACK) : bisect_right(times, when)]
         chosen, row = choose_from(window, region, when), by_time.get(when)
         basis = basis_of(chosen, history_of(known, when))
         if chosen.rows and (row is None or row.basis != basis):

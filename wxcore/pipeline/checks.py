@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from wxcore.errors import ReadError, Reason, TimeError
-from wxcore.pipeline.formats import FORMATS
+from wxcore.pipeline.formats import FORMATS, SKY_HDF5
 from wxcore.pipeline.read import Reading
 from wxcore.radar.volume import Site, Volume
 from wxcore.region import RadarSite, Region
@@ -59,13 +59,12 @@ def _check_name(reading: Reading, name: str) -> None:
             f"{name}：文件名为雷达 {site}，文件头为 {described.site}：请核实后改名",
         )
     if time and len(time) == len("yyyymmddHHMMSS"):
-        said = _time_named(time)
-        if said is None or abs(said - described.time) > NAME_TIME_TOLERANCE:
+        said, began = _time_named(time), described.began or described.time
+        if said is None or abs(said - began) > NAME_TIME_TOLERANCE:
             raise ReadError(
                 Reason.NAME_MISMATCH,
-                f"{name}: the name says {time}, the header says {iso(described.time)}: "
-                "find out which is right and rename",
-                f"{name}：文件名时间 {time}，文件头时间 {iso(described.time)}：请核实后改名",
+                f"{name}: the name says {time}, the header says {iso(began)}: find out which is right and rename",
+                f"{name}：文件名时间 {time}，文件头时间 {iso(began)}：请核实后改名",
             )
 
 
@@ -80,7 +79,7 @@ def _time_named(digits: str) -> datetime | None:
 def _check_not_named_as_another(found: Format, name: str) -> None:
     """A free name is nobody's business; the name of another kind of file means that something upstream is mixed up."""
     family = found.name.split("-")[0]
-    for other in FORMATS:
+    for other in (*FORMATS, *SKY_HDF5):
         if other.name.split("-")[0] != family and other.name_pattern.search(name):
             raise ReadError(
                 Reason.NAME_MISMATCH,

@@ -36,11 +36,23 @@ from wxcore.pipeline.analyse import REAL, Analysis, analyse
 from wxcore.pipeline.catchup import WARNING_MEMORY, basis_now
 from wxcore.pipeline.gather import Chosen, choose
 from wxcore.pipeline.home import Home
-from wxcore.pipeline.picture import MESH_COLOURS, REFLECTIVITY_COLOURS, SHEAR_COLOURS, WIND_COLOURS, paint
+from wxcore.pipeline.picture import (
+    CLOUD_COLOURS,
+    FLASH_COLOURS,
+    MESH_COLOURS,
+    REFLECTIVITY_COLOURS,
+    SHEAR_COLOURS,
+    WIND_COLOURS,
+    paint,
+)
 from wxcore.pipeline.result import STORED, CycleResult, Input, Picture, first_hour, plain_record
 from wxcore.radar.kinematics.hints import storm_hints
 from wxcore.region import Region
+from wxcore.schema import CLOUD_CELLS
+from wxcore.storms.clouds import cloud_cells
 from wxcore.storms.identify import identify
+from wxcore.storms.lightning import cell_flash_rate, storm_lightning
+from wxcore.storms.satellite import storm_satellite
 from wxcore.storms.track import track
 from wxcore.times import CYCLE, iso, require_utc
 from wxcore.warning.draft import draft, is_new
@@ -81,26 +93,24 @@ def _run(
     chosen = choose(ledger, region, when)
     if not chosen.rows:
         raise WxcoreError(
-            f"nothing on file for {region.id} at {iso(when)}: ingest radar volumes or mosaics of that time first",
-            f"{region.name_zh} {iso(when)} 没有可用资料：请先导入该时次的雷达基数据或拼图",
+            f"nothing on file for {region.id} at {iso(when)}: ingest radar, satellite or lightning files of that "
+            "time first",
+            f"{region.name_zh} {iso(when)} 没有可用资料：请先导入该时次的雷达基数据、拼图或卫星资料",
         )
     basis = basis_now(ledger, region, when, chosen)
     analysis = analyse(home, region, when, chosen, levels)
-    storms = _storms(home, region, when, analysis.cube)
+    storms, cells = _storms(home, region, when, analysis)
     chances = probabilities(storms, levels_quality=levels.quality)
     analysis = _telling_unjudged_hail(analysis, chances)
     previous = _previous(home, region, ledger, when)
-    live = draft(
-        storms, chances, region, when=when, previous=previous, data_kind=analysis.kind,
-        degraded=tuple(zip(analysis.notes_en, analysis.notes_zh, strict=True)), truth=analysis.truth,
-    )  # fmt: skip
+    live = _live(region, when, storms, chances, previous, analysis)
     if not issue:
         live = _as_issued(region, ledger, when, previous, live)
     provenance = _provenance(region, chosen, analysis, levels, live)
     provenance["fingerprint"] = _fingerprint(provenance, storms, chances)
     commit = commit_cycle(
         home.archive, region.id, region.grid, when, analysis.cube, storms, provenance, probabilities=chances,
-        fence=partial(fence, ledger, lease),
+        cloud_cells=cells, fence=partial(fence, ledger, lease),
     )  # fmt: skip
     drafts = tuple(item for item in live if is_new(item, when)) if issue else ()
     withdrawn = _record(ledger, lease, commit, provenance, basis, drafts, issue=issue)
@@ -112,6 +122,8 @@ def _run(
         inputs=_inputs(chosen),
         storms=storms,
         probabilities=chances,
+        clouds=cells if cells is not None else pd.DataFrame(columns=[column.name for column in CLOUD_CELLS]),
+        sources=analysis.sky.sources if analysis.sky else (),
         drafts=drafts,
         withdrawn=withdrawn,
         active=tuple(live),
@@ -136,12 +148,36 @@ def _telling_unjudged_hail(analysis: Analysis, chances: pd.DataFrame) -> Analysi
     return replace(analysis, notes_en=(*analysis.notes_en, en), notes_zh=(*analysis.notes_zh, zh))
 
 
-def _storms(home: Home, region: Region, when: datetime, cube: xr.Dataset) -> pd.DataFrame:
-    cells = identify(cube, region.grid)
+def _live(
+    region: Region,
+    when: datetime,
+    storms: pd.DataFrame,
+    chances: pd.DataFrame,
+    previous: Sequence[Warning],
+    analysis: Analysis,
+) -> list[Warning]:
+    """What stands after this cycle. Without any radar nothing was assessed: what stood before stands until it ends."""
+    if analysis.kind == "sky":
+        return [item for item in previous if item.expires > when]
+    return draft(
+        storms, chances, region, when=when, previous=previous, data_kind=analysis.kind,
+        degraded=tuple(zip(analysis.notes_en, analysis.notes_zh, strict=True)), truth=analysis.truth,
+    )  # fmt: skip
+
+
+def _storms(home: Home, region: Region, when: datetime, analysis: Analysis) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """The storms with all that is known of them, and the cloud cells; None where no satellite looked."""
+    cube, grid, sky = analysis.cube, region.grid, analysis.sky
     history = recent_storms(home.archive, region.id, when)
-    storms = track(cells, history, when=when, grid=region.grid)
-    hints = storm_hints(cube, storms, region.grid)
-    return storms.assign(**{str(name): hints[name] for name in hints})
+    storms = track(identify(cube, grid), history, when=when, grid=grid)
+    extras = [storm_hints(cube, storms, grid), storm_satellite(cube, storms, grid)]
+    cells = None
+    if sky is not None:
+        extras.append(storm_lightning(storms, sky.flashes, when, grid))
+        if "brightness_temperature_108" in cube:
+            cells = cloud_cells(cube, grid, motion=sky.motion).table
+            cells = cells.assign(flash_rate_min=cell_flash_rate(cells, sky.flashes, when, grid))
+    return storms.assign(**{str(name): extra[name] for extra in extras for name in extra}), cells
 
 
 def _previous(home: Home, region: Region, ledger: Ledger, when: datetime) -> list[Warning]:
@@ -192,6 +228,7 @@ def _provenance(
         "radar_pairs": list(analysis.radar_pairs),
         "remarks": analysis.remarks,
         "static": analysis.static,
+        "sky": list(analysis.sky.sources) if analysis.sky else [],
         "warnings": [to_dict(item) for item in live],
     }
 
@@ -246,6 +283,8 @@ def _pictures(cube: xr.Dataset, truth: str) -> tuple[Picture, ...]:
             "3至6公里气旋性切变（10⁻³/秒）",
             SHEAR_COLOURS,
         ),
+        ("brightness_temperature_108", 1.0, "Brightness temperature 10.8 um, K", "10.8微米亮温（K）", CLOUD_COLOURS),
+        ("flash_density", 1.0, "Flash density, per km2 and hour", "闪电密度（次/平方公里·小时）", FLASH_COLOURS),
     )
     mark = "" if truth == REAL else f"{truth} "
     pictures = []

@@ -35,15 +35,30 @@ class Diagnosis:
         return asdict(self)
 
 
+WHOLE_BYTES = 64 * 2**20
+"""Larger files are satellite images of the whole disk: what is read of them is BOX, as a cycle would [our choice]."""
+
+BOX = (104.0, 27.0, 111.0, 33.0)
+"""Chongqing and what surrounds it: every geostationary FengYun satellite sees it."""
+
+
 def diagnose(path: Path) -> Diagnosis:
     """Diagnose one file; never raises for what is in the file."""
     try:
-        reading = read_file(path, path.name)
+        reading = read_file(path, path.name, BOX if _size(path) > WHOLE_BYTES else None)
     except ReadError as error:
         return Diagnosis(
             str(path), False, _format_of(path), "", "", "", 0, (), error.reason, error.zh, error.en, error.offset
         )
     return _healthy(path, reading)
+
+
+def _size(path: Path) -> int:
+    """0 where there is no such file: what is wrong is told by reading it."""
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):
+        return 0
 
 
 def _format_of(path: Path) -> str:
@@ -56,8 +71,9 @@ def _format_of(path: Path) -> str:
 def _healthy(path: Path, reading: Reading) -> Diagnosis:
     found, what = reading.format, reading.description
     remarks = "; ".join((*what.remarks, *name_remarks(found, path.name, FORMATS)))
-    site = f", radar {what.site}" if what.site else ""
-    site_zh = f"，雷达 {what.site}" if what.site else ""
+    kind, kind_zh = ("radar", "雷达") if what.began is None else ("source", "资料来源")
+    site = f", {kind} {what.site}" if what.site else ""
+    site_zh = f"，{kind_zh} {what.site}" if what.site else ""
     scan = f", scan {what.scan}" if what.scan else ""
     scan_zh = f"，扫描方式 {what.scan}" if what.scan else ""
     sweeps = f"{scan}, {what.sweeps} sweeps" if what.sweeps else ""

@@ -322,7 +322,7 @@ def _judge(row: FileRow, home: Home, region: Region, now: datetime) -> FileRow |
     Trouble of ours comes back instead: it says nothing about the file.
     """
     try:
-        reading = read_file(landed_path(home.landing, row.sha256), row.name)
+        reading = read_file(landed_path(home.landing, row.sha256), row.name, region.grid.bounds)
         accept(reading, row.name, region, now)
         what = reading.description
         return replace(

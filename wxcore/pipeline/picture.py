@@ -40,6 +40,21 @@ SHEAR_COLOURS: Bands = (
 """Lower bound [10^-3 s-1] and colour of each band: 5 is notable rotation, 10 strong (DOMAIN.md 2.3)."""
 
 
+CLOUD_COLOURS: Bands = (
+    (100, (255, 255, 255)), (195, (150, 0, 150)), (203, (225, 30, 40)), (213, (255, 150, 40)), (221, (255, 235, 80)),
+    (229, (120, 215, 90)), (237, (70, 160, 240)), (245, (225, 225, 225)), (253, (195, 195, 195)),
+    (261, (165, 165, 165)), (269, (135, 135, 135)), (277, (105, 105, 105)), (285, (75, 75, 75)), (293, (45, 45, 45)),
+    (301, (15, 15, 15)),
+)  # fmt: skip
+"""Lower bound [K] and colour of each band: grey from the warm ground to -28 C, colours for the cold tops of storms."""
+
+FLASH_COLOURS: Bands = (
+    (0.05, (255, 245, 170)), (0.2, (255, 215, 80)), (0.5, (255, 160, 30)), (1, (240, 90, 20)), (2, (205, 20, 40)),
+    (5, (140, 0, 90)), (10, (80, 0, 120)),
+)  # fmt: skip
+"""Lower bound [flashes km-2 h-1] and colour of each band [our choice]."""
+
+
 def paint(values: npt.NDArray[np.floating], bands: Bands) -> bytes:
     """PNG of a (lat, lon) field with ascending latitude: NaN grey, below the first band transparent."""
     bounds = np.array([bound for bound, _ in bands])

@@ -1,48 +1,82 @@
 """One file to its native object: unpack within limits, identify by bytes, decode (in a child where C parses)."""
 
 import errno
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from wxcore.errors import ReadError, Reason
+from wxcore.landing.files import open_regular
 from wxcore.landing.guard import GuardError, run_guarded
 from wxcore.landing.identify import identify
 from wxcore.landing.unpack import unpack
 from wxcore.pipeline.formats import FORMATS
+from wxcore.pipeline.hdf5_door import format_of, is_sky_file, read_hdf5
 from wxcore.radar.volume import Volume
-from wxcore.schema import HEAD_BYTES, Description, Format
+from wxcore.satellite import mersi
+from wxcore.schema import HEAD_BYTES, Box, Description, Format
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A decoded file: its format, the native object (a Volume or a mosaic), and what it is."""
+    """A decoded file: its format, the native object (a Volume, a mosaic, a Scene ...), and what it is."""
 
     format: Format
     native: Any
     description: Description
 
 
-def read_file(path: Path, name: str) -> Reading:
+def read_file(path: Path, name: str, box: Box | None = None) -> Reading:
     """Read one file, whatever its format; `name` is the base name it came with.
+
+    Args:
+        box: of satellite files only what lies in it (and a margin) is read; everything where None.
 
     Raises:
         ReadError: with the reason why not.
         OSError: trouble of ours, which says nothing about the file (`files.OUR_TROUBLE`, GuardError).
     """
+    if is_sky_file(_head(path)):
+        return _read_hdf5(path, name, box)
     unpacked = unpack(path, name=name)
-    found = identify(unpacked.data[:HEAD_BYTES], name, FORMATS)
+    head = unpacked.data[:HEAD_BYTES]
+    if is_sky_file(head) and unpacked.complete:
+        with tempfile.NamedTemporaryFile(suffix=".h5") as spool:
+            spool.write(unpacked.data)
+            spool.flush()
+            return _read_hdf5(Path(spool.name), name, box)
+    found = identify(head, name, FORMATS)
     if not unpacked.complete:
         raise _truncated(name, f"{unpacked.compression}, {found.title_en}", len(unpacked.data))
-    native = _in_child(found, unpacked.data, name) if found.in_child else found.read(unpacked.data, name)
+    native = _in_child(found.read, unpacked.data, name) if found.in_child else found.read(unpacked.data, name)
     if isinstance(native, Volume) and native.truncated_at is not None:
         raise _truncated(name, f"{found.title_en}, {native.remarks[-1]}", native.truncated_at)
     return Reading(found, native, found.describe(native))
 
 
-def _in_child(found: Format, data: bytes, name: str) -> Any:
+def read_pass_file(path: Path, places: Path, name: str, box: Box) -> Any:
+    """The scene of a polar orbiter, its longitudes and latitudes from a file of their own; as `read_file`."""
+    return _in_child(mersi.read_pass, path, places, name, box)
+
+
+def _head(path: Path) -> bytes:
+    source, _ = open_regular(path)
+    with source:
+        return source.read(HEAD_BYTES)
+
+
+def _read_hdf5(path: Path, name: str, box: Box | None) -> Reading:
+    """By path and in place: a full disk has hundreds of megabytes, of which a region needs some."""
+    title, native = _in_child(read_hdf5, path, name, box)
+    found = format_of(title)
+    return Reading(found, native, found.describe(native))
+
+
+def _in_child(function: Callable[..., Any], *args: Any) -> Any:
     try:
-        return run_guarded(found.read, data, name)
+        return run_guarded(function, *args)
     except GuardError as error:
         if error.errno == errno.ECANCELED:
             raise

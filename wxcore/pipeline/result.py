@@ -22,7 +22,9 @@ STORM_KEYS = (
     "azimuthal_shear_low_s1",
     "azimuthal_shear_mid_s1", "divergence_low_s1", "convergence_low_s1", "storm_top_divergence_m_s",
     "spectrum_width_low_m_s", "hail_size_class", "hdr_db", "zdr_column_km", "kdp_low_deg_km", "major_axis_km",
-    "axis_ratio", "bow", "gust_front_km",
+    "axis_ratio", "bow", "gust_front_km", "bt108_min_k", "bt108_change_15min_k", "wv_difference_max_k",
+    "overshooting_tops", "satellite_age_min", "flash_rate_min", "flash_total", "flash_positive_fraction",
+    "peak_current_ka", "lightning_jump_sigma", "lightning_jump",
 )  # fmt: skip
 
 
@@ -72,6 +74,7 @@ class CycleResult:
         drafts: written by this cycle; active: all in force after it.
         withdrawn: ids of drafts that an earlier run of this cycle wrote and this one does not.
         quality: gates with echo by radar and by flag of the quality control.
+        clouds: cloud cells (schema.CLOUD_CELLS); sources: satellites and lightning that were used, and their age.
         committed: false where the archive already held exactly this.
         reanalysis: run past the cut-off; no warning was entered or changed.
     """
@@ -92,6 +95,8 @@ class CycleResult:
     committed: bool
     truth: str
     reanalysis: bool = False
+    clouds: pd.DataFrame = field(default_factory=pd.DataFrame)
+    sources: tuple[dict[str, Any], ...] = ()
     pictures: tuple[Picture, ...] = field(default=(), repr=False)
 
     @property
@@ -115,6 +120,8 @@ class CycleResult:
             "inputs": [item.to_json() for item in self.inputs],
             "storms": [_storm_json(row) for row in self.storms.to_dict("records")],
             "probabilities": [_probability_json(row) for row in self.probabilities.to_dict("records")],
+            "sky": list(self.sources),
+            "clouds": [_cloud_json(row) for row in self.clouds.to_dict("records")],
             "drafts": [_draft_json(draft) for draft in self.drafts],
             "withdrawn": list(self.withdrawn),
         }
@@ -193,6 +200,10 @@ def plain_record(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _storm_json(row: dict[Any, Any]) -> dict[str, Any]:
     return {key: plain(row[key]) for key in STORM_KEYS}
+
+
+def _cloud_json(row: dict[Any, Any]) -> dict[str, Any]:
+    return plain_record({key: value for key, value in row.items() if key not in {"polygon", "time"}})
 
 
 def _probability_json(row: dict[Any, Any]) -> dict[str, Any]:

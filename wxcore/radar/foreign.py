@@ -99,19 +99,6 @@ def read_pgm(data: bytes, _name: str) -> NoReturn:
     raise _refuse(f"PGM image{tail}: grey levels without a scale we know", f"PGM 图像{tail}：灰度图，定标未知")
 
 
-def read_awx(data: bytes, _name: str) -> NoReturn:
-    """Say what the AWX satellite product is.
-
-    Raises:
-        ReadError: UNSUPPORTED, always.
-    """
-    satellite = data[40:48].split(b"\0")[0].decode("ascii", errors="replace") or "unknown"
-    raise _refuse(
-        f"AWX satellite product ({satellite}): satellite data, not a radar's",
-        f"AWX 卫星产品（{satellite}）：不是雷达资料",
-    )
-
-
 def _read_as(en: str, zh: str, _data: bytes, _name: str) -> NoReturn:
     raise _refuse(en, zh)
 
@@ -123,10 +110,6 @@ def describe(native: object) -> schema.Description:
         ReadError: UNSUPPORTED, always.
     """
     raise _refuse(f"a {type(native).__name__}", f"{type(native).__name__} 类型")
-
-
-def _is_awx(head: bytes) -> bool:
-    return len(head) > 40 and (b"SAT2004" in head[:48] or b"SAT96" in head[:48] or head[8:12].upper() == b".AWX")
 
 
 def _plain(
@@ -162,13 +145,6 @@ FORMATS: tuple[schema.Format, ...] = (
         lambda head: _WMO_HEADING.match(head) is not None or _message_at(head) is not None,
         r"SDUS\d\d_|^\d{8}\.\d{6}\.\d\d\.\d+\.\d+$",
         read_level3,
-    ),
-    _format(
-        "awx",
-        ("AWX satellite product", "AWX 卫星产品"),
-        _is_awx,
-        r"\.AWX$",
-        read_awx,
     ),
     _format(
         "pgm",

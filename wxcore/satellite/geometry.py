@@ -20,6 +20,16 @@ DISTANCE_M = 42_164_000.0
 
 
 @dataclass(frozen=True)
+class Viewpoint:
+    """Where a geostationary satellite stands: longitude [deg east], distance from the Earth's centre [m]; ellipsoid."""
+
+    sub_longitude: float
+    distance_m: float = DISTANCE_M
+    semi_major_m: float = WGS84_A_M
+    semi_minor_m: float = WGS84_B_M
+
+
+@dataclass(frozen=True)
 class Disk:
     """A geostationary image: pixels at equal steps of the scan angle (CGMS 03, LRIT/HRIT Global Specification 4.4.3).
 
@@ -88,6 +98,11 @@ class Disk:
         """(lines, columns)."""
         return (self.lines, self.columns)
 
+    @property
+    def viewpoint(self) -> Viewpoint:
+        """Where the satellite stands."""
+        return Viewpoint(self.sub_longitude, self.distance_m, self.semi_major_m, self.semi_minor_m)
+
 
 @dataclass(frozen=True)
 class Plate:
@@ -115,14 +130,17 @@ class Plate:
         return Transformer.from_crs(crs.geodetic_crs, crs, always_xy=True)
 
     def pixels(self, lon: Doubles, lat: Doubles) -> tuple[Doubles, Doubles]:
-        """Fractional (line, column) of places [deg] of any common shape."""
+        """Fractional (line, column) of places [deg] of any common shape; NaN where the projection has no such place."""
         lon, lat = np.asarray(lon, dtype=np.float64), np.asarray(lat, dtype=np.float64)
         if self._to_plane is None:
             middle = self.first_x + self.step_x * (self.columns - 1) / 2
             x, y = middle + (lon - middle + 180) % 360 - 180, lat
         else:
-            x, y = self._to_plane.transform(lon, lat)
-        return (np.asarray(y) - self.first_y) / self.step_y, (np.asarray(x) - self.first_x) / self.step_x
+            wide_lon, wide_lat = np.broadcast_arrays(lon, lat)
+            x, y = self._to_plane.transform(wide_lon, wide_lat)
+        line, column = (np.asarray(y) - self.first_y) / self.step_y, (np.asarray(x) - self.first_x) / self.step_x
+        known = np.isfinite(line) & np.isfinite(column)
+        return np.where(known, line, np.nan), np.where(known, column, np.nan)
 
     def places(self, line: Doubles, column: Doubles) -> tuple[Doubles, Doubles]:
         """(lon, lat) [deg] of pixels (fractions allowed)."""
@@ -130,8 +148,10 @@ class Plate:
         y = self.first_y + np.asarray(line, dtype=np.float64) * self.step_y
         if self._to_plane is None:
             return (x + 180) % 360 - 180, y
-        lon, lat = self._to_plane.transform(x, y, direction="INVERSE")
-        return np.asarray(lon), np.asarray(lat)
+        wide_x, wide_y = np.broadcast_arrays(x, y)
+        lon, lat = self._to_plane.transform(wide_x, wide_y, direction="INVERSE")
+        known = np.isfinite(lon) & np.isfinite(lat)
+        return np.where(known, lon, np.nan), np.where(known, lat, np.nan)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -153,6 +173,59 @@ class Swath:
 
 
 Geometry = Disk | Plate | Swath
+
+
+def viewpoint(geometry: Geometry | None, sub_longitude: float | None = None) -> Viewpoint | None:
+    """From where an image was seen: a disk says so itself; an image on a map is told (`sub_longitude` [deg east]).
+
+    None where it is unknown, and for a swath: a polar orbiter has no single place.
+    """
+    if isinstance(geometry, Disk):
+        return geometry.viewpoint
+    return Viewpoint(sub_longitude) if isinstance(geometry, Plate) and sub_longitude is not None else None
+
+
+def _upright(lon: Doubles, lat: Doubles, height_m: float, seen_from: Viewpoint) -> tuple[Doubles, Doubles]:
+    """Places above the ellipsoid and the direction of their zenith: two (3, ...), x towards the satellite [m, 1]."""
+    delta = np.deg2rad(np.asarray(lon, dtype=np.float64) - seen_from.sub_longitude)
+    phi = np.deg2rad(np.asarray(lat, dtype=np.float64))
+    up = np.stack(np.broadcast_arrays(np.cos(phi) * np.cos(delta), np.cos(phi) * np.sin(delta), np.sin(phi)))
+    flat = (seen_from.semi_minor_m / seen_from.semi_major_m) ** 2
+    normal = seen_from.semi_major_m / np.sqrt(1 - (1 - flat) * np.sin(phi) ** 2)
+    return np.stack([(normal + height_m) * up[0], (normal + height_m) * up[1], (flat * normal + height_m) * up[2]]), up
+
+
+def zenith_deg(disk: Disk | Viewpoint, lon: Doubles, lat: Doubles) -> Doubles:
+    """Angle between the zenith and the satellite [deg] at places [deg] of any common shape; above 90: not seen."""
+    seen_from = disk.viewpoint if isinstance(disk, Disk) else disk
+    place, up = _upright(lon, lat, 0.0, seen_from)
+    sight = -place
+    sight[0] += seen_from.distance_m
+    cosine = (sight * up).sum(axis=0) / np.sqrt((sight**2).sum(axis=0))
+    return np.asarray(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))))
+
+
+def apparent(disk: Disk | Viewpoint, lon: Doubles, lat: Doubles, height_m: float) -> tuple[Doubles, Doubles]:
+    """(lon, lat) [deg] where the line of sight through a cloud top meets the ellipsoid; NaN where it does not.
+
+    Exact: the line from the satellite through the place at `height_m` [m] above the ellipsoid is cut with the ellipsoid
+    (DOMAIN.md 2.5: at 107.8E 30N a top of 12 km seen from 105E appears 8.5 km away from the sub-satellite point).
+    """
+    seen_from = disk.viewpoint if isinstance(disk, Disk) else disk
+    (x, y, z), _ = _upright(lon, lat, height_m, seen_from)
+    stretch = seen_from.semi_major_m / seen_from.semi_minor_m
+    dx, dy, dz = x - seen_from.distance_m, y, z * stretch
+    square = dx**2 + dy**2 + dz**2
+    half = seen_from.distance_m * dx
+    under = half**2 - square * (seen_from.distance_m**2 - seen_from.semi_major_m**2)
+    with np.errstate(invalid="ignore"):
+        reach = (-half - np.sqrt(under)) / square
+    reach = np.where(reach < 1 - 1e-9, np.nan, reach)  # the Earth stands before the place
+    x, y, z = seen_from.distance_m + reach * dx, reach * dy, reach * dz
+    lon = np.rad2deg(np.arctan2(y, x)) + seen_from.sub_longitude
+    lat = np.rad2deg(np.arctan(stretch * z / np.hypot(x, y)))
+    return (lon + 180) % 360 - 180, lat
+
 
 GEOS_CFAC = {250: 163_730_199, 500: 81_865_099, 1000: 40_932_549, 2000: 20_466_274, 4000: 10_233_137}
 """CFAC = LFAC of the FY-4 full-disk grids by resolution [m] (FORMATS.md B)."""

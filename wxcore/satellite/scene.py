@@ -128,6 +128,7 @@ def describe(native: Scene | Geolocation) -> Description:
     """What the file is, for `wx doctor` and the ledger; kind "scene" or "geolocation"."""
     source = source_name(native.platform, native.instrument, native.resolution_m)
     if isinstance(native, Geolocation):
-        return Description("geolocation", source, native.start, 0, ("longitude", "latitude"), native.remarks)
+        moments: tuple[str, ...] = ("longitude", "latitude")
+        return Description("geolocation", source, native.end, 0, moments, native.remarks, began=native.start)
     moments = tuple(f"{channel.wavelength_um:g}um" for channel in native.channels)
-    return Description("scene", source, native.start, 0, moments, native.remarks)
+    return Description("scene", source, native.end, 0, moments, native.remarks, began=native.start)

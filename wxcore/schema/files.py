@@ -19,7 +19,8 @@ class Description:
     comparison, never an input of a cycle), "scene" (a satellite's image), "geolocation" (the places of a scene in
     another file), "lightning". `site` is a radar's id, "" for a grid, "FY-4B/AGRI-4000M" for a scene, "FY-4A/LMI" for
     lightning; `scan` names the scan strategy.
-    `time` is the observation time.
+    `time` is the observation time: of radars when it began, of satellites and lightning when it ended and could be
+    sent; `began` then tells the beginning.
     """
 
     kind: str
@@ -29,6 +30,7 @@ class Description:
     moments: tuple[str, ...]
     remarks: tuple[str, ...] = field(default=())
     scan: str = ""
+    began: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ PASS: tuple[Var, ...] = (
 
 LIGHTNING: tuple[Var, ...] = (
     Var("flash_density", COLUMN, "km-2 h-1", "lightning flashes of the last 10 minutes, Gaussian of 5 km",
-        valid_min=0, valid_max=1000),
+        valid_min=0, valid_max=1500),
     Var("lightning_source", COLUMN, "1", "what looked for lightning here", dtype="u1",
         flags=((0, "not_observed"), (1, "total_lightning_imager"), (2, "cloud_to_ground_network"), (3, "both"))),
 )  # fmt: skip
