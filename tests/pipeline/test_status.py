@@ -35,6 +35,27 @@ def test_silent_after_two_intervals_past_a_scan() -> None:
     assert (found.source, found.newest, found.age_min) == ("volume b", past.newest, 18)
 
 
+@pytest.mark.parametrize(
+    ("kind", "site", "newest_min", "received_min", "silent"),
+    [
+        ("scene", "FY-4B/AGRI-4000M", 44, 20, False),
+        ("scene", "FY-4B/AGRI-4000M", 46, 30, True),
+        ("scene", "FY-3D/MERSI-2-1000M", 600, 580, False),
+        ("geolocation", "FY-3D/MERSI-2-1000M", 600, 580, False),
+        ("lightning", "FY-4A/LMI", 17, 15, False),
+        ("lightning", "FY-4A/LMI", 19, 17, True),
+        ("lightning", "ADTD", 300, 17, False),
+        ("lightning", "ADTD", 300, 19, True),
+    ],
+)
+def test_satellites_and_lightning_have_their_own_patience(
+    kind: str, site: str, newest_min: int, received_min: int, silent: bool
+) -> None:
+    minute = timedelta(minutes=1)
+    item = Source(kind, site, NOW - newest_min * minute, NOW - received_min * minute)
+    assert bool(silences([item], NOW)) == silent
+
+
 def counted(home: Home) -> Conservation:
     return conservation(home.ledger())
 

@@ -15,6 +15,7 @@ import typer
 from wxcore.archive.measure import median_seconds
 from wxcore.cli.bench_core import THREADS, core_rows, dealias_rows, mosaic_rows, shear_row, slowness
 from wxcore.cli.bench_peer import peer_seconds
+from wxcore.cli.bench_satellite import satellite_rows
 from wxcore.cli.bench_table import Row, show_rows
 from wxcore.grid import Grid
 from wxcore.landing.unpack import unpack
@@ -35,6 +36,9 @@ CROWDED = "chongqing"
 
 PEER_ENV = "WXCORE_PEER_PYTHON"
 """Interpreter in which arm-pyart is installed; it stays outside of the project."""
+
+SATPY_ENV = "WXCORE_SATPY_PYTHON"
+"""Interpreter in which satpy is installed; GPL, so it stays outside too."""
 
 LEVELS = {"h0_m": 4500.0, "hm20_m": 7500.0}
 WET_FRACTION = 0.45
@@ -124,6 +128,21 @@ def _memory_row(paths: list[Path], region: str, heights: list[str]) -> Row:
         subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / GIB
     return Row("peak memory of wx run on two volumes [GiB]", peak, 1.5, "limit", peak / 1.5, 1.0, at_most=True)
+
+
+@bench_app.command("satellite")
+def satellite(
+    crop: Annotated[Path | None, typer.Argument(help="FY-4B 4 km file to tile; made up where none. FY-4B 文件")] = None,
+    region: Annotated[str, typer.Option("--region", help="Region. 区域")] = "chongqing",
+    peer_python: Annotated[
+        str, typer.Option("--peer-python", envvar=SATPY_ENV, help="Interpreter with satpy installed.")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+) -> None:
+    """Six infrared channels of a full disk to the region's grid, against PERFORMANCE.md goal 5."""
+    if crop is not None and not crop.is_file():
+        raise typer.BadParameter(f"{crop}: no such file 文件不存在")
+    show_rows("wx bench satellite", satellite_rows(load_region(region), crop, peer_python or None), as_json=as_json)
 
 
 @bench_app.command("radar")

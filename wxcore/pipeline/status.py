@@ -7,7 +7,9 @@ from typing import Any
 
 from wxcore.landing.ledger import Conservation, Ledger, Source, pending_count, sources
 from wxcore.landing.space import free_bytes
+from wxcore.lightning.adtd import TITLE as NETWORK
 from wxcore.pipeline.catchup import BACK
+from wxcore.pipeline.gather import ORBITERS
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.report import write_whole
 from wxcore.times import CYCLE, iso
@@ -15,6 +17,11 @@ from wxcore.times import CYCLE, iso
 SILENT_AFTER = 3 * CYCLE
 """A source whose newest observation began longer ago is silent: one cycle to scan, then two nominal intervals
 (RELIABILITY.md B12)."""
+
+
+SCENES_SILENT_AFTER = timedelta(minutes=45)
+"""The same for a geostationary satellite, whose time is the end of its scan: two slots of 15 minutes (DOMAIN.md 7.3),
+and as much again until the image is here."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +34,21 @@ class Silence:
 
 
 def silences(found: list[Source], now: datetime) -> tuple[Silence, ...]:
-    """The sources among `found` that have gone silent."""
+    """The sources among `found` that have gone silent.
+
+    A polar orbiter never has: it passes two to four times a day. Strokes of a network may really have ended, so for it
+    the time counts when its last file came.
+    """
     return tuple(
         Silence(source.name, source.newest, round((now - source.newest) / timedelta(minutes=1)))
         for source in found
-        if now - source.newest > SILENT_AFTER
+        if not source.site.startswith(ORBITERS)
+        and now - (source.received_at if source.site == NETWORK else source.newest) > _patience(source)
     )
+
+
+def _patience(source: Source) -> timedelta:
+    return SCENES_SILENT_AFTER if source.kind == "scene" else SILENT_AFTER
 
 
 def write_status(
