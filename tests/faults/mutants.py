@@ -18,6 +18,7 @@ import numpy as np
 from tests.faults.harness import KILL_S, P99_S, Outcome, Tally, peak_mib, percentile
 from tests.faults.scene import tiny_region
 from tests.faults.seeds import Seed, real_seeds, small_seeds
+from tests.faults.sky_seeds import BOX, faults_of
 from wxcore.environment.levels import levels_for
 from wxcore.errors import ReadError, Reason
 from wxcore.landing.land import landed_path
@@ -123,10 +124,15 @@ def deliver(batch: Sequence[Mutant], folder: Path) -> list[Path]:
 
 
 def out_of_range(path: Path, item: Input, region: Region) -> list[str]:
-    """What is wrong with the cube that a cycle would make of an accepted file; nothing where it is refused in order."""
+    """What is wrong with an accepted file, or the cube a cycle would make of it; nothing where it is refused in order.
+
+    A satellite's or lightning file is judged by itself: a pass that lacks its places makes nothing alone.
+    """
     assert item.time is not None
     when = cycle_of(item.time)
     try:
+        if item.kind in {"scene", "geolocation", "lightning"}:
+            return faults_of(read_file(path, item.file, BOX).native)
         native: Any = read_file(path, item.file, region.grid.bounds).native
         levels = levels_for(region, when)
         if isinstance(native, Volume):

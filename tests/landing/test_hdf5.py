@@ -2,9 +2,12 @@
 
 import errno
 import io
+import re
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +21,9 @@ from tests.faults.seeds import with_strings
 from tests.landing import hostile
 from tests.radar.test_xradar_door import odim
 from wxcore.errors import LimitError, ReadError, Reason, TimeError
-from wxcore.hdf5 import MAX_CHUNK_BYTES, check_hdf5, open_checked
+from wxcore.hdf5 import MAX_CHUNK_BYTES, check_hdf5, is_hdf5, open_checked, read_bytes
+from wxcore.hdf5.check import CHUNK_SLACK_BYTES, MAX_CHUNKS, WHOLE_BYTES
+from wxcore.hdf5.heaps import parts_between
 from wxcore.radar.xradar_door import BROKEN
 
 FILES = (odim(), with_strings(odim()))
@@ -105,7 +110,7 @@ def test_real_files(data: Path) -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 64, 1000, 4096])
 def test_a_heap_is_found_wherever_the_pieces_end(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wxcore.hdf5._PIECE_BYTES", size)
+    monkeypatch.setattr("wxcore.hdf5.heaps._PIECE_BYTES", size)
     check_on_disk(FILES[True], tmp_path)
     for data in (hostile.hanging_odim(), hostile.hanging_netcdf4()):
         with pytest.raises(ReadError) as caught:
@@ -151,15 +156,16 @@ def test_variable_length_of_neither_list_nor_text_is_refused(place: str, says: i
 
 
 PEAK = """
-import resource, sys
+import sys
 from pathlib import Path
 from wxcore.hdf5 import open_checked
 def peak(path):
     with open_checked(Path(path), path, "test") as file:
         file["d"][:8, :8]
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) * 1024
 print(peak(sys.argv[1]), peak(sys.argv[2]))
 """
+"""Not by getrusage, which tells the peak of the parent before exec if that was larger."""
 
 
 def test_checking_a_large_file_takes_no_memory_of_its_size(tmp_path: Path) -> None:
@@ -176,6 +182,277 @@ def test_checking_a_large_file_takes_no_memory_of_its_size(tmp_path: Path) -> No
     )  # fmt: skip
     small, large = map(int, done.stdout.split())
     assert large - small < 16 * 2**20
+
+
+BOMB = """
+import sys
+from pathlib import Path
+import h5py
+from wxcore.errors import LimitError
+from wxcore.hdf5 import open_checked
+def peak():
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) * 1024
+before = peak()
+try:
+    with open_checked(Path(sys.argv[1]), "x", "test") as file:
+        file["d"][0]
+except LimitError as error:
+    print(error.reason, peak() - before)
+with h5py.File(sys.argv[1]) as file:
+    file["d"][0]
+print(peak() - before)
+"""
+
+
+def stored_as(stored: bytes, chunk: int = 1024, **more: object) -> bytes:
+    """A dataset of one chunk whose stored bytes are these."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        data = file.create_dataset("d", shape=(chunk,), dtype="u1", chunks=(chunk,), **({"compression": "gzip"} | more))
+        data.id.write_direct_chunk((0,), stored)
+    return buffer.getvalue()
+
+
+def test_a_chunk_that_would_unpack_to_hundreds_of_megabytes_is_refused_from_metadata(tmp_path: Path) -> None:
+    """What it declares is 1 kB. Read without the check it takes them all."""
+    packer = zlib.compressobj()
+    zeros = b"".join([*(packer.compress(bytes(2**20)) for _ in range(300)), packer.flush()])
+    (tmp_path / "bomb.h5").write_bytes(stored_as(zeros))
+    done = subprocess.run(
+        [sys.executable, "-c", BOMB, str(tmp_path / "bomb.h5")], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    reason, checked, unchecked = done.stdout.split()
+    assert reason == Reason.TOO_LARGE
+    assert int(checked) < 16 * 2**20
+    assert int(unchecked) > 250 * 2**20
+
+
+@pytest.mark.parametrize("chunk", [1, 1024, 800_000])
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_stored_chunk_may_be_a_little_larger_than_what_is_in_it(chunk: int, packed: bool) -> None:
+    most = chunk + chunk // 8 + CHUNK_SLACK_BYTES
+    more = {"compression": "gzip" if packed else None}
+    check(stored_as(bytes(most), chunk, **more))
+    with pytest.raises(LimitError) as caught:
+        check(stored_as(bytes(most + 1), chunk, **more))
+    assert caught.value.reason == Reason.TOO_LARGE
+    assert f"takes {most + 1} in the file" in caught.value.en
+
+
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_every_chunk_is_looked_at_whatever_their_index(libver: str) -> None:
+    for shape, maxshape in (((40,), None), ((40,), (None,)), ((40, 2), (None, None))):
+        for bad in (0, 17, 39):
+            buffer = io.BytesIO()
+            with h5py.File(buffer, "w", libver=libver) as file:
+                side = (1, *shape[1:])
+                data = file.create_dataset("d", shape, "u1", chunks=side, maxshape=maxshape, compression="gzip")
+                for number in range(40):
+                    place = (number, *[0] * (len(shape) - 1))
+                    data.id.write_direct_chunk(place, bytes(5000 if number == bad else 10))
+            with pytest.raises(LimitError) as caught:
+                check(buffer.getvalue())
+            assert "takes 5000 in the file" in caught.value.en
+
+
+def test_what_does_not_shrink_passes() -> None:
+    """Noise packed by each filter of the library."""
+    noise = np.random.default_rng(3).integers(0, 2**16, 10**6).astype("u2")
+    for more in (
+        {"compression": "gzip"}, {"compression": "gzip", "shuffle": True, "fletcher32": True}, {"fletcher32": True},
+        {"scaleoffset": 0}, {"scaleoffset": 0, "compression": "gzip"},
+    ):  # fmt: skip
+        for chunk in (100, 10**6):
+            buffer = io.BytesIO()
+            with h5py.File(buffer, "w") as file:
+                file.create_dataset("d", data=noise[: 10 * chunk], chunks=(chunk,), **more)
+            check(buffer.getvalue())
+
+
+def test_packing_twice_is_refused() -> None:
+    """Each time a thousandth: a million times as much comes out of it."""
+    created = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    created.set_chunk((100,))
+    created.set_deflate(9)
+    created.set_deflate(9)
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        h5py.h5d.create(file.id, b"d", h5py.h5t.STD_U8LE, h5py.h5s.create_simple((100,)), created)
+    with pytest.raises(ReadError) as caught:
+        check(buffer.getvalue())
+    assert caught.value.reason == Reason.UNSUPPORTED
+    assert "packed twice" in caught.value.en
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_many_chunks_up_to_the_limit(early: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All together, of all datasets; also where none is stored, and where their places follow from the first."""
+
+    def chunks(*counts: int) -> bytes:
+        created = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        created.set_chunk((1,))
+        created.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY if early else h5py.h5d.ALLOC_TIME_LATE)
+        buffer = io.BytesIO()
+        with h5py.File(buffer, "w", libver="latest") as file:
+            for count in counts:
+                space = h5py.h5s.create_simple((count,))
+                h5py.h5d.create(file.id, b"d%d" % count, h5py.h5t.STD_U8LE, space, created)
+        return buffer.getvalue()
+
+    assert MAX_CHUNKS == 1_000_000
+    monkeypatch.setattr("wxcore.hdf5.check.MAX_CHUNKS", 1000)
+    check(chunks(400, 600))
+    for counts in ((1001,), (401, 600)):
+        with pytest.raises(LimitError) as caught:
+            check(chunks(*counts))
+        assert "chunks" in caught.value.en
+
+
+@given(
+    taken=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 30)).map(lambda one: (one[0], sum(one)))),
+    length=st.integers(0, 50),
+)
+def test_parts_between_are_all_that_is_left(taken: list[tuple[int, int]], length: int) -> None:
+    left = [place for first, after in parts_between(taken, length) for place in range(first, after)]
+    assert left == [place for place in range(length) if not any(first <= place < after for first, after in taken)]
+
+
+LOOP = b"GCOL\1\0\0\0" + (64).to_bytes(8, "little") + bytes(48)
+"""A heap without end."""
+
+
+def with_data(values: np.ndarray, user_block: int = 0, libver: str = "earliest") -> bytes:
+    """A file of 80 kB of data and some texts of variable length."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", userblock_size=user_block, libver=libver) as file:
+        file.attrs["before"] = "text"
+        file["plain"] = values
+        file.create_dataset("chunks", data=np.tile(values, 8), chunks=values.shape)
+        file.create_dataset("growing", data=np.tile(values, 8), chunks=values.shape, maxshape=(None,))
+        for number in range(100):
+            file.attrs[f"after {number}"] = "text" * 50
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("user_block", [0, 512])
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_the_stored_data_of_a_large_file_are_not_searched(
+    user_block: int, libver: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are no heaps, whatever they look like; each byte of them shows when it is searched."""
+    look_alike = with_data(np.frombuffer(LOOP * 100, "u1"), user_block, libver)
+    with pytest.raises(ReadError):
+        check_on_disk(look_alike, tmp_path)
+    monkeypatch.setattr("wxcore.hdf5.check.WHOLE_BYTES", 0)
+    check_on_disk(look_alike, tmp_path)
+    check(look_alike)
+
+
+@pytest.mark.parametrize("user_block", [0, 512])
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_all_else_of_a_large_file_is_searched(
+    user_block: int, libver: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wxcore.hdf5.check.WHOLE_BYTES", 0)
+    whole = with_data(np.arange(6400) % 251, user_block, libver)
+    check_on_disk(whole, tmp_path)
+    places = [found.start() for found in re.finditer(b"GCOL", whole)]
+    assert len(places) > 3
+    for at in places:
+        damaged = whole[: at + 16] + bytes(16) + whole[at + 32 :]  # its first object
+        for look in (check, lambda data: check_on_disk(data, tmp_path)):
+            with pytest.raises(ReadError) as caught:
+                look(damaged)
+            assert caught.value.offset == at + 16
+    with pytest.raises(ReadError):
+        check_on_disk(whole + LOOP, tmp_path)
+    for data in (hostile.hanging_odim(), hostile.hanging_netcdf4()):
+        with pytest.raises(ReadError, match="damaged heap"):
+            check_on_disk(data, tmp_path)
+
+
+def test_a_file_is_searched_as_a_whole_up_to_a_size(tmp_path: Path) -> None:
+    """Before anything else of it, so that a virtual dataset or a fill text cannot lead the library into a loop."""
+    look_alike = with_data(np.frombuffer(LOOP * 100, "u1"))
+    fill = WHOLE_BYTES - len(look_alike)
+    with pytest.raises(ReadError, match="damaged heap"):
+        check_on_disk(look_alike + bytes(fill), tmp_path)
+    check_on_disk(look_alike + bytes(fill + 1), tmp_path)
+
+
+def test_inside_of_its_with_block_a_file_is_the_same_checked_one(chunked: bytes, tmp_path: Path) -> None:
+    path, other = tmp_path / "x.h5", tmp_path / "y.h5"
+    path.write_bytes(chunked)
+    other.write_bytes(odim())
+    with open_checked(path, "x", "HDF5") as outer:
+        path.write_bytes(b"replaced, which nobody inside may notice")
+        path.unlink()
+        for _ in range(2):
+            with open_checked(path, "x", "The Format") as inner:
+                assert inner is outer
+        with open_checked(other, "y", "The Format") as another, open_checked(other, "y", "The Format") as again:
+            assert again is another is not outer
+        assert not another
+        with open_checked(path, "x", "The Format") as inner:
+            assert inner["Data/plain"].shape == (100_000,)
+    assert not outer
+    with pytest.raises(ReadError) as caught, open_checked(path, "x", "The Format"):
+        pass
+    assert caught.value.reason == Reason.NOT_FOUND
+
+
+def test_a_smaller_cap_holds_inside_of_a_larger_one(chunked: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    path.write_bytes(chunked)
+    with open_checked(path, "x", "HDF5", cap_bytes=800_000):  # two times 100,000 of 4 bytes
+        with open_checked(path, "x", "The Format", cap_bytes=800_000):
+            pass
+        with pytest.raises(LimitError) as caught, open_checked(path, "x", "The Format", cap_bytes=799_999):
+            pass
+        assert caught.value.reason == Reason.TOO_LARGE
+        assert "The Format" in caught.value.en
+
+
+def test_what_fails_inside_is_told_as_the_reader_calls_it(chunked: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    path.write_bytes(chunked)
+    with open_checked(path, "x", "HDF5"):
+        with pytest.raises(ReadError) as caught, open_checked(path, "the name", "The Format") as file:
+            file["nope"]
+        assert caught.value.en.startswith("the name: The Format: ")
+        with pytest.raises(OSError, match="disk"), open_checked(path, "the name", "The Format"):
+            raise OSError(errno.EIO, "disk")
+
+
+def test_other_threads_get_a_file_of_their_own(chunked: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    path.write_bytes(chunked)
+
+    def opened() -> bool:
+        with open_checked(path, "x", "The Format") as file:
+            return file is not outer
+
+    with open_checked(path, "x", "HDF5") as outer, ThreadPoolExecutor(1) as pool:
+        assert pool.submit(opened).result()
+        assert outer
+
+
+def test_hdf5_by_its_first_bytes() -> None:
+    assert is_hdf5(odim()[:8])
+    assert not is_hdf5(odim()[1:])
+    assert not is_hdf5(b"CDF\x01")
+    assert not is_hdf5(b"")
+
+
+def test_read_bytes_reads_everything_from_a_file_that_is_gone_afterwards() -> None:
+    seen: list[Path] = []
+
+    def read_path(path: Path, name: str, box: None) -> tuple[bytes, str, None]:
+        seen.append(path)
+        return path.read_bytes(), name, box
+
+    assert read_bytes(read_path)(b"abc", "a.HDF") == (b"abc", "a.HDF", None)
+    assert not seen[0].exists()
 
 
 def test_one_chunk_that_is_too_large_is_refused_whatever_the_cap() -> None:

@@ -1,5 +1,6 @@
 """ADTD text: lines written out by hand in both dresses, Beijing time, leap second, bad lines, growing files, damage."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -141,6 +142,53 @@ def test_writer_then_reader(count: int, seed: int, encoding: str, plain: bool) -
     np.testing.assert_array_equal(found.time, made.time)
     for name in ("lon", "lat", "strength"):
         np.testing.assert_allclose(getattr(found, name), getattr(made, name), atol=1e-9)
+
+
+NUMBERS = st.one_of(
+    st.sampled_from(["30.1", "-107.25", "+5"]),
+    st.sampled_from(["88.5kA", "30.", "1.2.3", "123456789", "1.1234567890123", "١٢", "", "-", "1e3", "500.5"]),
+)  # fmt: skip
+LABELS = st.sampled_from(
+    ["lat", "LATITUDE", "纬度", "lon", "经度", "longitude", "强度", "peak", "电流", "flat", "x", "陡度"]
+)
+SEPARATORS = st.one_of(
+    st.just(" "), st.sampled_from([" ", "  ", "\t", ",", ";", "；", "", " , ", "     ", "\r", "\u3000"])
+)
+FIELDS = st.tuples(LABELS, st.sampled_from(["=", ": ", " ：", "", "    ="]), NUMBERS, SEPARATORS)
+USUAL_FIELDS = st.tuples(
+    st.sampled_from(["lat=", "纬度=", "LAT : "]), NUMBERS, SEPARATORS,
+    st.sampled_from(["lon=", "经度：", "xlon="]), NUMBERS, SEPARATORS,
+    st.sampled_from(["强度=", "peak=", "Strength=", "陡度="]), NUMBERS,
+).map("".join)  # fmt: skip
+CLOCKS = st.sampled_from(
+    ["2018-06-26 08:00:00.5", "2018/6/26T8:00:00", "2018-06-26t08:00:00", "2018-13-26 08:00:00",
+     "2018-06-26 23:59:60.5", "2018-06-26 24:00:00", "2018-06-26 08:00:00.0000000001", "2018-06-26, 08:00:00.5,"]
+)  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    head=st.sampled_from(["7 ", "\ufeff 7,", "x ", " 7  "]), clock=CLOCKS,
+    fields=st.one_of(USUAL_FIELDS, st.lists(FIELDS, max_size=5).map(lambda some: "".join(map("".join, some)))),
+    tail=st.sampled_from(["", " 陡度=1.0", " lat=1 lon=2 强度=3", "kA", " " * 300, "\r"]),
+)  # fmt: skip
+def test_a_line_in_the_usual_order_says_what_the_search_for_its_labels_says(
+    head: str, clock: str, fields: str, tail: str
+) -> None:
+    line = f"{head}{clock} {fields}{tail}"
+    quick = adtd._stroke(line)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adtd, "_USUAL", re.compile("(?!)"))
+        assert repr(adtd._stroke(line)) == repr(quick)
+
+
+def test_lines_as_written_are_in_the_usual_order() -> None:
+    for text in (*CHINESE.splitlines(), ASCII):
+        assert adtd._USUAL.match(text)
+
+
+def test_it_is_read_in_a_child() -> None:
+    assert FORMAT.in_child
 
 
 def test_simulated() -> None:

@@ -9,14 +9,15 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.lightning.makers import START, lightning, strokes
+from tests.lightning.makers import DEGREE_KM, START, lightning, strokes
 from wxcore.errors import TimeError
 from wxcore.grid import Grid
-from wxcore.lightning.density import BY_BOTH, BY_IMAGER, BY_NETWORK, NOT_OBSERVED, density
+from wxcore.lightning.density import BY_BOTH, BY_IMAGER, BY_NETWORK, NOT_OBSERVED, counted, density, spread
 from wxcore.lightning.events import Lightning
 from wxcore.lightning.flashes import to_flashes
 from wxcore.lightning.glm import read_glm
 from wxcore.schema import LIGHTNING, check
+from wxcore.times import to_datetime64
 
 GRID = Grid(106.0, 29.0, 161, 141, 0.01)
 REAL = "OR_GLM-L2-LCFA_G16_s20181830433000_e20181830433200_c20181830433231.nc"
@@ -72,6 +73,26 @@ class TestField:
         found = made([lightning([1], -179.5, 0.5, cover_s=600, coverage=(150, -30, 210, 30))], grid=grid)
         assert float(found["flash_density"].isel(time=0).sel(lon=180.5, lat=0.5)) == pytest.approx(6 / (50 * np.pi))
 
+    @settings(max_examples=25, deadline=None)
+    @given(seed=st.integers(0, 999), count=st.integers(0, 60), step=st.sampled_from([0.01, 0.04, 0.3]))
+    def test_the_sum_of_all_bells(self, seed: int, count: int, step: float) -> None:
+        """Each flash to each cell, in and around the grid."""
+        grid = Grid(106.0, 29.0, round(0.8 / step) + 1, round(0.6 / step) + 1, step)
+        rng = np.random.default_rng(seed)
+        lon, lat = rng.uniform(105.6, 107.2, count), rng.uniform(28.6, 30.0, count)
+        north = (grid.lat[:, None, None] - lat) * DEGREE_KM / 5
+        east = (grid.lon[None, :, None] - lon) * DEGREE_KM * np.cos(np.deg2rad(lat)) / 5
+        near = (np.abs(north) <= 5) & (np.abs(east) <= 5)
+        expected = np.where(near, np.exp(-0.5 * (north**2 + east**2)) / (2 * np.pi * 25), 0).sum(axis=2)
+        np.testing.assert_allclose(spread(lon, lat, grid), expected, rtol=1e-9, atol=1e-12)
+
+    @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1)])
+    def test_grids_of_one_line(self, shape: tuple[int, int]) -> None:
+        grid = Grid(106.0, 29.0, shape[1], shape[0], 0.01)
+        found = spread(np.array([106.0, 150.0]), np.array([29.0, 29.0]), grid)
+        assert found.shape == shape
+        assert found[0, 0] == pytest.approx(1 / (50 * np.pi))
+
 
 class TestWindow:
     def test_begins_after_and_ends_with_the_analysis(self) -> None:
@@ -93,7 +114,7 @@ class TestWindow:
 
 class TestObserved:
     def test_nobody_looked(self) -> None:
-        for files in ([], [lightning([], [], [], start=at(-60))], [lightning([], [], [], cover_s=19)]):
+        for files in ([], [lightning([], [], [], start=at(-60))], [lightning([], [], [], cover_s=14)]):
             found = made(files)
             assert np.isnan(found["flash_density"]).all()
             assert sources(found) == [NOT_OBSERVED]
@@ -132,10 +153,15 @@ class TestSources:
         assert integral(found) / 6 == pytest.approx(3, rel=1e-4)
         assert sources(found) == [BY_BOTH]
 
-    def test_the_networks_flashes_while_no_imager_looked_do_not_inflate_its_rate(self) -> None:
+    def test_an_imager_that_looked_for_most_of_the_time_is_believed(self) -> None:
+        imager = lightning([10], 106.6, 29.7, cover_s=540)
+        network = strokes([100, 550, 560, 570, 580], 106.9, 29.7)
+        assert integral(made([imager, network])) == pytest.approx(2 * 3600 / 540, rel=1e-4)
+
+    def test_an_imager_that_looked_for_a_minute_joins_the_network(self) -> None:
         imager = lightning([10], 106.6, 29.7, cover_s=60)
         network = strokes([100, 200, 300, 400, 500], 106.9, 29.7)
-        assert integral(made([imager, network])) == pytest.approx(60, rel=1e-4)
+        assert integral(made([imager, network])) == pytest.approx(36, rel=1e-4)
 
     def test_repeats_count_once(self) -> None:
         files = [lightning([10], 106.6, 29.7, source=name, cover_s=600) for name in ("FY-4A/LMI", "FY-4C/LMI")]
@@ -152,3 +178,13 @@ def test_real_glm_over_the_upper_midwest(data: Path) -> None:
     peak = found["flash_density"].isel(time=0)
     at_peak = peak.where(peak == peak.max(), drop=True)
     assert np.min(np.hypot(file.lon - float(at_peak.lon[0]), file.lat - float(at_peak.lat[0]))) < 0.1
+
+
+def test_a_minute_of_an_imager_does_not_silence_the_network() -> None:
+    """Forty strokes in five minutes, and one empty minute of an imager: not "no lightning"."""
+    network = strokes(np.arange(60, 360, 7.5), 106.8 + np.arange(40) * 0.2, 29.7, cover_s=360)
+    empty = lightning([], [], [], start=at(4), cover_s=60)
+    flashes = to_flashes([network, empty])
+    chosen, hours = counted(flashes, flashes.looks, to_datetime64(START), to_datetime64(at(6)))
+    assert chosen.sum() == 40
+    assert hours == pytest.approx(0.1)

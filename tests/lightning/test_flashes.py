@@ -84,6 +84,17 @@ class TestOptical:
         found = to_flashes([lightning([1, 1.1], [107, 107.04], LAT, [3, np.nan], level=EVENT)])
         assert found.lon[0] == pytest.approx(107.02)
 
+    @pytest.mark.parametrize("strength", [1e308, 1e-300])
+    def test_centroid_of_a_radiance_beyond_sense(self, strength: float) -> None:
+        found = to_flashes([lightning([1, 1.1, 1.2], [107, 107.03, 107.06], LAT, strength, level=EVENT)])
+        assert found.lon[0] == pytest.approx(107.03)
+        assert found.lat[0] == pytest.approx(LAT)
+
+    def test_more_events_in_one_place_than_could_be_compared(self) -> None:
+        rng = np.random.default_rng(4)
+        seconds, lon = rng.uniform(0, 0.3, 60_000), rng.uniform(107, 107.1, 60_000)
+        assert to_flashes([lightning(seconds, lon, LAT + 2 * (seconds > 0.15), level=EVENT)]).time.size == 2
+
     def test_across_the_date_line(self) -> None:
         found = to_flashes([lightning([1, 1.1], [179.97, -179.95], 0, level=EVENT, source="GOES-18/GLM")])
         assert found.time.size == 1

@@ -146,6 +146,13 @@ class TestTraps:
             read_glm(change(write_glm(some(5)), tmp_path / "a.nc", {"flash_lat": lat}), "x", None)
         assert caught.value.reason == Reason.BAD_VALUE
 
+    def test_strength_that_is_not_finite_is_unknown(self, tmp_path: Path) -> None:
+        made = some(3)
+        path = change(
+            write_glm(made), tmp_path / "a.nc", {"flash_energy": np.array([np.inf, np.inf, -np.inf], np.float32)}
+        )
+        assert np.isnan(read_glm(path, glm_name(made), None).strength).all()
+
     @pytest.mark.parametrize("name", ["flash_lat", "flash_energy", "lon_field_of_view_bounds"])
     def test_missing_variable_is_named(self, name: str, tmp_path: Path) -> None:
         with pytest.raises(ReadError, match=name):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.lightning.makers import START, change, lightning
 from tests.radar.samples import mutate
+from tests.satellite.test_hostile import SEEDS, end_of, mutants
 from wxcore.errors import ReadError, Reason
 from wxcore.lightning.events import EVENT, FLASH, GROUP, STROKE, Lightning
 from wxcore.lightning.lmi import FORMAT, NORTH, SOUTH, read_lmi, tai_to_utc
@@ -31,6 +32,18 @@ def tai(*utc: str, ahead: int) -> np.ndarray:
     """Milliseconds of TAI since 2000, by the calendar."""
     since = np.array(utc, "datetime64[ms]") - np.datetime64("2000-01-01T00:00:00", "ms")
     return since.astype("i8") + 1000.0 * ahead
+
+
+def test_strength_that_is_not_finite_is_unknown(tmp_path: Path) -> None:
+    made = some(3)
+    path = change(write_lmi(made), tmp_path / "a.nc", {"ER": np.array([np.inf, 5, -np.inf], np.float32)})
+    np.testing.assert_array_equal(read_lmi(path, lmi_name(made, RUN), None).strength, [np.nan, 5, np.nan])
+
+
+@pytest.mark.parametrize("variant", [GROUP, FLASH])
+def test_a_damaged_scale_gives_no_infinite_strength(variant: str) -> None:
+    seed = next(seed for seed in SEEDS if (seed.reader, seed.variant) == (FORMAT.name, variant))
+    assert end_of(seed.reader, mutants(seed, "meaning", 111, 82)[81], seed.name) == ""
 
 
 class TestTime:

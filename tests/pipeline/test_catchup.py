@@ -12,10 +12,13 @@ from wxcore.pipeline.catchup import (
     HISTORY,
     PATIENCE,
     RERUN_EVERY,
+    SKY_RERUN_EVERY,
+    Ran,
     Stale,
     basis_of,
     history_of,
     next_cycle,
+    radar_files,
     ready,
 )
 from wxcore.pipeline.gather import Chosen
@@ -116,5 +119,16 @@ def test_a_new_cycle_waits_for_radars_that_delivered_lately_but_not_for_ever() -
 def test_a_cycle_is_not_run_again_for_every_late_file() -> None:
     item = stale(NOON, run_before=True)
     assert ready(item, set(), {}, NOON)
-    assert not ready(item, set(), {NOON: NOON}, NOON + RERUN_EVERY / 2)
-    assert ready(item, set(), {NOON: NOON}, NOON + RERUN_EVERY)
+    assert not ready(item, set(), {NOON: Ran(NOON)}, NOON + RERUN_EVERY / 2)
+    assert ready(item, set(), {NOON: Ran(NOON)}, NOON + RERUN_EVERY)
+
+
+def test_late_lightning_alone_runs_a_cycle_again_less_often() -> None:
+    item = stale(NOON, run_before=True)
+    flash = replace(volume("FY-4A/LMI", NOON), kind="lightning")
+    struck = replace(item, chosen=replace(item.chosen, lightning=(flash,)))
+    same, other = Ran(NOON, radar_files(item.chosen)), Ran(NOON, ("other",))
+    assert ready(item, set(), {NOON: same}, NOON + RERUN_EVERY)
+    assert not ready(struck, set(), {NOON: same}, NOON + RERUN_EVERY)
+    assert ready(struck, set(), {NOON: same}, NOON + SKY_RERUN_EVERY)
+    assert ready(struck, set(), {NOON: other}, NOON + RERUN_EVERY)

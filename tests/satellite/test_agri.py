@@ -23,12 +23,13 @@ from tests.satellite.samples import (
     changed,
     replaced,
 )
+from tests.satellite.test_hostile import SEEDS, end_of, mutants
 from wxcore.errors import ReadError, Reason
 from wxcore.satellite.agri import FORMAT, NAME, read_agri
 from wxcore.satellite.agri_write import write_agri
 from wxcore.satellite.geometry import GEOS_COFF, Disk, fy4_disk
-from wxcore.satellite.scene import BANDS, Scene
-from wxcore.schema import Box
+from wxcore.satellite.scene import BANDS, BRIGHTNESS_TEMPERATURE, REFLECTANCE, VALID, Scene, within_range
+from wxcore.schema import IMAGE, Box
 
 FILES = [("FY-4A", 500), ("FY-4A", 1000), ("FY-4A", 2000), ("FY-4A", 4000),
          ("FY-4B", 500), ("FY-4B", 1000), ("FY-4B", 2000), ("FY-4B", 4000)]  # fmt: skip
@@ -315,6 +316,14 @@ class TestCounts:
         assert found[0, 0] == 0
         assert found[0, 1] == pytest.approx(1.0)
 
+    def test_reflectance_beyond_two_is_no_data(self, fy4b: bytes, tmp_path: Path) -> None:
+        def change(file: h5py.File) -> None:
+            file["Calibration/CALIBRATION_COEF(SCALE+OFFSET)"][1] = 0.001, 0.0
+            file["Data/NOMChannel02"][0, :3] = 1900, 2100, 4000
+
+        found = values(read(changed(fy4b, change), tmp_path), 2)[0, :3]
+        np.testing.assert_allclose(found, [1.9, np.nan, np.nan], rtol=1e-6)
+
     def test_500_m_has_one_row_of_coefficients(self, tmp_path: Path) -> None:
         data = write_agri(agri_scene("FY-4A", 500))
         with h5py.File(io.BytesIO(data)) as file:
@@ -343,6 +352,24 @@ class TestCounts:
         found = read(write_agri(scene), tmp_path)
         assert 0 < found.bad_lines < 60
         assert found.bad_lines == int((~np.isnan(lon)).any(axis=1).sum())
+
+
+class TestRange:
+    def test_bounds_are_those_of_the_schema(self) -> None:
+        for quantity, bounds in VALID.items():
+            mine = [(var.valid_min, var.valid_max) for var in IMAGE if var.name.startswith(quantity)]
+            assert mine
+            assert set(mine) == {bounds}
+
+    def test_only_what_is_in_range_is_left(self) -> None:
+        given = np.array([99.9, 100, 500, 500.1, 1e300, np.inf, -np.inf, np.nan, 0])
+        nan = np.nan
+        found = within_range(given, BRIGHTNESS_TEMPERATURE)
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, [nan, 100, 500, nan, nan, nan, nan, nan, nan])
+        np.testing.assert_array_equal(
+            within_range(np.array([-0.1, 0, 2, 2.1, np.inf], np.float32), REFLECTANCE), [nan, 0, 2, nan, nan]
+        )
 
 
 class TestGeometry:
@@ -587,3 +614,12 @@ def test_claims_only_its_own(fy4b: bytes) -> None:
     with h5py.File(io.BytesIO(), "w") as file:
         file["NOMChannelIR1"] = np.zeros((2, 2))
         assert not FORMAT.claims(file)
+
+
+@pytest.mark.parametrize(
+    ("variant", "kind", "number", "at"), [("A-4000", "meaning", 401, 99), ("B-500", "meaning", 411, 2)]
+)
+def test_damaged_calibration_gives_no_value_out_of_range(variant: str, kind: str, number: int, at: int) -> None:
+    """Coefficients that are damaged gave reflectances of 1e33 and 2.25."""
+    seed = next(seed for seed in SEEDS if (seed.reader, seed.variant) == ("fy4-agri", variant))
+    assert end_of(seed.reader, mutants(seed, kind, number, at + 1)[at], seed.name) == ""

@@ -307,6 +307,17 @@ def test_a_byte_of_an_infrared_image_is_the_upper_part_of_a_count() -> None:
     assert read_awx(bytes(raw), "x.AWX").channels[0].values[-1, -1] == pytest.approx(250.0)
 
 
+def test_a_reflectance_beyond_two_is_no_data() -> None:
+    data = write_awx(scene(visible=True))
+    words = np.arange(64) * 400
+    again = read_awx(patched(data, LEVEL1_BYTES + IMAGE_BYTES, "<64H", *(int(word) for word in words)), "")
+    was, values = read_awx(data, "").channels[0].values, again.channels[0].values
+    count = np.rint(63 * np.sqrt(was / 1.2))  # as the writer's calibration has it
+    np.testing.assert_array_equal(values, np.where(count <= 50, np.float32(0.04) * count, np.nan).astype(np.float32))
+    assert np.isnan(values).sum() > np.isnan(was).sum()
+    assert np.isfinite(values).any()
+
+
 def grid_raw() -> bytes:
     return write_awx(scene(), grid_bytes=1)
 

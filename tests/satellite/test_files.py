@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from wxcore.errors import ReadError, Reason
-from wxcore.satellite.files import attribute_number, attribute_text, is_hdf5, observing_time, read_bytes
+from wxcore.hdf5 import is_hdf5, read_bytes
+from wxcore.satellite.files import attribute_number, attribute_text, observing_time
 from wxcore.schema import Box
 
 

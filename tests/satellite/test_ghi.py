@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.satellite.samples import BOX, assert_same_disk, assert_same_scene, changed, piece, scene
+from tests.satellite.test_hostile import SEEDS, end_of, mutants
 from wxcore.errors import ReadError, Reason
 from wxcore.satellite import agri
 from wxcore.satellite.geometry import Disk, fy4_disk
@@ -186,3 +187,10 @@ class TestHeader:
             with h5py.File(io.BytesIO(data)) as file:
                 assert FORMAT.claims(file)
                 assert not agri.FORMAT.claims(file)
+
+
+@pytest.mark.parametrize(("variant", "kind", "number", "at"), [("250", "meaning", 111, 70)])
+def test_damaged_calibration_gives_no_value_out_of_range(variant: str, kind: str, number: int, at: int) -> None:
+    """Coefficients that are damaged gave reflectances of 1e12."""
+    seed = next(seed for seed in SEEDS if (seed.reader, seed.variant) == ("fy4-ghi", variant))
+    assert end_of(seed.reader, mutants(seed, kind, number, at + 1)[at], seed.name) == ""

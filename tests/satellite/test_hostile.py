@@ -1,14 +1,17 @@
 """Broken and hostile files fed to every reader of satellites and lightning: a ReadError, or an object within range."""
 
+import errno
 import io
 import math
 import os
 import tempfile
 import traceback
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -19,9 +22,13 @@ from tests.faults.mutants import mutate
 from tests.faults.sky_seeds import BOX, SkySeed, faults_of, sky_seeds
 from tests.landing import hostile
 from wxcore.errors import LimitError, ReadError, Reason
+from wxcore.hdf5 import OUR_TROUBLE, check_hdf5
 from wxcore.landing.guard import run_guarded
 from wxcore.lightning import adtd, glm, lmi
+from wxcore.lightning.files import text as lightning_text
+from wxcore.pipeline.hdf5_door import read_hdf5
 from wxcore.satellite import agri, awx, ghi, mersi, vissr
+from wxcore.satellite.files import attribute_number, attribute_text
 from wxcore.satellite.scene import Geolocation, Scene
 from wxcore.schema import HEAD_BYTES, Format
 
@@ -43,6 +50,9 @@ JOB = 50
 WALL_S = 20.0
 MOST_CHANGED = 100_000
 """Values of a dataset that is rewritten: larger ones take too long to pack."""
+
+BOMB = zlib.compress(bytes(32 * 2**20))
+"""31 kB."""
 
 SCALARS = (
     math.nan, math.inf, -math.inf, 0.0, -1.0, 1e300, -1e300, 2**31, -(2**63), 65535, 1e-300, "", "x" * 5000,
@@ -281,3 +291,60 @@ def test_images_that_declare_more_than_memory_are_refused(seed: SkySeed) -> None
                 for key, value in attributes.items():
                     file[path].attrs[key] = value
     assert guarded_ends(seed.reader, [memory.getvalue()], seed.name) == [Reason.TOO_LARGE]
+
+
+@pytest.mark.parametrize(
+    "seed", [seed for seed in SEEDS if seed.raw.startswith(HDF5)], ids=lambda seed: f"{seed.reader}-{seed.variant}"
+)
+def test_chunks_that_hold_more_than_they_declare_are_refused(seed: SkySeed) -> None:
+    """A chunk that declares 64 bytes holds 32 MiB of zeros."""
+    memory = io.BytesIO(seed.raw)
+    with h5py.File(memory, "r+") as file:
+        item = file.create_dataset("bomb", shape=(64,), chunks=(64,), dtype="u1", compression="gzip")
+        item.id.write_direct_chunk((0,), BOMB)
+    assert guarded_ends(seed.reader, [memory.getvalue()], seed.name) == [Reason.TOO_LARGE]
+
+
+@pytest.mark.parametrize(
+    "seed", [seed for seed in SEEDS if seed.raw.startswith(HDF5)], ids=lambda seed: f"{seed.reader}-{seed.variant}"
+)
+def test_the_door_checks_a_file_once(seed: SkySeed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It tells the kind by an open file, and the reader opens the same."""
+    calls: list[str] = []
+
+    def counting(file: h5py.File, what: str, *, cap_bytes: int) -> int:
+        calls.append(what)
+        return check_hdf5(file, what, cap_bytes=cap_bytes)
+
+    monkeypatch.setattr("wxcore.hdf5.files.check_hdf5", counting)
+    (tmp_path / seed.name).write_bytes(seed.raw)
+    name, native = read_hdf5(tmp_path / seed.name, seed.name, BOX)
+    assert name == seed.reader
+    assert faults_of(native) == []
+    assert calls == ["HDF5"]
+
+
+@pytest.mark.parametrize("number", sorted(OUR_TROUBLE))
+def test_a_failing_disk_is_no_missing_attribute(number: int) -> None:
+    class Attributes(dict[str, Any]):
+        def __getitem__(self, name: str) -> Any:
+            raise OSError(error, "of the system")
+
+    item = SimpleNamespace(attrs=Attributes(a=1))
+    error = number
+    for get in (attribute_text, attribute_number):
+        with pytest.raises(OSError, match="of the system") as caught:
+            get(item, "a")
+        assert caught.value.errno == number
+    error = errno.EINVAL  # what the library says of damage
+    assert attribute_text(item, "a") is None
+    assert attribute_number(item, "a") is None
+
+
+def test_texts_of_attributes_can_be_encoded() -> None:
+    """Bytes of no UTF-8 in a text of variable length come out of h5py as lone surrogates, which nothing can store."""
+    with h5py.File(io.BytesIO(), "w") as file:
+        file.attrs.create("a", b"FY\xff4B\xe9", dtype=h5py.string_dtype())
+        assert any("\udc80" <= letter <= "\udcff" for letter in file.attrs["a"])
+        for text in (attribute_text(file, "a"), lightning_text(file, "a")):
+            assert text == "FY?4B?"

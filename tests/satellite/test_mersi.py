@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as stn
 from scipy import constants
 
+from tests.satellite.test_hostile import SEEDS, end_of, mutants
 from wxcore.errors import ReadError, Reason
 from wxcore.hdf5 import check_hdf5
 from wxcore.satellite import mersi, mersi_places, planck
@@ -415,6 +416,18 @@ def test_reflectance_of_the_rain_imager_is_a_part_of_one(tmp_path: Path) -> None
     assert band(found, 1)[0, 0] == pytest.approx(0.21, rel=1e-5)
 
 
+@EACH
+def test_values_beyond_the_range_of_their_quantity_are_no_data(variant: Variant, tmp_path: Path) -> None:
+    def edit(file: h5py.File) -> None:
+        for plane in variant.planes:
+            slope = file[plane.dataset].attrs["Slope"]
+            file[plane.dataset].attrs["Slope"] = np.full_like(slope, 1e30)
+
+    for channel in read(stored(tmp_path, variant, edit=edit)).channels:
+        if channel.quantity == BRIGHTNESS_TEMPERATURE:
+            assert np.isnan(channel.values).all()
+
+
 def test_low_light_is_radiance_over_irradiance(tmp_path: Path) -> None:
     def edit(file: h5py.File) -> None:
         file["Data/EV_1KM_LL"][...] = 1000
@@ -676,3 +689,13 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
             action(replace(scene(VARIANTS[0]), geometry=None))
         with pytest.raises(ValueError, match="FY-4B"):
             action(replace(scene(VARIANTS[0]), platform="FY-4B"))
+
+
+@pytest.mark.parametrize(
+    ("variant", "kind", "number", "at"),
+    [("FY3D", "bytes", 311, 65), ("FY3D", "meaning", 111, 20), ("FY3G", "meaning", 111, 9), ("FY3E", "bytes", 211, 37)],
+)
+def test_damaged_calibration_gives_no_value_out_of_range(variant: str, kind: str, number: int, at: int) -> None:
+    """Coefficients that are damaged gave infinite, negative and 500 K and more."""
+    seed = next(seed for seed in SEEDS if (seed.reader, seed.variant) == ("fy3-mersi", variant))
+    assert end_of(seed.reader, mutants(seed, kind, number, at + 1)[at], seed.name) == ""

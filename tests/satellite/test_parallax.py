@@ -90,7 +90,17 @@ def near(mask: np.ndarray, cells: int) -> np.ndarray:
 class TestHeight:
     @pytest.mark.parametrize(
         ("celsius", "height"),
-        [(20, 0), (0.01, 0), (0, 5000), (-10, 6500), (-20, 8000), (-27, 9000), (-83, 17_000), (-95, MAX_TOP_M)],
+        [
+            (20, 0),
+            (10, 0),
+            (5, 2500),
+            (0, 5000),
+            (-10, 6500),
+            (-20, 8000),
+            (-27, 9000),
+            (-83, 17_000),
+            (-95, MAX_TOP_M),
+        ],
     )
     def test_by_hand(self, celsius: float, height: float) -> None:
         found = cloud_top_height(np.array([[celsius + 273.15]]), H0_M, HM20_M)
@@ -176,7 +186,7 @@ class TestCorrect:
 
     def test_a_clear_scene_is_unchanged(self) -> None:
         rng = np.random.default_rng(1)
-        view = images(GRID, {WINDOW: rng.uniform(274, 310, GRID.shape), "reflectance_065": rng.random(GRID.shape)})
+        view = images(GRID, {WINDOW: rng.uniform(284, 310, GRID.shape), "reflectance_065": rng.random(GRID.shape)})
         back = correct(view, Viewpoint(86.5), GRID, H0_M, HM20_M)
         assert back.drop_vars("cloud_top_height").identical(view)
         assert (back["cloud_top_height"].values == 0).all()

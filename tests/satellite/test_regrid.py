@@ -11,8 +11,9 @@ from scipy.spatial import cKDTree
 
 from wxcore.errors import ReadError, Reason
 from wxcore.grid import Grid
-from wxcore.satellite.geometry import Disk, Geometry, Plate, Swath, fy4_disk
-from wxcore.satellite.regrid import SWATH_REACH, index_table, to_grid, wider
+from wxcore.satellite.geometry import Disk, Geometry, Plate, Swath, fy4_disk, zenith_deg
+from wxcore.satellite.regrid import MAX_ZENITH_DEG, SWATH_REACH, index_table, to_grid, wider
+from wxcore.satellite.regrid_kernels import NOTHING
 from wxcore.satellite.scene import BRIGHTNESS_TEMPERATURE, REFLECTANCE, Channel, Scene
 from wxcore.schema import IMAGE, SIMULATED_ATTRIBUTE, SIMULATED_MARK
 
@@ -242,3 +243,16 @@ def test_wider_has_the_same_cells() -> None:
     assert more.lat[7:-7] == pytest.approx(GRID.lat, abs=1e-9)
     assert more.lat[0] <= 29.0 - 0.13
     assert wider(GRID, 0.1).n_lon == 41 + 10
+
+
+def test_nothing_is_taken_from_the_rim_of_the_disk() -> None:
+    """FY-2H (79 E) sees Brisbane 85 degrees from the zenith: a top of 12 km would lie 160 km off."""
+    disk = Disk(79.0, -0.16, -0.16, 0.32 / 2287, 0.32 / 2287, 2288, 2288)
+    assert index_table(disk, Grid(152.0, -28.0, 20, 20, 0.05)) is None
+    near = Grid(140.0, 0.0, 300, 3, 0.1)
+    seen = index_table(disk, near)
+    assert seen is not None
+    far = zenith_deg(disk, near.lon[None, :], near.lat[:, None]) > MAX_ZENITH_DEG
+    assert far.any()
+    assert not far.all()
+    np.testing.assert_array_equal(seen == NOTHING, far)

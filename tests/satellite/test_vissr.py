@@ -149,6 +149,18 @@ def test_entries_of_a_table_that_are_no_temperature_are_no_data(path: Path) -> N
     assert found[500, 1641] == pytest.approx(340 - 60.2)
 
 
+def test_entries_of_a_table_that_are_no_reflectance_are_no_data(path: Path) -> None:
+    def change(file: h5py.File) -> None:
+        table = np.linspace(0, 190, 64, dtype=np.float32)
+        table[40:44] = np.inf, -1.0, 1e30, 201.0
+        replaced(file, "CALChannelVIS", table.reshape(file["CALChannelVIS"].shape))
+
+    values = read_svissr(changed(path, change), NAME, CHONGQING).channels[0].values
+    assert np.isnan(values).any()
+    assert 1.5 < np.nanmax(values) < 2
+    assert np.nanmin(values) > 0
+
+
 def test_lines_without_values_are_counted_but_not_for_the_visible_channel_at_night(path: Path) -> None:
     def change(file: h5py.File) -> None:
         file["NOMChannelVIS"][:] = 0

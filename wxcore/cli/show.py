@@ -12,7 +12,9 @@ from rich.table import Table
 
 from wxcore.errors import WxcoreError
 from wxcore.landing.files import display_name
+from wxcore.pipeline.analyse import ONLY_SKY
 from wxcore.pipeline.doctor import Diagnosis
+from wxcore.pipeline.report import sky_sources
 from wxcore.pipeline.result import QUARANTINED, CycleResult, Input, RunResult, first_hour, speed_m_s
 from wxcore.schema import HAZARDS
 from wxcore.times import beijing, iso
@@ -63,7 +65,18 @@ def show_cycle(cycle: CycleResult, lang: str) -> None:
     clock = f"{iso(cycle.time)} ({beijing(cycle.time):%m-%d %H:%M} BJT)"
     notes = "; ".join(say(lang, " | ".join(cycle.notes_en), " | ".join(cycle.notes_zh)).split(" | "))
     title = say(lang, f"{clock}: {len(cycle.storms)} storms", f"{clock}：{len(cycle.storms)} 个风暴")
-    table = Table(title=f"{title}  {notes}", title_justify="left")
+    if ONLY_SKY[0] in cycle.notes_en:
+        SCREEN.print(f"{clock}  {notes}", markup=False, highlight=False)
+    else:
+        SCREEN.print(_storm_table(cycle, f"{title}  {notes}", lang))
+    if (line := sky_line(cycle, lang)) is not None:
+        SCREEN.print(line, markup=False, highlight=False)
+    for draft in cycle.drafts:
+        SCREEN.print("▶ " + say(lang, draft.headline_en, draft.headline_zh), style="bold", markup=False)
+
+
+def _storm_table(cycle: CycleResult, title: str, lang: str) -> Table:
+    table = Table(title=title, title_justify="left")
     for heading in ("id", "place", "dBZ", "MESH", "POSH", "m/s", *_HAZARD_WORDS[lang]):
         table.add_column(heading, justify="right", no_wrap=True)
     chance = first_hour(cycle.probabilities)
@@ -72,9 +85,20 @@ def show_cycle(cycle: CycleResult, lang: str) -> None:
         figures = [row["max_dbz"], row["mesh_mm"], row["posh_percent"], speed_m_s(row), *odds]
         place = f"{row['lat']:.2f} {row['lon']:.2f}"
         table.add_row(row["storm_id"][-8:].replace("-0", "-"), place, *(_number(value) for value in figures))
-    SCREEN.print(table)
-    for draft in cycle.drafts:
-        SCREEN.print("▶ " + say(lang, draft.headline_en, draft.headline_zh), style="bold", markup=False)
+    return table
+
+
+def sky_line(cycle: CycleResult, lang: str) -> str | None:
+    """Satellites and lightning that were used, with the age of the newest of each, and the number of cloud cells; None
+    where there were none."""
+    sources = sky_sources(cycle)
+    if not sources:
+        return None
+    told = say(lang, ", ", "、").join(
+        say(lang, f"{row['name']} {row['age']} min", f"{row['name']} {row['age']}分钟前") for row in sources
+    )
+    count = len(cycle.clouds)
+    return say(lang, f"sky: {told}; cloud cells: {count}", f"卫星与闪电：{told}；云团：{count} 个")
 
 
 def _number(value: float) -> str:

@@ -1,5 +1,6 @@
 """What a rule gives: a probability and why; and the arithmetic that rules share."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,8 +25,11 @@ def opinion(p: float, phrases: Sequence[Phrase]) -> Opinion:
 
 
 def with_reasons(found: Opinion, p: float, phrases: Sequence[Phrase]) -> Opinion:
-    """The opinion with another probability and more reasons."""
-    return Opinion(p, (*found.drivers, *(en for en, _ in phrases)), (*found.drivers_zh, *(zh for _, zh in phrases)))
+    """The opinion with another probability and more reasons: first where they changed it, else last."""
+    added = opinion(p, phrases)
+    parts = (found, added) if p == found.p or math.isnan(p) else (added, found)
+    drivers, drivers_zh = zip(*((part.drivers, part.drivers_zh) for part in parts), strict=True)
+    return Opinion(p, sum(drivers, ()), sum(drivers_zh, ()))
 
 
 def weighted(parts: Sequence[tuple[float, float]]) -> float:

@@ -7,17 +7,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from wxcore.errors import ReadError, Reason
+from wxcore.hdf5 import OUR_TROUBLE
 
 MAX_NAME_SHOWN = 255
 """Characters of a name that messages and the ledger keep (NAME_MAX of Linux file systems)."""
 
 MAX_TEXT_SHOWN = 4000
 """Characters of a message that are kept: a header may hold megabytes where it should hold five letters."""
-
-OUR_TROUBLE = frozenset({
-    errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EAGAIN, errno.ENOSPC, errno.EDQUOT,
-})  # fmt: skip
-"""What the system refuses for want of means or because a disk fails: it says nothing about a file's bytes."""
 
 
 def display_name(name: str) -> str:

@@ -40,15 +40,17 @@ CUT_OFF = "last line without its end"
 """A growing file may be fetched in the middle of a line: 107.2 may be the beginning of 107.25. Left out; the next
 version has it [our choice]."""
 
-_LATITUDE, _LONGITUDE, _CURRENT = (
-    re.compile(
-        rf"(?<!\w)(?:{labels})[ \t]{{0,3}}[=:：][ \t]{{0,3}}([-+]?\d{{1,8}}(?:\.\d{{0,12}})?)(?![\d.])", re.IGNORECASE
-    )
+_FIELDS = tuple(
+    rf"(?i:{labels})[ \t]{{0,3}}[=:：][ \t]{{0,3}}([-+]?\d{{1,8}}(?:\.\d{{0,12}})?)(?![\d.])"
     for labels in ("纬度|latitude|lat", "经度|longitude|lon", "强度|电流|strength|intensity|current|peak")
 )
-_LINE = re.compile(
-    r"^[\s\ufeff]*\d+[\s,]+(\d{4})[-/](\d{1,2})[-/](\d{1,2})[\sT,]+(\d{1,2}):(\d{2}):(\d{2}(?:\.\d{0,9})?)[\s,]+(\S.*)"
-)
+_LATITUDE, _LONGITUDE, _CURRENT = (re.compile(rf"(?<!\w){field}") for field in _FIELDS)
+_CLOCK = r"[\s\ufeff]*\d+[\s,]+(\d{4})[-/](\d{1,2})[-/](\d{1,2})[\sT,]+(\d{1,2}):(\d{2}):(\d{2}(?:\.\d{0,9})?)[\s,]+"
+_LINE = re.compile(rf"{_CLOCK}(\S.*)")
+_USUAL = re.compile(_CLOCK + r"[ \t,;]{1,3}".join(_FIELDS))
+"""A line in the usual order, in one go: it says the same as _LINE and a search for each label, in a third of the time,
+since no label can be hidden in what stands before its place."""
+
 _HEAD = re.compile(
     rb"^[ \t\xef\xbb\xbf]*\d+[ \t,]+\d{4}[-/]\d{1,2}[-/]\d{1,2}[ \tT,]+\d{1,2}:\d{2}:\d{2}[^\r\n]*?"
     rb"(?:lat|" + "纬度".encode("gbk") + rb"|" + "纬度".encode() + rb")[a-z]*[ \t]*(?:=|:|" + "：".encode() + rb")",
@@ -118,30 +120,40 @@ def read_adtd(data: bytes, name: str) -> Lightning:
 
 def _stroke(line: str) -> _Stroke | str:
     """What a line says, or the reason for which it is left out. 23:59:60 is a leap second: it becomes 24:00:00."""
-    match = _LINE.match(line) if len(line) <= MAX_LINE else None
-    if match is None:
+    match = _USUAL.match(line) if len(line) <= MAX_LINE else None
+    parts = _searched(line) if match is None else match.groups()
+    if parts is None:
         return NOT_A_LINE
-    lat, lon, current = (label.search(match[7]) for label in (_LATITUDE, _LONGITUDE, _CURRENT))
-    if lat is None or lon is None:
-        return NOT_A_LINE
-    day = _day(int(match[1]), int(match[2]), int(match[3]))
-    hour, minute, second = int(match[4]), int(match[5]), float(match[6])
-    if day is None or hour > 23 or minute > 59 or second >= (61 if minute == 59 else 60):
+    year, month, day, hours, minutes, seconds, lat, lon, current = parts
+    ordinal = _day(year, month, day)
+    hour, minute, second = int(hours), int(minutes), float(seconds)
+    if ordinal is None or hour > 23 or minute > 59 or second >= (61 if minute == 59 else 60):
         return NO_CLOCK
-    ka = np.nan if current is None else float(current[1])
+    ka = float(current)
     if abs(ka) > MAX_KA:
         return NO_CURRENT
     nanosecond = (hour * 3600 + minute * 60) * 10**9 + round(second * 1e9)
-    return day, nanosecond, float(lat[1]), float(lon[1]), ka
+    return ordinal, nanosecond, float(lat), float(lon), ka
+
+
+def _searched(line: str) -> tuple[str, ...] | None:
+    """The texts of a line that has its labels anywhere: date and time, lat, lon, current ("nan" where it has none)."""
+    match = _LINE.match(line) if len(line) <= MAX_LINE else None
+    if match is None:
+        return None
+    lat, lon, current = (label.search(match[7]) for label in (_LATITUDE, _LONGITUDE, _CURRENT))
+    if lat is None or lon is None:
+        return None
+    return (*match.groups()[:6], lat[1], lon[1], "nan" if current is None else current[1])
 
 
 @lru_cache(maxsize=64)
-def _day(year: int, month: int, day: int) -> int | None:
+def _day(year: str, month: str, day: str) -> int | None:
     """Proleptic ordinal, None where there is no such day in our years."""
-    if not FIRST_YEAR <= year <= LAST_YEAR:
+    if not FIRST_YEAR <= int(year) <= LAST_YEAR:
         return None
     try:
-        return date(year, month, day).toordinal()
+        return date(int(year), int(month), int(day)).toordinal()
     except ValueError:
         return None
 
@@ -199,4 +211,5 @@ FORMAT = schema.Format(
     read=read_adtd,
     describe=describe,
     write=write_adtd,
+    in_child=True,
 )

@@ -2,13 +2,14 @@
 
 from datetime import datetime
 
+import numba
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from wxcore.grid import EARTH_RADIUS_M, Grid
 from wxcore.lightning.flashes import Bools, Flashes
-from wxcore.lightning.watch import MIN_COVERED_S, Look, looked, seconds, views, within
+from wxcore.lightning.watch import MIN_COVERED_S, Look, covered, looked, seconds, views, within
 from wxcore.schema import LIGHTNING
 from wxcore.times import to_datetime64
 
@@ -18,10 +19,12 @@ SIGMA_KM = 5.0
 REACH = 5.0
 """Beyond so many standard deviations east or north there is nothing: a millionth of a flash is lost."""
 
+IMAGER_SHARE = 0.8
+"""Part of a network's time that an imager must have looked to be believed instead of it [our choice]."""
+
 NOT_OBSERVED, BY_IMAGER, BY_NETWORK, BY_BOTH = 0, 1, 2, 3
 """Flag values of `lightning_source`."""
 
-BATCH = 2000
 Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
 
@@ -62,14 +65,18 @@ def density(flashes: Flashes, grid: Grid, when: datetime, *, minutes: float = 10
 def counted(flashes: Flashes, looks: tuple[Look, ...], start: np.datetime64, end: np.datetime64) -> tuple[Bools, float]:
     """Which flashes between `start` (not in it) and `end` count where these files looked, and the hours covered.
 
-    Hours 0 where less than MIN_COVERED_S of the window was covered.
+    Hours 0 where less than MIN_COVERED_S of the window was covered. An imager that looked for a small part of the time
+    that a network did (less than IMAGER_SHARE) does not speak for all of it: then both count, over the time of both.
     """
     chosen = (flashes.time > start) & (flashes.time <= end) & ~flashes.repeat
     imagers = looked(looks, total=True, start=start, end=end)
+    networks = looked(looks, total=False, start=start, end=end)
+    if MIN_COVERED_S <= seconds(imagers) < IMAGER_SHARE * seconds(networks):
+        either = covered([(one[0], one[1]) for one in (*imagers, *networks)])
+        return chosen & (flashes.total | ~flashes.imaged), seconds(either) / 3600
     if seconds(imagers) >= MIN_COVERED_S:
         only_network = ~flashes.total & ~flashes.imaged & within(imagers, flashes.time)
         return chosen & (flashes.total | only_network), seconds(imagers) / 3600
-    networks = looked(looks, total=False, start=start, end=end)
     if seconds(networks) >= MIN_COVERED_S:
         return chosen & ~flashes.total, seconds(networks) / 3600
     return np.zeros_like(chosen), 0.0
@@ -92,13 +99,37 @@ def spread(lon: Doubles, lat: Doubles, grid: Grid) -> Doubles:
     wide = reach / np.cos(np.deg2rad(np.minimum(np.abs(lat), 89.0)))
     offset = (lon - west + 180) % 360 - 180
     near = (lat > south - reach) & (lat < north + reach) & (offset > -wide) & (offset < east - west + wide)
-    lon, lat = west + offset[near], lat[near]
-    for begin in range(0, lon.size, BATCH):
-        x, y = lon[begin : begin + BATCH, np.newaxis], lat[begin : begin + BATCH, np.newaxis]
-        field += _bell((grid.lat - y) * km).T @ _bell((grid.lon - x) * km * np.cos(np.deg2rad(y)))
+    _add_bells(field, west + offset[near], lat[near], grid.lon, grid.lat, km, SIGMA_KM, REACH)
     return field
 
 
-def _bell(km: Doubles) -> Doubles:
-    values = np.exp(-0.5 * (km / SIGMA_KM) ** 2) / (SIGMA_KM * np.sqrt(2 * np.pi))
-    return np.where(np.abs(km) <= REACH * SIGMA_KM, values, 0.0)
+@numba.njit(cache=True, nogil=True)
+def _bell(places: Doubles, centre: float, km: float, sigma: float, reach: float) -> tuple[int, int, Doubles]:
+    """Gaussian of integral 1 [km-1] around a centre [deg] at places within reach: first, one after the last, values.
+
+    Args:
+        places: (n,) ascending, evenly spaced [deg]; km: of a degree along them; sigma: [km]; reach: in sigma.
+    """
+    step = places[1] - places[0] if places.size > 1 else 1.0
+    half = reach * sigma / km
+    begin = max(int(np.floor((centre - half - places[0]) / step)), 0)
+    end = min(int(np.ceil((centre + half - places[0]) / step)) + 1, places.size)
+    values = np.zeros(max(end - begin, 0))
+    for i in range(begin, end):
+        away = (places[i] - centre) * km / sigma
+        if abs(away) <= reach:
+            values[i - begin] = np.exp(-0.5 * away**2) / (sigma * np.sqrt(2 * np.pi))
+    return begin, end, values
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_bells(
+    field: Doubles, x: Doubles, y: Doubles, lon: Doubles, lat: Doubles, km: float, sigma: float, reach: float
+) -> None:
+    """Add a Gaussian [km-2] for each place (x, y) [deg] to `field` (lat, lon); `km`: of a degree of latitude."""
+    for n in range(x.size):
+        south, north, column = _bell(lat, y[n], km, sigma, reach)
+        west, east, row = _bell(lon, x[n], km * np.cos(np.deg2rad(y[n])), sigma, reach)
+        for i in range(south, north):
+            for j in range(west, east):
+                field[i, j] += column[i - south] * row[j - west]

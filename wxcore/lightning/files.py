@@ -1,11 +1,7 @@
 """What the readers of lightning files share: packed variables of netCDF-4, and the way from columns to `Lightning`."""
 
-import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TypeVar
 
 import h5py
 import numpy as np
@@ -24,9 +20,6 @@ MAX_RECORDS = 1_000_000
 MARGIN_DEG = 0.5
 """Records this near to the box are kept [deg]: flashes beside it count in its density and storms."""
 
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
-"""First bytes of HDF5 and netCDF-4 (HDF5 File Format Specification 3.0, II.A)."""
-
 NO_PLACE, NO_TIME = "no place on Earth", "time not in the file's period"
 """Reasons for which a record is left out."""
 
@@ -34,24 +27,6 @@ FIRST_YEAR, LAST_YEAR = 1995, 2100
 """Years of lightning from space: OTD flew in 1995."""
 
 Mask = npt.NDArray[np.bool_]
-_Native = TypeVar("_Native")
-
-
-def is_hdf5(head: bytes) -> bool:
-    """Is it HDF5 or netCDF-4, by its first bytes?"""
-    return head.startswith(SIGNATURE)
-
-
-def read_bytes(read_path: Callable[[Path, str, Box | None], _Native]) -> Callable[[bytes, str], _Native]:
-    """A `Format.read` from a `Format.read_path`: the bytes go through a temporary file; everything is read."""
-
-    def read(data: bytes, name: str) -> _Native:
-        with tempfile.TemporaryDirectory(prefix="wxcore-") as folder:
-            path = Path(folder) / "whole.nc"
-            path.write_bytes(data)
-            return read_path(path, name, None)
-
-    return read
 
 
 def text(item: h5py.File | h5py.Dataset, name: str) -> str:
@@ -62,7 +37,8 @@ def text(item: h5py.File | h5py.Dataset, name: str) -> str:
     if value.size != 1 or value.dtype.kind not in "SUO":
         return ""
     single = value.reshape(-1)[0]
-    return (single.decode("utf-8", "replace") if isinstance(single, bytes) else str(single)).strip("\0 ")
+    raw = single if isinstance(single, bytes) else str(single).encode("utf-8", "replace")
+    return raw.decode("utf-8", "replace").strip("\0 ")
 
 
 def is_simulated(file: h5py.File) -> bool:

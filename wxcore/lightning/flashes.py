@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 
 from wxcore.grid import EARTH_RADIUS_M
 from wxcore.lightning.events import EVENT, FLASH, GROUP, STROKE, TOTAL, Doubles, Lightning, Times
+from wxcore.lightning.friends import friends
 from wxcore.lightning.watch import Look, covered, within
 from wxcore.times import to_datetime64
 
@@ -24,10 +25,6 @@ STROKE_KM, STROKE_GAP_S, STROKE_SPAN_S = 10.0, 0.5, 1.0
 
 OPTICAL_KM, OPTICAL_S = 16.5, 0.330
 """Records of an imager within sqrt((d / km)^2 + (t / s)^2) <= 1 are of one flash (Goodman et al. 2013 [M])."""
-
-LOOK_BACK = 2000
-"""Most earlier records of a cell that one is compared with: 9 pixels of 8 km in 165 frames of 2 ms are 1,500. It bounds
-the time that a damaged file can take."""
 
 STROKE_LOOK_BACK = 500
 """Most flashes that a stroke is compared with [our choice]: of all China's, fewer than 100 are open in a second [M]."""
@@ -147,8 +144,10 @@ def _once(points: _Points) -> _Points:
             np.round(points.lat / _PLACE_STEP_DEG).astype(np.int64),
         ]
     )
-    _, first = np.unique(keys, axis=1, return_index=True)
-    kept = points[np.sort(first)]
+    order = np.lexsort(keys)
+    fresh = np.ones(order.size, dtype=np.bool_)
+    fresh[1:] = (keys[:, order[1:]] != keys[:, order[:-1]]).any(axis=0)
+    kept = points[np.sort(order[fresh])]
     return kept[np.argsort(kept.time, kind="stable")]
 
 
@@ -182,33 +181,23 @@ def _clustered(points: _Points) -> _Points:
     """Groups or events of one imager to flashes: first time, centroid by radiance (by number where that is unknown)."""
     if not points.time.size:
         return points
-    xyz, seconds = _sphere_km(points), _seconds(points.time)
-    cell = np.floor(xyz / OPTICAL_KM).astype(np.int64) + 1000
-    key = (cell[:, 0] * 2000 + cell[:, 1]) * 2000 + cell[:, 2]
-    order = np.lexsort((seconds, key))
-    keys, begins = np.unique(key[order], return_index=True)
-    steps = np.array([(i * 2000 + j) * 2000 + k for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1)])
-    wanted = keys[:, None] + steps
-    place = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
-    beside = np.where(keys[place] == wanted, place, -1)
-    ends = np.append(begins[1:], key.size)
-    root = _chain_optical(seconds[order], xyz[order], begins, ends, beside)
-    flash = np.empty(key.size, dtype=np.int64)
-    flash[order] = np.unique(root, return_inverse=True)[1]
+    space = np.column_stack([_sphere_km(points) / OPTICAL_KM, _seconds(points.time) / OPTICAL_S])
+    flash = np.unique(friends(space), return_inverse=True)[1]
     return _merged(points, flash)
 
 
 def _merged(points: _Points, flash: Ints) -> _Points:
-    """One point a flash; `points` ascend in time."""
+    """One point a flash, of no current; `points` ascend in time."""
     first = np.unique(flash, return_index=True)[1]
     known = np.bincount(flash, weights=~(points.strength > 0)) == 0
-    weight = np.where(known[flash], points.strength, 1.0)
+    strongest = np.zeros(first.size)
+    np.fmax.at(strongest, flash, points.strength)
+    weight = np.where(known[flash], points.strength / np.where(strongest > 0, strongest, 1.0)[flash], 1.0)
     whole = np.bincount(flash, weights=weight)
     origin = points.lon[first]
     east = np.bincount(flash, weights=weight * ((points.lon - origin[flash] + 180) % 360 - 180)) / whole
     lat = np.bincount(flash, weights=weight * points.lat) / whole
-    strength = np.where(known, whole, np.nan)
-    merged = _Points(points.time[first], (origin + east + 180) % 360 - 180, lat, strength)
+    merged = _Points(points.time[first], (origin + east + 180) % 360 - 180, lat, np.full(first.size, np.nan))
     return merged[np.argsort(merged.time, kind="stable")]
 
 
@@ -269,43 +258,3 @@ def _chain_strokes(seconds: Doubles, xyz: Doubles) -> Ints:
             count += 1
         flash[i], last[best] = best, seconds[i]
     return flash
-
-
-@numba.njit(cache=True, nogil=True)
-def _root(parent: Ints, i: int) -> int:
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
-
-
-@numba.njit(cache=True, nogil=True)
-def _link(parent: Ints, i: int, low: int, high: int, seconds: Doubles, xyz: Doubles) -> None:
-    """Join record i with those of low..high-1 that are near."""
-    for j in range(low, high):
-        square = ((seconds[i] - seconds[j]) / OPTICAL_S) ** 2
-        for axis in range(3):
-            square += ((xyz[i, axis] - xyz[j, axis]) / OPTICAL_KM) ** 2
-        if square <= 1:
-            one, two = _root(parent, i), _root(parent, j)
-            parent[max(one, two)] = min(one, two)
-
-
-@numba.njit(cache=True, nogil=True)
-def _chain_optical(seconds: Doubles, xyz: Doubles, begins: Ints, ends: Ints, beside: Ints) -> Ints:
-    """A number for each chain of records. They are sorted by cell, then time; `beside`: (cell, 27) its neighbours."""
-    parent = np.arange(seconds.size)
-    for c in range(begins.size):
-        for d in beside[c]:
-            if d < 0:
-                continue
-            low, high = begins[d], begins[d]
-            for i in range(begins[c], ends[c]):
-                while low < ends[d] and seconds[i] - seconds[low] > OPTICAL_S:
-                    low += 1
-                while high < ends[d] and seconds[high] <= seconds[i]:
-                    high += 1
-                _link(parent, i, max(low, high - LOOK_BACK), high, seconds, xyz)
-    for i in range(seconds.size):
-        parent[i] = _root(parent, i)
-    return parent

@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 
 from wxcore import schema
-from wxcore.hdf5 import open_checked
+from wxcore.hdf5 import is_hdf5, open_checked, read_bytes
 from wxcore.lightning.events import FLASH, TOTAL, Doubles, Lightning, Times, describe
 from wxcore.lightning.files import (
     CAP_BYTES,
@@ -28,11 +28,9 @@ from wxcore.lightning.files import (
     boxes_touch,
     dataset,
     header_time,
-    is_hdf5,
     is_simulated,
     outside,
     packed,
-    read_bytes,
     same_length,
     text,
 )
@@ -66,7 +64,7 @@ def read_glm(path: Path, name: str, box: Box | None) -> Lightning:
         box: (west, south, east, north) [deg]; flashes beyond MARGIN_DEG of it are left out. None: everything.
 
     Returns:
-        level FLASH, strength [J], coverage the field of view.
+        level FLASH, strength [J], NaN where it is not finite; coverage the field of view.
 
     Raises:
         ReadError: BAD_HEADER, BAD_VALUE, TRUNCATED, UNSUPPORTED; OUTSIDE_REGION where the box is not in the view.
@@ -83,7 +81,8 @@ def read_glm(path: Path, name: str, box: Box | None) -> Lightning:
         }  # fmt: skip
         time, offsets = _times(file, "flash_time_offset_of_first_event")
         same_length({**columns, "flash_time_offset_of_first_event": offsets})
-        records = Records(time, columns["flash_lon"], columns["flash_lat"], columns["flash_energy"])
+        energy = np.where(np.isfinite(columns["flash_energy"]), columns["flash_energy"], np.nan)
+        records = Records(time, columns["flash_lon"], columns["flash_lat"], energy)
         flag = columns["flash_quality_flag"]
         degraded = int(np.isin(flag, DEGRADED).sum())
         records.keep(np.isin(flag, (GOOD, *DEGRADED)), "unknown quality flag")

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from wxcore import schema
 from wxcore.errors import ReadError, Reason
-from wxcore.hdf5 import open_checked
+from wxcore.hdf5 import is_hdf5, open_checked, read_bytes
 from wxcore.lightning.events import EVENT, FLASH, GROUP, TOTAL, Doubles, Lightning, Times, describe
 from wxcore.lightning.files import (
     CAP_BYTES,
@@ -31,11 +31,9 @@ from wxcore.lightning.files import (
     believe,
     boxes_touch,
     inside,
-    is_hdf5,
     is_simulated,
     outside,
     packed,
-    read_bytes,
     same_length,
 )
 from wxcore.lightning.lmi_write import LETTERS, MINUTE, NAME, TAI_EPOCH, TAI_MINUS_UTC, write_lmi
@@ -78,7 +76,7 @@ def read_lmi(path: Path, name: str, box: Box | None) -> Lightning:
         box: (west, south, east, north) [deg]; records beyond MARGIN_DEG of it are left out. None: everything.
 
     Returns:
-        level EVENT, GROUP or FLASH; strength [uJ m-2 sr-1].
+        level EVENT, GROUP or FLASH; strength [uJ m-2 sr-1], NaN where it is not finite.
 
     Raises:
         ReadError: BAD_HEADER, BAD_VALUE, TRUNCATED, UNSUPPORTED; OUTSIDE_REGION where it looks at another part.
@@ -91,6 +89,7 @@ def read_lmi(path: Path, name: str, box: Box | None) -> Lightning:
         same_length(columns)
         simulated = is_simulated(file)
     lon, lat, milliseconds, strength, quality = columns.values()
+    strength[~np.isfinite(strength)] = np.nan
     records = Records(tai_to_utc(milliseconds), lon, lat, strength)
     records.keep(np.isin(quality, KEPT), "DQF out of range or no value")
     start = _minute(name, records.time)

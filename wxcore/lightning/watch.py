@@ -10,8 +10,8 @@ from wxcore.lightning.events import Times
 from wxcore.lightning.files import inside
 from wxcore.schema import Box
 
-MIN_COVERED_S = 20.0
-"""Least time covered in a window [s] for a rate over it [our choice]: one GLM file."""
+MIN_COVERED_S = 15.0
+"""Least time covered in a window [s] for a rate over it [our choice]: less than one GLM file."""
 
 Bools = npt.NDArray[np.bool_]
 Span = tuple[np.datetime64, np.datetime64]

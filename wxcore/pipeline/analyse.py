@@ -81,21 +81,26 @@ class Analysis:
 
 def analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels: Levels) -> Analysis:
     """Decode what was chosen and make the cycle's cube of it."""
-    sky = sky_of(home, region, when, chosen, levels)
-    analysis = _analyse(home, region, when, chosen, levels, sky)
+    analysis = _analyse(home, region, when, chosen, levels)
+    by_radar = analysis.kind != "sky"
+    sky = sky_of(home, region, when, chosen, levels, real_only=by_radar and analysis.truth == REAL)
+    missing = (*analysis.missing, *sky.missing)
+    if not by_radar and not sky.fields.data_vars:
+        raise WxcoreError(
+            f"no file of {iso(when)} can be used for {region.id}: {'; '.join(missing)}",
+            f"{region.name_zh} {iso(when)} 没有可用文件：{'；'.join(missing)}",
+        )
     return replace(
         analysis,
         cube=_with_levels(analysis.cube, levels).assign(sky.fields.data_vars),
-        missing=(*analysis.missing, *sky.missing),
-        notes_en=(*analysis.notes_en, *(en for en, _ in sky.notes)),
-        notes_zh=(*analysis.notes_zh, *(zh for _, zh in sky.notes)),
-        truth=SIMULATED if sky.simulated else analysis.truth,
+        missing=missing,
+        truth=analysis.truth if by_radar or not sky.simulated else SIMULATED,
         sky=sky,
     )
 
 
-def _analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels: Levels, sky: Sky) -> Analysis:
-    """What the radars say; a blind cube where there is none, but satellites or lightning."""
+def _analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels: Levels) -> Analysis:
+    """What the radars say; of kind "sky" and blind where there is none."""
     volumes, unread = load_prepared(home, region, chosen.volumes, levels, winds_before(home, region, when))
     present = {volume.look.site.id for volume in volumes}
     missing = [*unread, *(f"radar {site.id}" for site in region.radars_at(when) if site.id not in present)]
@@ -107,13 +112,8 @@ def _analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels:
     else:
         cube = _try(chosen.mosaic, lambda row: mosaic_cube(load_file(home, row), region, when, levels), missing)
         compared, notes = None, [FOREIGN_MOSAIC]
-    if cube is None and flat is None and sky.fields.data_vars:
-        return _told(blind_cube(region, when), "sky", REAL, missing, [ONLY_SKY])
     if cube is None and flat is None:
-        raise WxcoreError(
-            f"no file of {iso(when)} can be used for {region.id}: {'; '.join([*missing, *sky.missing])}",
-            f"{region.name_zh} {iso(when)} 没有可用文件：{'；'.join([*missing, *sky.missing])}",
-        )
+        return _told(blind_cube(region, when), "sky", REAL, missing, [ONLY_SKY])
     if cube is None:
         assert flat is not None
         return _told(flat, "composite", REAL, missing, [ONLY_2D])

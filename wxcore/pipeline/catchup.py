@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from wxcore.archive.storms import BACK_MIN
 from wxcore.landing.ledger import CycleRow, Ledger, cycles_between, files_between
-from wxcore.pipeline.gather import LOOK_BACK, Chosen, choose_from, cycles_covered
+from wxcore.pipeline.gather import LOOK_BACK, Chosen, choose_from, cycles_covered, growing_after
 from wxcore.region import Region
 from wxcore.times import CYCLE, latest_cycle
 
@@ -36,6 +36,11 @@ PATIENCE = timedelta(minutes=2)
 
 RERUN_EVERY = timedelta(minutes=2)
 """A cycle that has been run is not run again for late files more often than this."""
+
+
+SKY_RERUN_EVERY = CYCLE
+"""... and for late lightning or images, where its radar files are the same, not more often than this: a lightning file
+comes every minute, each some minutes late."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,7 @@ def stale_cycles(ledger: Ledger, region: Region, start: datetime, end: datetime)
     """Cycles from `start` to `end` that a file belongs to and whose basis is not the one on record, ascending."""
     rows = files_between(ledger, start - LOOK_BACK, end)
     times = [row.obs_time for row in rows if row.obs_time is not None]
+    growing = growing_after(ledger, start, end)
     known = cycles_between(ledger, region.id, start - WARNING_MEMORY, end)
     by_time = {row.time: row for row in known}
     found: list[Stale] = []
@@ -84,7 +90,8 @@ def stale_cycles(ledger: Ledger, region: Region, start: datetime, end: datetime)
         if not start <= when <= end:
             continue
         window = rows[bisect_left(times, when - LOOK_BACK) : bisect_right(times, when)]
-        chosen, row = choose_from(window, region, when), by_time.get(when)
+        ahead = [row for row in growing if row.obs_time is not None and row.obs_time > when]
+        chosen, row = choose_from([*window, *ahead], region, when), by_time.get(when)
         basis = basis_of(chosen, history_of(known, when))
         if chosen.rows and (row is None or row.basis != basis):
             found.append(Stale(when, chosen, basis, row))
@@ -114,22 +121,38 @@ def next_cycle(ready: Sequence[Stale], now: datetime, recorded: datetime | None)
     return gap[-1]
 
 
+def radar_files(chosen: Chosen) -> tuple[str, ...]:
+    """The sha256 of the radars' files among what was chosen."""
+    rows = (*chosen.volumes, *(row for row in (chosen.mosaic, chosen.composite) if row is not None))
+    return tuple(row.sha256 for row in rows)
+
+
 def is_newest(ledger: Ledger, region: Region, when: datetime) -> bool:
     """Is no later cycle on record?"""
     return not cycles_between(ledger, region.id, when + CYCLE)
 
 
-def ready(item: Stale, recent_sites: Collection[str], last_run: Mapping[datetime, datetime], now: datetime) -> bool:
+@dataclass(frozen=True)
+class Ran:
+    """When this process last ran a cycle, and with which files of radars (sha256)."""
+
+    at: datetime
+    radars: tuple[str, ...] = ()
+
+
+def ready(item: Stale, recent_sites: Collection[str], last_run: Mapping[datetime, Ran], now: datetime) -> bool:
     """Is a stale cycle worth running now? New: all radars that deliver are in, or patience ended. Run before: not
-    more often than RERUN_EVERY.
+    more often than RERUN_EVERY, or SKY_RERUN_EVERY.
 
     Args:
         recent_sites: radars of which a volume came in the last half hour.
-        last_run: when this process last ran a cycle.
+        last_run: what this process last ran of each cycle.
     """
     if item.row is not None or item.time in last_run:
-        ran = last_run.get(item.time)
-        return ran is None or abs(now - ran) >= RERUN_EVERY  # the clock may have been set back
+        ran, chosen = last_run.get(item.time), item.chosen
+        by_sky = ran is not None and (chosen.scenes or chosen.lightning) and radar_files(chosen) == ran.radars
+        # The clock may have been set back.
+        return ran is None or abs(now - ran.at) >= (SKY_RERUN_EVERY if by_sky else RERUN_EVERY)
     if now >= item.time + PATIENCE:
         return True
     own = {row.site for row in item.chosen.volumes if row.obs_time is not None and row.obs_time > item.time - CYCLE}

@@ -114,10 +114,11 @@ def _run(
     )  # fmt: skip
     drafts = tuple(item for item in live if is_new(item, when)) if issue else ()
     withdrawn = _record(ledger, lease, commit, provenance, basis, drafts, issue=issue)
+    sky_notes = analysis.sky.notes if analysis.sky else ()
     return CycleResult(
         time=when,
-        notes_en=analysis.notes_en,
-        notes_zh=analysis.notes_zh,
+        notes_en=(*analysis.notes_en, *(en for en, _ in sky_notes)),
+        notes_zh=(*analysis.notes_zh, *(zh for _, zh in sky_notes)),
         missing=analysis.missing,
         inputs=_inputs(chosen),
         storms=storms,
@@ -229,6 +230,7 @@ def _provenance(
         "remarks": analysis.remarks,
         "static": analysis.static,
         "sky": list(analysis.sky.sources) if analysis.sky else [],
+        "sky_notes": [en for en, _ in analysis.sky.notes] if analysis.sky else [],
         "warnings": [to_dict(item) for item in live],
     }
 

@@ -1,17 +1,21 @@
 """What a cycle is made of: which landed files feed it, and their decoded, placed and quality-controlled contents."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from wxcore.errors import ReadError
+from wxcore.landing.guard import WALL_S
 from wxcore.landing.land import landed_path
 from wxcore.landing.ledger import FileRow, Ledger, files_between
 from wxcore.lightning import adtd
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.read import read_file, read_pass_file
 from wxcore.region import Region
+from wxcore.satellite import awx
 from wxcore.schema import Box
 from wxcore.times import CYCLE, beijing, cycle_of
 
@@ -21,6 +25,10 @@ VOLUME_TOLERANCE = timedelta(minutes=10)
 SCENE_TOLERANCE = timedelta(minutes=40)
 """A satellite image whose scan ended longer ago than this does not stand for the cycle: a full disk comes every
 15 minutes (DOMAIN.md 7.3), so one slot may be missing and the next be late [our choice]."""
+
+SLOW, SLOW_TOLERANCE = "FY-2", timedelta(minutes=70)
+"""The same for satellites of the platforms that begin so: their disk comes every 30 minutes or hourly (DOMAIN.md 8.3
+[M])."""
 
 EARLIER_SCENES = (timedelta(minutes=15), timedelta(minutes=30))
 EARLIER_SLACK = timedelta(minutes=5)
@@ -35,11 +43,19 @@ PASS_LENGTH = timedelta(minutes=10)
 LIGHTNING_BACK = timedelta(minutes=20)
 """How far back lightning is looked at: the jump needs 14 minutes before the newest two (DOMAIN.md 2.4)."""
 
-LOOK_BACK = SCENE_TOLERANCE + EARLIER_SCENES[-1] + EARLIER_SLACK
+FINE_M = 2000
+"""Files of finer pixels than this hold no infrared (FORMATS.md B), so their past tells nothing of cooling [m]."""
+
+LOOK_BACK = SLOW_TOLERANCE + EARLIER_SCENES[-1] + EARLIER_SLACK
 """How far back from a cycle the oldest file may be that feeds it."""
 
 GROWING = adtd.FORMAT.name
 """The format whose file of the day is sent again and again, each time with more strokes."""
+
+SINGLE_CHANNEL = awx.FORMAT.name
+"""The format with one channel a file: only the names tell the files of one image apart."""
+
+DAY = timedelta(days=1)
 
 ORBITERS = "FY-3"
 """How the platforms of polar orbiters begin."""
@@ -73,11 +89,6 @@ class Chosen:
         grids = (row for row in (self.mosaic, self.composite) if row is not None)
         return (*self.volumes, *grids, *self.scenes, *self.places, *self.lightning)
 
-    @property
-    def by_radar(self) -> bool:
-        """Is there any radar among them?"""
-        return bool(self.volumes) or self.mosaic is not None or self.composite is not None
-
 
 def cycles_covered(times: Sequence[datetime]) -> list[datetime]:
     """The cycles that observations at these times belong to, ascending."""
@@ -87,7 +98,14 @@ def cycles_covered(times: Sequence[datetime]) -> list[datetime]:
 def choose(ledger: Ledger, region: Region, when: datetime) -> Chosen:
     """The newest volume of each of the region's radars within tolerance, the mosaics of this very cycle, the newest
     image of each satellite, and the lightning of the last minutes."""
-    return choose_from(files_between(ledger, when - LOOK_BACK, when), region, when)
+    rows = [*files_between(ledger, when - LOOK_BACK, when), *growing_after(ledger, when, when)]
+    return choose_from(rows, region, when)
+
+
+def growing_after(ledger: Ledger, start: datetime, end: datetime) -> list[FileRow]:
+    """Versions of the networks' growing files that may hold lightning of times from `start` to `end`, and end later."""
+    rows = files_between(ledger, start, end + DAY, {"lightning"})
+    return [row for row in rows if row.format == GROWING and row.obs_time and row.obs_time > start]
 
 
 def choose_from(rows: Sequence[FileRow], region: Region, when: datetime) -> Chosen:
@@ -102,34 +120,49 @@ def choose_from(rows: Sequence[FileRow], region: Region, when: datetime) -> Chos
         tuple(volumes[site] for site in sorted(volumes)),
         mosaics[-1] if mosaics else None,
         composites[-1] if composites else None,
-        *_sky(sky, when),
+        *_sky([*sky, *(row for row in rows if _of_the_day(row, when))], when),
     )
+
+
+def _of_the_day(row: FileRow, when: datetime) -> bool:
+    """Is it a version of the day's growing file that ends after `when`?"""
+    if row.format != GROWING or row.obs_time is None or row.obs_time <= when:
+        return False
+    return beijing(row.obs_time).date() == beijing(when).date()
 
 
 def _sky(
     rows: Sequence[FileRow], when: datetime
 ) -> tuple[tuple[FileRow, ...], tuple[FileRow, ...], tuple[FileRow, ...]]:
     """(scenes, places, lightning) of a cycle."""
-    by_source: dict[str, dict[datetime, FileRow]] = {}
+    by_source: dict[str, dict[tuple[datetime, str], FileRow]] = {}
     for row in rows:
         if row.kind == "scene" and row.obs_time is not None:
-            by_source.setdefault(row.site, {})[row.obs_time] = row
+            channel = row.name if row.format == SINGLE_CHANNEL else ""
+            by_source.setdefault(row.site, {})[row.obs_time, channel] = row
     scenes: list[FileRow] = []
-    for source in sorted(by_source):
-        pick = _pass_of if source.startswith(ORBITERS) else _images_of
-        scenes += [by_source[source][time] for time in pick(sorted(by_source[source]), when)]
+    for source, of_source in sorted(by_source.items()):
+        pick = _pass_of if source.startswith(ORBITERS) else partial(_images_of, source)
+        times = pick(sorted({time for time, _ in of_source}), when)
+        scenes += [of_source[key] for key in sorted(of_source) if key[0] in times]
     passes = {row.site for row in scenes if row.site.startswith(ORBITERS)}
-    places = [row for row in rows if row.kind == "geolocation" and row.site in passes]
+    places = {(row.obs_time, row.site): row for row in rows if row.kind == "geolocation" and row.site in passes}
     strikes = [row for row in rows if row.kind == "lightning" and row.obs_time and row.obs_time > when - LIGHTNING_BACK]
-    return tuple(scenes), tuple(places), tuple(_versions_once(strikes))
+    return tuple(scenes), tuple(places.values()), tuple(sorted(_versions_once(strikes, when), key=_by_content))
 
 
-def _images_of(times: Sequence[datetime], when: datetime) -> list[datetime]:
+def _by_content(row: FileRow) -> tuple[datetime | None, str, str]:
+    """An order that does not depend on when files came: all lightning of a source and time is used."""
+    return row.obs_time, row.site, row.sha256
+
+
+def _images_of(source: str, times: Sequence[datetime], when: datetime) -> list[datetime]:
     """Of a geostationary satellite: the newest, and those nearest to EARLIER_SCENES before it, ascending."""
-    if times[-1] < when - SCENE_TOLERANCE:
+    if times[-1] < when - (SLOW_TOLERANCE if source.startswith(SLOW) else SCENE_TOLERANCE):
         return []
     newest, found = times[-1], {times[-1]}
-    for back in EARLIER_SCENES:
+    size = re.search(r"-(\d+)M$", source)
+    for back in () if size and int(size[1]) < FINE_M else EARLIER_SCENES:
         near = [time for time in times if abs(newest - back - time) <= EARLIER_SLACK]
         found |= {min(near, key=lambda time: (abs(newest - back - time), time))} if near else set()
     return sorted(found)
@@ -140,19 +173,25 @@ def _pass_of(times: Sequence[datetime], when: datetime) -> list[datetime]:
     return [time for time in times if times[-1] - time <= PASS_LENGTH and times[-1] >= when - PASS_TOLERANCE]
 
 
-def _versions_once(rows: Sequence[FileRow]) -> list[FileRow]:
-    """Of a network's file that grows through the day only its newest version; everything of the others."""
-    newest = {beijing(row.obs_time).date(): row.sha256 for row in rows if row.format == GROWING and row.obs_time}
-    return [row for row in rows if row.format != GROWING or row.sha256 in newest.values()]
+def _versions_once(rows: Sequence[FileRow], when: datetime) -> list[FileRow]:
+    """Of a network's file that grows through the day only the first version that reaches `when`, else the newest; so
+    what came later in the day changes nothing any more. Everything of the others."""
+    once: dict[date, FileRow] = {}
+    for row in sorted((row for row in rows if row.format == GROWING and row.obs_time), key=_by_content):
+        day = beijing(row.obs_time).date() if row.obs_time else date.min
+        held = once.get(day)
+        if held is None or held.obs_time is None or held.obs_time < when:
+            once[day] = row
+    return [row for row in rows if row.format != GROWING or row in once.values()]
 
 
-def load_file(home: Home, row: FileRow, box: Box | None = None) -> Any:
+def load_file(home: Home, row: FileRow, box: Box | None = None, *, wall_s: float = WALL_S) -> Any:
     """The native object of a landed file; of a satellite's only what lies in `box` (and a margin).
 
     Raises:
         ReadError: its bytes are gone or damaged since it was stored.
     """
-    return read_file(landed_path(home.landing, row.sha256), row.name, box).native
+    return read_file(landed_path(home.landing, row.sha256), row.name, box, wall_s=wall_s).native
 
 
 def load_pass(home: Home, row: FileRow, places: FileRow, box: Box) -> Any:

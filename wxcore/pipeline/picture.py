@@ -11,6 +11,9 @@ from wxcore.schema import NO_ECHO_DBZ
 UNOBSERVED = (205, 205, 205, 255)
 """Grey: nobody looked. No echo is transparent."""
 
+NOT_SEEN = (214, 188, 150, 255)
+"""The same on pictures whose colours are grey: sand."""
+
 Bands = tuple[tuple[float, tuple[int, int, int]], ...]
 """Lower bound and colour of each band, ascending."""
 
@@ -55,14 +58,20 @@ FLASH_COLOURS: Bands = (
 """Lower bound [flashes km-2 h-1] and colour of each band [our choice]."""
 
 
+def nothing_of(bands: Bands) -> tuple[int, int, int]:
+    """The colour of what nobody saw on a picture of these bands."""
+    grey = any(red == green == blue and red < UNOBSERVED[0] for _, (red, green, blue) in bands)
+    return (NOT_SEEN if grey else UNOBSERVED)[:3]
+
+
 def paint(values: npt.NDArray[np.floating], bands: Bands) -> bytes:
-    """PNG of a (lat, lon) field with ascending latitude: NaN grey, below the first band transparent."""
+    """PNG of a (lat, lon) field with ascending latitude: NaN as `nothing_of`, below the first band transparent."""
     bounds = np.array([bound for bound, _ in bands])
     finite = np.where(np.isnan(values), NO_ECHO_DBZ, values)
     index = np.digitize(finite, bounds).astype(np.uint8)
     index[np.isnan(values)] = len(bands) + 1
     image = Image.fromarray(np.ascontiguousarray(index[::-1]), mode="P")
-    colours = [(255, 255, 255), *(colour for _, colour in bands), UNOBSERVED[:3]]
+    colours = [(255, 255, 255), *(colour for _, colour in bands), nothing_of(bands)]
     image.putpalette([channel for colour in colours for channel in colour])
     out = io.BytesIO()
     image.save(out, format="PNG", optimize=True, transparency=0)

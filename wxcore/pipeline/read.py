@@ -9,7 +9,7 @@ from typing import Any
 
 from wxcore.errors import ReadError, Reason
 from wxcore.landing.files import open_regular
-from wxcore.landing.guard import GuardError, run_guarded
+from wxcore.landing.guard import WALL_S, GuardError, run_guarded
 from wxcore.landing.identify import identify
 from wxcore.landing.unpack import unpack
 from wxcore.pipeline.formats import FORMATS
@@ -28,29 +28,31 @@ class Reading:
     description: Description
 
 
-def read_file(path: Path, name: str, box: Box | None = None) -> Reading:
+def read_file(path: Path, name: str, box: Box | None = None, *, wall_s: float = WALL_S) -> Reading:
     """Read one file, whatever its format; `name` is the base name it came with.
 
     Args:
         box: of satellite files only what lies in it (and a margin) is read; everything where None.
+        wall_s: what needs a child is killed after this [s].
 
     Raises:
         ReadError: with the reason why not.
         OSError: trouble of ours, which says nothing about the file (`files.OUR_TROUBLE`, GuardError).
     """
     if is_sky_file(_head(path)):
-        return _read_hdf5(path, name, box)
+        return _read_hdf5(path, name, box, wall_s)
     unpacked = unpack(path, name=name)
     head = unpacked.data[:HEAD_BYTES]
     if is_sky_file(head) and unpacked.complete:
         with tempfile.NamedTemporaryFile(suffix=".h5") as spool:
             spool.write(unpacked.data)
             spool.flush()
-            return _read_hdf5(Path(spool.name), name, box)
+            return _read_hdf5(Path(spool.name), name, box, wall_s)
     found = identify(head, name, FORMATS)
     if not unpacked.complete:
         raise _truncated(name, f"{unpacked.compression}, {found.title_en}", len(unpacked.data))
-    native = _in_child(found.read, unpacked.data, name) if found.in_child else found.read(unpacked.data, name)
+    data = unpacked.data
+    native = _in_child(wall_s, found.read, data, name) if found.in_child else found.read(data, name)
     if isinstance(native, Volume) and native.truncated_at is not None:
         raise _truncated(name, f"{found.title_en}, {native.remarks[-1]}", native.truncated_at)
     return Reading(found, native, found.describe(native))
@@ -58,7 +60,7 @@ def read_file(path: Path, name: str, box: Box | None = None) -> Reading:
 
 def read_pass_file(path: Path, places: Path, name: str, box: Box) -> Any:
     """The scene of a polar orbiter, its longitudes and latitudes from a file of their own; as `read_file`."""
-    return _in_child(mersi.read_pass, path, places, name, box)
+    return _in_child(WALL_S, mersi.read_pass, path, places, name, box)
 
 
 def _head(path: Path) -> bytes:
@@ -67,16 +69,16 @@ def _head(path: Path) -> bytes:
         return source.read(HEAD_BYTES)
 
 
-def _read_hdf5(path: Path, name: str, box: Box | None) -> Reading:
+def _read_hdf5(path: Path, name: str, box: Box | None, wall_s: float) -> Reading:
     """By path and in place: a full disk has hundreds of megabytes, of which a region needs some."""
-    title, native = _in_child(read_hdf5, path, name, box)
+    title, native = _in_child(wall_s, read_hdf5, path, name, box)
     found = format_of(title)
     return Reading(found, native, found.describe(native))
 
 
-def _in_child(function: Callable[..., Any], *args: Any) -> Any:
+def _in_child(wall_s: float, function: Callable[..., Any], *args: Any) -> Any:
     try:
-        return run_guarded(function, *args)
+        return run_guarded(function, *args, wall_s=wall_s)
     except GuardError as error:
         if error.errno == errno.ECANCELED:
             raise

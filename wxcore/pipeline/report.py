@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import math
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -15,6 +16,7 @@ import pandas as pd
 
 import wxcore
 from wxcore.errors import WxcoreError
+from wxcore.hazard.sky import ZERO_C_K
 from wxcore.landing.ledger import (
     DRAFT,
     WITHDRAWN,
@@ -26,14 +28,15 @@ from wxcore.landing.ledger import (
     warnings_before,
 )
 from wxcore.nowcast.advect import forecast_positions
-from wxcore.pipeline.analyse import REAL
+from wxcore.pipeline.analyse import ONLY_SKY, REAL
 from wxcore.pipeline.canvas import WIDTH, Canvas
 from wxcore.pipeline.catchup import WARNING_MEMORY
 from wxcore.pipeline.home import Home
+from wxcore.pipeline.picture import CLOUD_COLOURS, nothing_of
 from wxcore.pipeline.result import CycleResult, Picture, RunResult, first_hour, speed_m_s
 from wxcore.region import Region
 from wxcore.schema import HAZARDS
-from wxcore.times import CYCLE, beijing, require_utc
+from wxcore.times import CYCLE, beijing, parse_time, require_utc
 from wxcore.warning.cap import cap_xml
 from wxcore.warning.geojson import geojson_bytes
 from wxcore.warning.model import Warning, from_dict
@@ -51,6 +54,25 @@ MAX_CYCLES = 12
 
 MAX_STORMS = 40
 """Storms drawn and listed a cycle, strongest first."""
+
+MAX_CLOUDS = 20
+"""Cloud cells drawn and listed a cycle, coldest first."""
+
+LABELLED_CLOUDS = 9
+"""Cloud cells whose number is on the map: more hide it."""
+
+MISSING_ZH = (
+    (re.compile(r"radar (\S+)"), r"雷达 \1"),
+    (re.compile(r"satellite (\S+): a slot is missing, its newest image is (\d+) min old"),
+     r"卫星 \1 缺一个时次，最新图像已 \2 分钟"),
+    (re.compile(r"satellite (\S+)"), r"卫星 \1"),
+    (re.compile(r"lightning"), "闪电资料"),
+    (re.compile(r"file (\S+) \((\S+)\)"), r"文件 \1（\2）"),
+)  # fmt: skip
+"""What a cycle says is missing, in Chinese."""
+
+RECORDS_ZH = {"events": "事件", "groups": "组", "flashes": "闪电", "strokes": "回击"}
+"""Counts of lightning in a source's record, in Chinese."""
 
 Tracks = dict[tuple[str, datetime], str]
 """SVG path of a storm up to a cycle."""
@@ -206,6 +228,12 @@ def _cycle(cycle: CycleResult, canvas: Canvas, tracks: Tracks) -> dict[str, Any]
         "utc": f"{require_utc(cycle.time):%H:%M}",
         "notes": [{"zh": zh, "en": en} for zh, en in zip(cycle.notes_zh, cycle.notes_en, strict=True)],
         "missing": cycle.missing,
+        "missing_zh": [_missing_zh(item) for item in cycle.missing],
+        "no_radar": ONLY_SKY[0] in cycle.notes_en,
+        "sky": sky_sources(cycle),
+        "compared": [item for item in cycle.sources if "check" in item],
+        "clouds": _clouds(cycle.clouds.head(MAX_CLOUDS), canvas),
+        "cloud_count": len(cycle.clouds),
         "levels": cycle.levels,
         "pictures": [_picture(picture) for picture in cycle.pictures],
         "warned": {
@@ -229,9 +257,11 @@ def _picture(picture: Picture) -> dict[str, Any]:
         for bound, rgb in picture.bands
     ]
     return {
+        "dark": picture.bands == CLOUD_COLOURS,
         "title_zh": picture.title_zh,
         "title_en": picture.title_en,
         "png": base64.b64encode(picture.png).decode(),
+        "unobserved": ",".join(map(str, nothing_of(picture.bands))),
         "legend": legend,
     }
 
@@ -256,7 +286,7 @@ def _storms(
             "x": canvas.x(row["lon"]),
             "y": canvas.y(row["lat"]),
             "leads": leads.get(row["storm_id"], []),
-            "place": f"{abs(row['lat']):.2f}{'NS'[row['lat'] < 0]} {abs(row['lon']):.2f}{'EW'[row['lon'] < 0]}",
+            "place": _place(row),
             "numbers": _numbers(row),
             "chances": [_chance(chances[row["storm_id"], hazard]) for hazard in HAZARDS],
         }
@@ -268,11 +298,77 @@ def _numbers(row: Mapping[Any, Any]) -> list[str]:
     speed = speed_m_s(row)
     motion = f"{speed:.0f}±{row['motion_sd_m_s']:.0f} m/s" if math.isfinite(speed) else "–"
     names = ("max_dbz", "vil_kg_m2", "echo_top_18_km", "mesh_mm", "posh_percent")
-    return [f"{row['area_km2']:.0f}", *(_figure(row[name]) for name in names), motion, f"{row['age_min']:.0f}"]
+    sky = (_whole(row["bt108_min_k"] - ZERO_C_K), _figure(row["flash_rate_min"]))
+    return [f"{row['area_km2']:.0f}", *(_figure(row[name]) for name in names), *sky, motion, f"{row['age_min']:.0f}"]
 
 
 def _figure(value: float) -> str:
     return f"{value:.1f}" if math.isfinite(value) else "–"
+
+
+def _whole(value: float) -> str:
+    return f"{value:.0f}" if math.isfinite(value) else "–"
+
+
+def _missing_zh(item: str) -> str:
+    """In Chinese; as it is where nothing else is known."""
+    return next((found.expand(zh) for pattern, zh in MISSING_ZH if (found := pattern.fullmatch(item))), item)
+
+
+def sky_sources(cycle: CycleResult) -> list[dict[str, Any]]:
+    """One row a source of satellite images or lightning: files, minutes since the newest, bad lines, records."""
+    rows: dict[str, dict[str, Any]] = {}
+    for item in cycle.sources:
+        if "source" not in item:
+            continue
+        row = rows.setdefault(
+            item["source"], {"name": item["source"], "files": 0, "age": math.inf, "bad": None, "left_out": 0}
+        )
+        row["files"] += 1
+        since_end = (cycle.time - parse_time(item["end"])).total_seconds() / 60
+        row["age"] = min(row["age"], item.get("age_min", since_end))
+        if "bad_lines" in item:
+            row["bad"] = (row["bad"] or 0) + item["bad_lines"]
+        for name in RECORDS_ZH:
+            row[name] = row.get(name, 0) + item.get(name, 0)
+        row["left_out"] += sum(item.get("left_out", {}).values())
+    return [_told(row) for row in rows.values()]
+
+
+def _told(row: dict[str, Any]) -> dict[str, Any]:
+    counts = [(name, zh, row[name]) for name, zh in RECORDS_ZH.items() if row[name]]
+    zh = [f"{word} {count} 个" for _, word, count in counts]
+    en = [f"{count} {name}" for name, _, count in counts]
+    if row["left_out"]:
+        zh.append(f"剔除 {row['left_out']} 个")
+        en.append(f"{row['left_out']} left out")
+    return {**row, "age": _whole(row["age"]), "bad": "–" if row["bad"] is None else row["bad"],
+            "zh": "，".join(zh), "en": ", ".join(en)}  # fmt: skip
+
+
+def _clouds(cells: pd.DataFrame, canvas: Canvas) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": row["cell_id"],
+            "short": f"C{number}",
+            "label": number <= LABELLED_CLOUDS,
+            "path": canvas.path(row["polygon"]),
+            "x": canvas.x(row["lon"]),
+            "y": canvas.y(row["lat"]),
+            "place": _place(row),
+            "numbers": [
+                f"{row['area_km2']:.0f}", _whole(row["bt108_min_k"] - ZERO_C_K), _figure(row["bt108_change_15min_k"]),
+                _whole(row["overshooting_tops"]), _whole(row["convective_initiation"]),
+                _figure(row["flash_rate_min"]), _whole(100 * row["radar_fraction"]), _whole(row["age_min"]),
+            ],
+            "source": row["source"],
+        }
+        for number, row in enumerate(cells.to_dict("records"), start=1)
+    ]  # fmt: skip
+
+
+def _place(row: Mapping[Any, Any]) -> str:
+    return f"{abs(row['lat']):.2f}{'NS'[row['lat'] < 0]} {abs(row['lon']):.2f}{'EW'[row['lon'] < 0]}"
 
 
 def _chance(row: Mapping[str, Any]) -> dict[str, str]:

@@ -11,7 +11,18 @@ from wxcore.errors import ArchiveError, LedgerError, WxcoreError
 from wxcore.landing.guard import run_guarded
 from wxcore.landing.ledger import FileRow, Ledger, cycles_between, files_between, pending_files
 from wxcore.landing.space import free_reserve, is_full
-from wxcore.pipeline.catchup import CUT_OFF, HISTORY, PATIENCE, Stale, is_newest, next_cycle, ready, stale_cycles
+from wxcore.pipeline.catchup import (
+    CUT_OFF,
+    HISTORY,
+    PATIENCE,
+    Ran,
+    Stale,
+    is_newest,
+    next_cycle,
+    radar_files,
+    ready,
+    stale_cycles,
+)
 from wxcore.pipeline.cycle import run_cycle
 from wxcore.pipeline.gather import VOLUME_TOLERANCE
 from wxcore.pipeline.home import Home
@@ -55,7 +66,7 @@ class Turns:
         stale, recent, recorded, listed: the stale cycles, the radars that delivered lately, the newest cycle on
             record, and when that was looked up.
         met: since when a cycle waits for files that wait to be decoded.
-        ran: when each cycle was last run. failures: how often it failed by itself.
+        ran: when each cycle was last run, and with which radars. failures: how often it failed by itself.
         bad: cycles that failed and have not been run since.
     """
 
@@ -67,7 +78,7 @@ class Turns:
     recorded: datetime | None = None
     listed: tuple[datetime, float] | None = None
     met: dict[datetime, float] = field(default_factory=dict)
-    ran: dict[datetime, datetime] = field(default_factory=dict)
+    ran: dict[datetime, Ran] = field(default_factory=dict)
     failures: dict[tuple[datetime, str], int] = field(default_factory=dict)
     bad: set[datetime] = field(default_factory=set)
 
@@ -169,7 +180,7 @@ def _words(error: OSError | WxcoreError) -> WxcoreError:
 
 
 def _finished(office: Office, turns: Turns, item: Stale, job: Future[dict[str, Any]], now: datetime) -> None:
-    turns.ran[item.time], turns.changed = now, True
+    turns.ran[item.time], turns.changed = Ran(now, radar_files(item.chosen)), True
     try:
         done = job.result()
     except WxcoreError as error:

@@ -11,10 +11,10 @@ from pathlib import Path
 import h5py
 
 from wxcore.errors import ReadError, Reason
-from wxcore.hdf5 import open_checked
+from wxcore.hdf5 import is_hdf5, open_checked, read_bytes
 from wxcore.satellite import fy4
 from wxcore.satellite.agri_write import write_agri
-from wxcore.satellite.files import HDF5_CAP_BYTES, attribute_number, attribute_text, is_hdf5, read_bytes
+from wxcore.satellite.files import HDF5_CAP_BYTES, attribute_number, attribute_text
 from wxcore.satellite.fy4_counts import read_channels
 from wxcore.satellite.geometry import GEOS_COFF, Disk, Viewpoint, fy4_disk
 from wxcore.satellite.scene import Band, Scene, describe

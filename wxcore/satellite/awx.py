@@ -42,15 +42,22 @@ from wxcore.satellite.awx_header import (
 )
 from wxcore.satellite.awx_write import write_awx
 from wxcore.satellite.geometry import Plate
-from wxcore.satellite.scene import BRIGHTNESS_TEMPERATURE, REFLECTANCE, Channel, Floats, Scene, describe
+from wxcore.satellite.scene import (
+    BRIGHTNESS_TEMPERATURE,
+    REFLECTANCE,
+    VALID,
+    Channel,
+    Floats,
+    Scene,
+    describe,
+    within_range,
+)
 from wxcore.satellite.vissr import (
-    BT_RANGE_K,
     INSTRUMENT,
     IR1,
     IR2,
     IR3,
     IR4,
-    REFLECTANCE_MAX,
     SCAN,
     VISIBLE,
     Kind,
@@ -180,10 +187,9 @@ def _channel(kind: Kind, values: Floats) -> Channel:
     Raises:
         ReadError: BAD_VALUE where none is plausible though there are values: then the unit is not what we take it for.
     """
-    low, high = BT_RANGE_K if kind.quantity == BRIGHTNESS_TEMPERATURE else (0.0, REFLECTANCE_MAX)
-    with np.errstate(invalid="ignore"):
-        good = (values >= low) & (values <= high)
-    if not good.any() and np.isfinite(values).any():
+    good = within_range(values, kind.quantity)
+    if not np.isfinite(good).any() and np.isfinite(values).any():
+        low, high = VALID[kind.quantity]
         raise ReadError(
             Reason.BAD_VALUE,
             f"AWX {kind.name}: no value in {low:g} to {high:g}, but such as {np.nanmax(values):g}: another unit; "
@@ -191,7 +197,7 @@ def _channel(kind: Kind, values: Floats) -> Channel:
             f"AWX {kind.name}：没有 {low:g} 至 {high:g} 之间的值，例如 {np.nanmax(values):g}：定标单位不明，"
             "请提供其他文件",
         )
-    return Channel(kind.number, kind.wavelength_um, kind.quantity, np.where(good, values, np.float32(np.nan)))
+    return Channel(kind.number, kind.wavelength_um, kind.quantity, good)
 
 
 def _scene(

@@ -1,49 +1,28 @@
-"""What all readers of satellite and lightning files in HDF5 share: attributes in any dress, times, whole bytes."""
+"""What all readers of satellite files in HDF5 share: attributes in any dress, and times."""
 
-import tempfile
-from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import h5py
 import numpy as np
 
 from wxcore.errors import ReadError, Reason
-from wxcore.schema import Box
+from wxcore.hdf5 import is_our_trouble
 
 HDF5_CAP_BYTES = 4 * 2**30
 """Most bytes that a satellite file may declare [our choice]: full disks at 250-500 m; only windows are read."""
 
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
-"""First bytes of HDF5 and netCDF-4 (HDF5 File Format Specification 3.0, II.A)."""
-
 TEXT_SHOWN = 60
-
-_Native = TypeVar("_Native")
-
-
-def is_hdf5(head: bytes) -> bool:
-    """Is it HDF5 or netCDF-4, by its first bytes?"""
-    return head.startswith(SIGNATURE)
-
-
-def read_bytes(read_path: Callable[[Path, str, Box | None], _Native]) -> Callable[[bytes, str], _Native]:
-    """A `Format.read` from a `Format.read_path`: the bytes go through a temporary file; everything is read."""
-
-    def read(data: bytes, name: str) -> _Native:
-        with tempfile.TemporaryDirectory(prefix="wxcore-") as folder:
-            path = Path(folder) / "whole.hdf"
-            path.write_bytes(data)
-            return read_path(path, name, None)
-
-    return read
 
 
 def attribute_text(item: h5py.File | h5py.Group | h5py.Dataset, *names: str) -> str | None:
     """The first of the attributes that exists and is one value, as stripped text; None where there is none.
 
-    Bytes (UTF-8, else latin-1), numpy strings, numbers and arrays of one all become text.
+    Bytes (UTF-8, else latin-1), numpy strings, numbers and arrays of one all become text, which can be encoded: what
+    is no letter comes out as "?".
+
+    Raises:
+        OSError: OUR_TROUBLE.
     """
     for name in names:
         value = _single(item, name)
@@ -53,7 +32,11 @@ def attribute_text(item: h5py.File | h5py.Group | h5py.Dataset, *names: str) -> 
 
 
 def attribute_number(item: h5py.File | h5py.Group | h5py.Dataset, *names: str) -> float | None:
-    """The first of the attributes that exists and is one finite number (arrays of one, text too); else None."""
+    """The first of the attributes that exists and is one finite number (arrays of one, text too); else None.
+
+    Raises:
+        OSError: OUR_TROUBLE.
+    """
     for name in names:
         value = _single(item, name)
         if value is None:
@@ -72,6 +55,7 @@ def observing_time(file: h5py.File | h5py.Group, which: Literal["Beginning", "En
 
     Raises:
         ReadError: BAD_HEADER where an attribute is missing or is no date or time.
+        OSError: OUR_TROUBLE.
     """
     day, clock = (attribute_text(file, f"Observing {which} {part}") for part in ("Date", "Time"))
     found = f"{day or ''} {clock or ''}".strip()
@@ -100,7 +84,9 @@ def _single(item: h5py.File | h5py.Group | h5py.Dataset, name: str) -> Any:
         if name not in item.attrs:
             return None
         value = np.asarray(item.attrs[name])
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError):
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as cause:
+        if is_our_trouble(cause):
+            raise
         return None
     return value.reshape(-1)[0] if value.size == 1 and value.dtype.kind in "biufSUO" else None
 
@@ -111,4 +97,4 @@ def _text(value: Any) -> str:
             value = value.decode("utf-8")
         except UnicodeDecodeError:
             value = value.decode("latin-1")
-    return str(value).replace("\0", " ").strip()
+    return str(value).encode("utf-8", "replace").decode("utf-8").replace("\0", " ").strip()

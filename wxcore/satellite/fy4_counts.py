@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from wxcore.satellite.files import attribute_number, attribute_text
 from wxcore.satellite.fy4 import CALIBRATION, DATA, Window, bad_header, member
-from wxcore.satellite.scene import BRIGHTNESS_TEMPERATURE, REFLECTANCE, Band, Channel, Floats
+from wxcore.satellite.scene import BRIGHTNESS_TEMPERATURE, REFLECTANCE, Band, Channel, Floats, within_range
 
 Counts = npt.NDArray[np.uint16]
 
@@ -23,9 +23,6 @@ FILL, VALID = 65535, (0, 4095)
 
 CODES = 65536
 """Values that a count of two bytes can have."""
-
-BT_RANGE_K = (100.0, 500.0)
-"""A look-up table's entries outside of this are no temperatures (valid_range of the tables in the FY-4B file)."""
 
 SOLAR_UM = 3.0
 """Channels below it are reflected sunlight, above it emission: AGRI's 2.2 and 3.7 um are the nearest to it."""
@@ -111,13 +108,13 @@ def _lookup(file: h5py.File, data: h5py.Dataset, number: int, numbers: Sequence[
         row = _coefficients(file, number, numbers)
         if row is None:
             return f"no coefficients of it in {COEFFICIENTS}"
-        values[:] = np.maximum(np.arange(CODES) * row[0] + row[1], 0)
+        values[:] = within_range(np.maximum(np.arange(CODES) * row[0] + row[1], 0), REFLECTANCE)
     else:
         lut = member(file, CALIBRATION, f"CALChannel{number:02d}")
         if lut is None or not 0 < lut.size <= CODES or lut.dtype.kind != "f":
             return f"no look-up table CALChannel{number:02d}"
         entries = np.ravel(lut[...])[:end]  # a table of all 65536 codes has an entry for the fill too
-        values[: entries.size] = np.where((entries >= BT_RANGE_K[0]) & (entries <= BT_RANGE_K[1]), entries, np.nan)
+        values[: entries.size] = within_range(entries, BRIGHTNESS_TEMPERATURE)
     low, high = _valid_range(data)
     values[:low] = np.nan
     values[high + 1 :] = np.nan

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from wxcore.errors import ReadError, Reason
-from wxcore.hdf5 import open_checked
+from wxcore.hdf5 import is_hdf5, open_checked, read_bytes
 from wxcore.satellite import fy4
-from wxcore.satellite.files import HDF5_CAP_BYTES, is_hdf5, read_bytes
+from wxcore.satellite.files import HDF5_CAP_BYTES
 from wxcore.satellite.fy4_counts import read_channels
 from wxcore.satellite.geometry import Disk, Viewpoint, fy4_disk
 from wxcore.satellite.ghi_write import write_ghi

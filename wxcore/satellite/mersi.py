@@ -23,8 +23,8 @@ import numpy as np
 
 from wxcore import schema
 from wxcore.errors import ReadError, Reason
-from wxcore.hdf5 import open_checked
-from wxcore.satellite.files import HDF5_CAP_BYTES, attribute_text, is_hdf5, observing_time, read_bytes
+from wxcore.hdf5 import is_hdf5, open_checked, read_bytes
+from wxcore.satellite.files import HDF5_CAP_BYTES, attribute_text, observing_time
 from wxcore.satellite.mersi_bands import Bands, bad_lines
 from wxcore.satellite.mersi_places import WHAT, Window, error, find_places, find_window
 from wxcore.satellite.mersi_tables import DISABLED, VARIANTS, variant_of

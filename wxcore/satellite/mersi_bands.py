@@ -14,7 +14,7 @@ from wxcore.satellite.files import attribute_number
 from wxcore.satellite.geometry import Swath
 from wxcore.satellite.mersi_places import Window, error
 from wxcore.satellite.mersi_tables import DEPTH, INFRARED_BANDS, LOW_LIGHT, Plane, Variant
-from wxcore.satellite.scene import BRIGHTNESS_TEMPERATURE, Channel, Floats
+from wxcore.satellite.scene import BRIGHTNESS_TEMPERATURE, Channel, Floats, within_range
 
 FIRST_CODE = 65533
 """From here on counts are codes: 65533 dead detector, 65534 saturated, 65535 bad (FORMATS.md B)."""
@@ -98,24 +98,28 @@ class Bands:
         return values
 
     def _table(self, plane: Plane, data: h5py.Dataset, um: float) -> Floats:
-        """Calibrated value of each of the 65536 counts; NaN for codes and for what is out of range."""
+        """Calibrated value of each of the 65536 counts; NaN for codes and for what is out of range.
+
+        Coefficients without sense overflow, or divide by zero: those values are out of range too.
+        """
         count = np.arange(65536, dtype=np.float64)
         infrared = plane.quantity == BRIGHTNESS_TEMPERATURE
         slope, intercept = (self._scale(plane, data, what) for what in ("Slope", "Intercept"))
-        number = count * slope + intercept
-        if infrared:
-            a, b = self._correction(plane)
-            values = (planck.brightness_temperature(number, um) - b) / a
-        else:
-            c0, c1, c2 = self._reflective(plane)
-            values = np.maximum(c0 + c1 * number + c2 * number**2, 0.0)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            number = count * slope + intercept
+            if infrared:
+                a, b = self._correction(plane)
+                values = (planck.brightness_temperature(number, um) - b) / a
+            else:
+                c0, c1, c2 = self._reflective(plane)
+                values = np.maximum(c0 + c1 * number + c2 * number**2, 0.0)
         low, top = 0.0, float(FIRST_CODE - 1)
         valid = _numbers(data, "valid_range")
         if valid is not None and valid.size == 2:
             low, top = valid[0], TRUE_TOP if infrared and valid[1] == WRONG_TOP else min(valid[1], top)
         fill = attribute_number(data, "FillValue", "_FillValue")
         values[(count < low) | (count > top) | (count == fill)] = np.nan
-        return values.astype(np.float32)
+        return within_range(values, plane.quantity)
 
     def _scale(self, plane: Plane, data: h5py.Dataset, what: str) -> float:
         """Slope or Intercept of a plane: one for all, or one each."""

@@ -19,6 +19,9 @@ from wxcore.satellite.regrid_kernels import NOTHING, Floats, Ints, take
 from wxcore.schema import CLOUDS
 
 ZERO_C_K, MINUS_20_C_K = 273.15, 253.15
+GROUND_K = 283.15
+"""Warmer is taken for the ground [our choice]. Between this and 0 C the height grows to that of 0 C: a step there would
+tear holes along the coldest ground of a winter night, which is no wall of cloud."""
 LAPSE_K_PER_M = 0.007
 """Lapse rate above the -20 C level [our choice]: between the moist rates of a warm and a cold troposphere."""
 MAX_TOP_M = 18_000.0
@@ -40,13 +43,14 @@ WINDOW = "brightness_temperature_108"
 def cloud_top_height(bt108: npt.NDArray[np.float32], h0_m: float, hm20_m: float) -> Floats:
     """Height [m ASL] of the cloud top of a brightness temperature at 10.8 um [K], of the same shape.
 
-    Linear from `h0_m` at 0 C to `hm20_m` at -20 C and LAPSE_K_PER_M above, at most MAX_TOP_M; warmer than 0 C is taken
-    for the ground: 0; NaN stays NaN. A semi-transparent cloud is higher than this says.
+    Linear from 0 at GROUND_K to `h0_m` at 0 C and `hm20_m` at -20 C, and by LAPSE_K_PER_M above, at most MAX_TOP_M;
+    NaN stays NaN. A semi-transparent cloud is higher than this says.
     """
     kelvin = np.asarray(bt108, dtype=np.float32)
     below = h0_m + (ZERO_C_K - kelvin) / (ZERO_C_K - MINUS_20_C_K) * (hm20_m - h0_m)
     height = np.where(kelvin >= MINUS_20_C_K, below, hm20_m + (MINUS_20_C_K - kelvin) / LAPSE_K_PER_M)
-    return np.where(kelvin > ZERO_C_K, 0.0, np.minimum(height, MAX_TOP_M)).astype(np.float32)
+    warm = np.maximum(h0_m * (GROUND_K - kelvin) / (GROUND_K - ZERO_C_K), 0.0)
+    return np.where(kelvin > ZERO_C_K, warm, np.minimum(height, MAX_TOP_M)).astype(np.float32)
 
 
 def correct(images: xr.Dataset, seen_from: Viewpoint | None, grid: Grid, h0_m: float, hm20_m: float) -> xr.Dataset:

@@ -13,7 +13,7 @@ import xarray as xr
 
 from wxcore.errors import ReadError, Reason
 from wxcore.grid import Grid
-from wxcore.satellite.geometry import Disk, Doubles, Geometry, Plate, Swath
+from wxcore.satellite.geometry import Disk, Doubles, Geometry, Plate, Swath, zenith_deg
 from wxcore.satellite.regrid_kernels import NOTHING, Ints, into_buckets, nearest, take
 from wxcore.satellite.scene import BANDS, MARGIN_DEG, Scene
 from wxcore.schema import COLUMN, IMAGE, SIMULATED_ATTRIBUTE, SIMULATED_MARK, Var
@@ -28,6 +28,11 @@ FARTHEST_DEG = 0.3
 """No pixel of a swath further than this is looked for [our choice]: 33 km, six pixels at MERSI's rim."""
 PIXELS_A_BUCKET = 2.0
 """Mean number of pixels in a bucket of the search [our choice; measured: 1 to 4 are equally fast]."""
+
+
+MAX_ZENITH_DEG = 75.0
+"""Beyond this zenith angle of the satellite nothing is taken from a disk [our choice]: a pixel is 15 km long there, a
+top of 12 km is displaced by 45, and limb cooling makes the sky of every channel colder."""
 
 
 def wider(grid: Grid, margin_deg: float = MARGIN_DEG) -> Grid:
@@ -105,6 +110,8 @@ def _table(geometry: Disk | Plate, grid: Grid) -> Ints:
     with np.errstate(invalid="ignore"):
         line, column = np.floor(line + 0.5), np.floor(column + 0.5)
         inside = (line >= 0) & (line < geometry.lines) & (column >= 0) & (column < geometry.columns)
+        if isinstance(geometry, Disk):
+            inside &= zenith_deg(geometry, grid.lon[None, :], grid.lat[:, None]) <= MAX_ZENITH_DEG
         index = np.where(inside, line * geometry.columns + column, NOTHING).astype(np.int32)
     index.setflags(write=False)
     return index

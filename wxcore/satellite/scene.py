@@ -17,6 +17,9 @@ and pixels at the rim are 10 km long."""
 
 BRIGHTNESS_TEMPERATURE, REFLECTANCE = "brightness_temperature", "reflectance"
 
+VALID: dict[str, tuple[float, float]] = {BRIGHTNESS_TEMPERATURE: (100.0, 500.0), REFLECTANCE: (0.0, 2.0)}
+"""What each quantity can be [K], [1]: the bounds of schema.IMAGE. Anything else comes of damaged calibration."""
+
 
 @dataclass(frozen=True)
 class Band:
@@ -57,6 +60,15 @@ class Channel:
     wavelength_um: float
     quantity: str
     values: Floats
+
+
+def within_range(values: npt.NDArray[np.floating], quantity: str) -> Floats:
+    """`values` of any shape as float32, NaN where they are not in VALID of their quantity (infinite ones too).
+
+    Every reader passes its values through here, so none out of range gets further.
+    """
+    low, high = VALID[quantity]
+    return np.where((values >= low) & (values <= high), values, np.nan).astype(np.float32)
 
 
 @dataclass(frozen=True)

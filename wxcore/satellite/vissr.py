@@ -17,10 +17,20 @@ import numpy.typing as npt
 
 from wxcore import schema
 from wxcore.errors import ReadError, Reason
-from wxcore.hdf5 import open_checked
-from wxcore.satellite.files import HDF5_CAP_BYTES, attribute_text, is_hdf5, read_bytes
+from wxcore.hdf5 import is_hdf5, open_checked, read_bytes
+from wxcore.satellite.files import HDF5_CAP_BYTES, attribute_text
 from wxcore.satellite.geometry import Disk
-from wxcore.satellite.scene import BRIGHTNESS_TEMPERATURE, MARGIN_DEG, REFLECTANCE, Channel, Floats, Scene, describe
+from wxcore.satellite.scene import (
+    BRIGHTNESS_TEMPERATURE,
+    MARGIN_DEG,
+    REFLECTANCE,
+    VALID,
+    Channel,
+    Floats,
+    Scene,
+    describe,
+    within_range,
+)
 from wxcore.satellite.vissr_write import write_svissr
 from wxcore.schema import Box
 
@@ -41,8 +51,6 @@ SCAN = timedelta(seconds=SCAN_LINES * LINE_S)
 FIRST_SCAN_LINE = (SCAN_LINES - SIZE) // 2
 """Line of the scan that is line 0 of the disk: the disk is taken to be the middle of the scan [our choice]."""
 
-BT_RANGE_K = (100.0, 500.0)
-"""What a table may say of brightness temperature (schema.sky); anything else is no data."""
 REFLECTANCE_MAX = 1.5
 """No table of reflectance [0-1] goes beyond; one that does is in percent [our choice]."""
 TABLE_MAX = 200.0
@@ -261,9 +269,8 @@ def _table(file: h5py.File, kind: Kind) -> Floats:
     if found.size != kind.table:
         raise _bad(f"/{path}", f"shape {found.shape}", f"{kind.table} entries")
     table = np.asarray(found[()], dtype=np.float32).reshape(-1)
-    low, high = BT_RANGE_K if kind.quantity == BRIGHTNESS_TEMPERATURE else (0.0, TABLE_MAX)
-    with np.errstate(invalid="ignore"):
-        table = np.where((table >= low) & (table <= high), table, np.nan).astype(np.float32)
+    low, high = (0.0, TABLE_MAX) if kind.quantity == REFLECTANCE else VALID[kind.quantity]
+    table = np.where((table >= low) & (table <= high), table, np.float32(np.nan))
     valid = table[kind.valid_low : kind.valid_high + 1]
     if not np.isfinite(valid).any():
         raise ReadError(
@@ -274,7 +281,7 @@ def _table(file: h5py.File, kind: Kind) -> Floats:
     if kind.quantity == REFLECTANCE and np.nanmax(valid) > REFLECTANCE_MAX:
         table = table / np.float32(100)
     table[0] = np.nan
-    return table
+    return within_range(table, kind.quantity)
 
 
 def _bad_lines(channels: tuple[Channel, ...], geometry: Disk) -> int:
