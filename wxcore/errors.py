@@ -14,7 +14,18 @@
 A message names the file or field, what was found, what was expected and what to do, in English and Chinese.
 """
 
+import errno
 from enum import StrEnum
+
+OUR_TROUBLE = frozenset({
+    errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EAGAIN, errno.ENOSPC, errno.EDQUOT,
+})  # fmt: skip
+"""What the system refuses for want of means or because a disk fails: it says nothing about a file's bytes."""
+
+
+def is_our_trouble(error: BaseException) -> bool:
+    """Is it an error of the system (OUR_TROUBLE), after which the same file may well be readable?"""
+    return isinstance(error, OSError) and error.errno in OUR_TROUBLE
 
 
 class Reason(StrEnum):

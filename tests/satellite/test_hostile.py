@@ -21,8 +21,8 @@ import pytest
 from tests.faults.mutants import mutate
 from tests.faults.sky_seeds import BOX, SkySeed, faults_of, sky_seeds
 from tests.landing import hostile
-from wxcore.errors import LimitError, ReadError, Reason
-from wxcore.hdf5 import OUR_TROUBLE, check_hdf5
+from wxcore.errors import OUR_TROUBLE, LimitError, ReadError, Reason
+from wxcore.hdf5 import check_hdf5
 from wxcore.landing.guard import run_guarded
 from wxcore.lightning import adtd, glm, lmi
 from wxcore.lightning.files import text as lightning_text

@@ -2,15 +2,13 @@
 memory, or into a loop of the library (RELIABILITY.md A5)."""
 
 from wxcore.hdf5.check import CAP_BYTES, MAX_CHUNK_BYTES, check_hdf5
-from wxcore.hdf5.files import OUR_TROUBLE, is_hdf5, is_our_trouble, open_checked, read_bytes
+from wxcore.hdf5.files import is_hdf5, open_checked, read_bytes
 
 __all__ = [
     "CAP_BYTES",
     "MAX_CHUNK_BYTES",
-    "OUR_TROUBLE",
     "check_hdf5",
     "is_hdf5",
-    "is_our_trouble",
     "open_checked",
     "read_bytes",
 ]

@@ -1,6 +1,5 @@
 """Open HDF5 and netCDF-4 files that pass `check_hdf5`; what the library says of damage becomes a ReadError."""
 
-import errno
 import re
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,16 +11,11 @@ from typing import Any, TypeVar
 
 import h5py
 
-from wxcore.errors import LimitError, ReadError, Reason
+from wxcore.errors import LimitError, ReadError, Reason, is_our_trouble
 from wxcore.hdf5.check import CAP_BYTES, check_hdf5
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 """First bytes of HDF5 and netCDF-4 (HDF5 File Format Specification 3.0, II.A)."""
-
-OUR_TROUBLE = frozenset({
-    errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EAGAIN, errno.ENOSPC, errno.EDQUOT,
-})  # fmt: skip
-"""What the system refuses for want of means or because a disk fails: it says nothing about a file's bytes."""
 
 BROKEN = (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 """What h5py raises on damaged files, and what comes of a group where a dataset should be, by their common bases."""
@@ -108,11 +102,6 @@ def open_checked(path: Path, name: str, what: str, *, cap_bytes: int = CAP_BYTES
             yield file
         finally:
             _AROUND.set(around)
-
-
-def is_our_trouble(cause: Exception) -> bool:
-    """Is it an error of the system (OUR_TROUBLE), after which the same file may well be readable?"""
-    return isinstance(cause, OSError) and cause.errno in OUR_TROUBLE
 
 
 @contextmanager

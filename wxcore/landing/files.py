@@ -6,8 +6,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from wxcore.errors import ReadError, Reason
-from wxcore.hdf5 import OUR_TROUBLE
+from wxcore.errors import ReadError, Reason, is_our_trouble
 
 MAX_NAME_SHOWN = 255
 """Characters of a name that messages and the ledger keep (NAME_MAX of Linux file systems)."""
@@ -34,11 +33,6 @@ def _shown(text: str, limit: int) -> str:
     cut = text[: limit + 1]
     shown = "".join(character if character.isprintable() else _escape(character) for character in cut)
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
-
-
-def is_our_trouble(error: BaseException) -> bool:
-    """Is it an error of the system (OUR_TROUBLE), after which the same file may well be readable?"""
-    return isinstance(error, OSError) and error.errno in OUR_TROUBLE
 
 
 def _escape(character: str) -> str:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from wxcore.errors import LimitError, ReadError, Reason
-from wxcore.landing.files import display_name, is_our_trouble, open_regular
+from wxcore.errors import LimitError, ReadError, Reason, is_our_trouble
+from wxcore.landing.files import display_name, open_regular
 
 CAP_BYTES = 256 * 2**20
 """Most bytes that a file may hold after decompression (RELIABILITY.md A4, radar)."""
@@ -64,7 +64,7 @@ def unpack(path: Path, *, name: str = "", cap_bytes: int = CAP_BYTES, ratio_cap:
         ReadError: NOT_FOUND, IS_DIRECTORY, NOT_A_FILE, EMPTY, BAD_COMPRESSION, UNSUPPORTED (zip with several
             members or a password), TRUNCATED where nothing at all could be decompressed.
         LimitError: TOO_LARGE.
-        OSError: the system cannot read the file now (`files.OUR_TROUBLE`).
+        OSError: the system cannot read the file now (`errors.OUR_TROUBLE`).
     """
     source, size = open_regular(path)
     with source:

@@ -12,9 +12,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from wxcore.errors import LedgerError, ReadError, Reason, WxcoreError
+from wxcore.errors import LedgerError, ReadError, Reason, WxcoreError, is_our_trouble
 from wxcore.landing.arrivals import Arrived, arrival_of, beneath, outside, refusal_key, wait_until_complete
-from wxcore.landing.files import display_name, display_text, is_our_trouble
+from wxcore.landing.files import display_name, display_text
 from wxcore.landing.guard import GuardError, closed, closings, crash_of
 from wxcore.landing.land import Landed, land_batch, landed_path
 from wxcore.landing.ledger import (
@@ -269,7 +269,7 @@ def decode_and_decide(
     """Decode the bytes of these rows, two at a time, and tell of each when it is entered what became of it.
 
     Raises:
-        OSError: trouble of ours (`files.OUR_TROUBLE`, GuardError): the files that met it stay pending, and so do those
+        OSError: trouble of ours (`errors.OUR_TROUBLE`, GuardError): the files that met it stay pending, and so do those
             after them; what was decoded beside them is entered first.
         GuardError: `close_guard` was called; nothing is entered any more.
         LedgerError: nothing can be entered.

@@ -37,7 +37,7 @@ def read_file(path: Path, name: str, box: Box | None = None, *, wall_s: float = 
 
     Raises:
         ReadError: with the reason why not.
-        OSError: trouble of ours, which says nothing about the file (`files.OUR_TROUBLE`, GuardError).
+        OSError: trouble of ours, which says nothing about the file (`errors.OUR_TROUBLE`, GuardError).
     """
     if is_sky_file(_head(path)):
         return _read_hdf5(path, name, box, wall_s)

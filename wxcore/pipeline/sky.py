@@ -89,7 +89,7 @@ def sky_of(
         real_only: leave out simulated files: beside real radars they would make a real warning look simulated.
 
     Raises:
-        OSError: trouble of ours (landing.files.OUR_TROUBLE, GuardError), nothing else.
+        OSError: trouble of ours (errors.OUR_TROUBLE, GuardError), nothing else.
     """
     try:
         return _sky_of(home, region, when, chosen, levels, real_only=real_only)

@@ -6,8 +6,7 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 
-from wxcore.errors import ReadError, Reason
-from wxcore.hdf5 import is_our_trouble
+from wxcore.errors import ReadError, Reason, is_our_trouble
 
 HDF5_CAP_BYTES = 4 * 2**30
 """Most bytes that a satellite file may declare [our choice]: full disks at 250-500 m; only windows are read."""
