@@ -9,6 +9,7 @@ import numpy as np
 
 from wxcore.lightning.events import EVENT, FLASH, GROUP, Lightning
 from wxcore.schema import SIMULATED_ATTRIBUTE, SIMULATED_MARK
+from wxcore.times import require_utc
 
 NAME = re.compile(
     r"^FY4A-_LMI---_N_REG[A-Z0-9]_(?P<place>\d{4})E_L2-_LMI[EGF]_SING_NUL_(?P<start>\d{14})_(?P<end>\d{14})_7800M_"
@@ -65,7 +66,12 @@ def write_lmi(native: Lightning) -> bytes:
 
 
 def lmi_name(native: Lightning, run: datetime, *, minutes: int = 10) -> str:
-    """What the file of a run that began at `run` (UTC) is called."""
+    """What the file of a run that began at `run` (UTC) is called.
+
+    Raises:
+        TimeError: `run` is naive.
+    """
+    run = require_utc(run)
     number = round((native.start - run) / timedelta(minutes=1)) + 1
     last = run + timedelta(minutes=minutes, seconds=-21)
     return (

@@ -39,7 +39,7 @@ from wxcore.region import Region
 from wxcore.satellite.geometry import Disk
 from wxcore.satellite.scene import Scene
 from wxcore.schema import SKY, Box
-from wxcore.times import iso
+from wxcore.times import iso, require_utc
 
 READ_BUDGET_S = 20.0
 """All files of a cycle are read within this, or are not waited for [s, our choice]: 60 healthy ones take 5."""
@@ -89,8 +89,10 @@ def sky_of(
         real_only: leave out simulated files: beside real radars they would make a real warning look simulated.
 
     Raises:
+        TimeError: `when` is naive.
         OSError: trouble of ours (errors.OUR_TROUBLE, GuardError), nothing else.
     """
+    when = require_utc(when)
     try:
         return _sky_of(home, region, when, chosen, levels, real_only=real_only)
     except OSError:

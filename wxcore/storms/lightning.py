@@ -73,7 +73,7 @@ def storm_lightning(storms: pd.DataFrame, flashes: Flashes, when: datetime, grid
     return table.assign(**columns)
 
 
-def cell_flash_rate(cells: pd.DataFrame, flashes: Flashes, when: datetime, grid: Grid) -> "pd.Series[float]":
+def cell_flash_rate(cells: pd.DataFrame, flashes: Flashes, when: datetime, grid: Grid) -> pd.Series:
     """flash_rate_min of any table with polygon, lon and lat (cloud cells), as `storm_lightning` has it.
 
     Raises:
