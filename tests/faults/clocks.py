@@ -145,7 +145,8 @@ NO_DOORS = {
     "wxcore.pipeline.catchup.next_cycle", "wxcore.pipeline.catchup.ready", "wxcore.pipeline.gather.choose_from",
     "wxcore.pipeline.checks.accept", "wxcore.pipeline.ingest.decode_and_decide", "wxcore.pipeline.status.silences",
     "wxcore.pipeline.maintain.finished_days", "wxcore.pipeline.analyse.mosaic_cube",
-    "wxcore.pipeline.sky_images.instruments", "wxcore.pipeline.sky_images.one_image", "wxcore.pipeline.sky_images.passes",
+    "wxcore.pipeline.sky_images.instruments", "wxcore.pipeline.sky_images.one_image",
+    "wxcore.pipeline.sky_images.passes",
 }  # fmt: skip
 """Steps inside a room that take a time which its door has checked: `scan`, `draft`, `stale_cycles`, `take_in`,
 `decide_pending`, `analyse`, `sky_of`, `watch`."""
