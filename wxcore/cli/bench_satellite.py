@@ -136,8 +136,9 @@ def _beside_satpy(path: Path, grid: Grid, times: tuple[float, float], python: st
         Row(title, seconds, peer, name, peer / seconds if peer else None, goal, at_most=False)
         for title, seconds, peer, name, goal in compared
     ]
-    equal = Row("share of cells equal to satpy's", share or 0.0, None, "satpy", share, EQUAL_SHARE, at_most=False)
-    return [*rows, equal]
+    if share is not None:
+        rows.append(Row("share of cells equal to satpy's", share, None, "satpy", share, EQUAL_SHARE, at_most=False))
+    return rows
 
 
 def _satpy(path: Path, grid: Grid, python: str) -> tuple[tuple[float, float], dict[str, Floats]]:

@@ -16,7 +16,7 @@ from wxcore.products.cloud_motion import Motion
 from wxcore.products.clouds import Earlier, cloud_products, motion_of
 from wxcore.region import Region
 from wxcore.satellite.blend import Image, blend, flag, join
-from wxcore.satellite.geometry import viewpoint, zenith_deg
+from wxcore.satellite.geometry import Viewpoint, viewpoint, zenith_deg
 from wxcore.satellite.parallax import correct
 from wxcore.satellite.regrid import LINE_OFFSET, to_grid, wider
 from wxcore.satellite.scene import Scene
@@ -63,12 +63,12 @@ def instruments(
     found = []
     for platform, name in names:
         mine = [item for item in read if (item.native.platform, item.native.instrument) == (platform, name)]
-        images = _on_grid(mine, region, when, levels, missing)
+        seen_from = viewpoint(mine[-1].native.geometry, sub_longitude(platform, region, when))
+        images = _on_grid(mine, seen_from, region, levels, missing)
         if not images:
             continue
         best = max(images, key=lambda image: (_sees(image), _began(image)))
         before = tuple(image for image in images if _sees(image) and _began(image) < _began(best))
-        seen_from = viewpoint(mine[-1].native.geometry, sub_longitude(platform, region, when))
         west, south, east, north = region.grid.bounds
         middle = np.array((west + east) / 2), np.array((south + north) / 2)
         zenith = 90.0 if seen_from is None else float(zenith_deg(seen_from, *middle))
@@ -77,15 +77,15 @@ def instruments(
 
 
 def _on_grid(
-    mine: Sequence[Read], region: Region, when: datetime, levels: Levels, missing: list[str]
+    mine: Sequence[Read], seen_from: Viewpoint | None, region: Region, levels: Levels, missing: list[str]
 ) -> list[xr.Dataset]:
+    """The images of one instrument, the files of a slot joined, each cloud where `seen_from` says that it is."""
     parts, wide = [], wider(region.grid)
     for item in mine:
         try:
             parts.append(to_grid(item.native, wide))
         except ReadError as error:
             missing.append(lost(item.row, error))
-    seen_from = viewpoint(mine[-1].native.geometry, sub_longitude(mine[-1].native.platform, region, when))
     return [correct(part, seen_from, region.grid, levels.h0_m, levels.hm20_m) for part in join(parts)]
 
 
