@@ -19,7 +19,7 @@ LINES: tuple[tuple[str, ...], ...] = (
     ("grid",),
     ("times",),
     ("schema",),
-    ("hdf5",),
+    ("hdf5", "codes"),
     ("errors",),
 )
 RANK = {room: rank for rank, line in enumerate(reversed(LINES)) for room in line}
@@ -29,6 +29,9 @@ ALLOWED_USERS = {
     "icechunk": {"archive"},
     "obstore": {"archive"},
     "sqlalchemy": {"landing"},
+    "eccodes": {"codes"},
+    "pdbufr": set(),
+    "metpy": {"environment"},
     "sklearn": {"hazard"},
     "skops": {"hazard"},
     "prefect": {"flows"},

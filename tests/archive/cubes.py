@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 from shapely.geometry import Polygon
 
+from wxcore.archive.layout import QUANTUM
 from wxcore.grid import Grid
 from wxcore.schema import CUBE, ENVIRONMENT, HEIGHT, LAT, LON, MOSAIC, OPTIONAL, PRODUCTS, STORMS, TIME, Column
 from wxcore.times import to_datetime64
@@ -26,7 +27,7 @@ def cube(when: datetime, *, seed: int = 0, grid: Grid = GRID, optional: bool = F
         shape = tuple(sizes[name] for name in var.dims)
         if np.dtype(var.dtype).kind == "f":
             low = var.valid_min if np.isfinite(var.valid_min) else 0.0
-            high = var.valid_max if np.isfinite(var.valid_max) else 3000.0
+            high = var.valid_max if np.isfinite(var.valid_max) else min(3000.0, 30_000 * QUANTUM.get(var.name, 1.0))
             values = random.uniform(low, high, shape).astype(var.dtype)
             values[random.random(shape) < 0.2] = np.nan
         else:

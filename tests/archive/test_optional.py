@@ -10,7 +10,8 @@ import xarray as xr
 import zarr
 
 from tests.archive.cubes import GRID, NOON, SIX, cube, provenance, storms, table
-from wxcore.archive import layout
+from wxcore.archive import check as check_module
+from wxcore.archive import digest, layout, read, series, store
 from wxcore.archive.check import check_archive
 from wxcore.archive.compact import compact
 from wxcore.archive.digest import content_digest
@@ -19,7 +20,7 @@ from wxcore.archive.read import open_archive
 from wxcore.archive.series import open_day, point_series
 from wxcore.archive.store import commit_cycle
 from wxcore.archive.storms import read_cloud_cells
-from wxcore.schema import CLOUD_CELLS, CUBE, OPTIONAL, check
+from wxcore.schema import CLOUD_CELLS, CUBE, LAT, OPTIONAL, TIME, Var, check
 
 R = "r"
 
@@ -48,9 +49,49 @@ def test_cloud_cells_are_kept_with_the_cycles_that_have_them(tmp_path: Path) -> 
     assert read_cloud_cells(tmp_path, R, NOON + SIX) is None
 
 
-def test_every_optional_float_has_a_quantum() -> None:
-    """The digest tells "nothing" by the fill value, which must equal itself."""
-    assert {var.name for var in OPTIONAL if var.dtype == "f4"} <= layout.QUANTUM.keys()
+def test_every_optional_map_has_a_quantum() -> None:
+    assert {var.name for var in OPTIONAL if var.dtype == "f4" and LAT in var.dims} <= layout.QUANTUM.keys()
+
+
+NUMBERS = (
+    Var("test_level", (TIME,), "m", "a height that some cycles know"),
+    Var("test_quality", (TIME,), "1", "and how well", dtype="u1", flags=((0, "unknown"), (1, "good"), (2, "poor"))),
+)
+
+
+def test_numbers_join_a_day_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of optional variables with the dimension time alone, such as those of the environment."""
+    for module in (layout, store, read, digest, check_module, series):
+        monkeypatch.setattr(module, "OPTIONAL", (*OPTIONAL, *NUMBERS))
+
+    def write(folder: str, slot: int, level: float | None, version: int = 0) -> None:
+        when = NOON + slot * SIX
+        content = cube(when)
+        if level is not None:
+            for var, value in zip(NUMBERS, (level, 2), strict=True):
+                content[var.name] = ((TIME,), np.array([value], var.dtype), dict(var.attrs))
+        commit_cycle(tmp_path / folder, R, GRID, when, content, storms(when), provenance(when, version))
+
+    monkeypatch.setattr(digest, "_OPTIONAL", digest._OPTIONAL | {var.name for var in NUMBERS})
+    for slot, level in ((0, None), (1, 3456.25), (2, np.nan), (240, None)):
+        write("a", slot, level)
+    found = open_archive(tmp_path / "a", region=R).load()
+    np.testing.assert_array_equal(found["test_level"], np.array([np.nan, 3456.25, np.nan, np.nan], "f4"))
+    assert found["test_quality"].to_numpy().tolist() == [0, 2, 2, 0]
+    ahead = NOON + timedelta(days=2)
+    line = point_series(tmp_path / "a", R, 29.02, 106.03, start=NOON, end=ahead, variables=["test_level"])
+    np.testing.assert_array_equal(line["test_level"], found["test_level"])
+    compact(tmp_path / "a", R, NOON.date())
+    view = open_day(tmp_path / "a", R, NOON.date()).load()
+    assert view.attrs["view"] == 1
+    np.testing.assert_array_equal(view["test_level"], found["test_level"][:3])
+    with xr.open_dataset(export_day(tmp_path / "a", R, NOON.date(), tmp_path / "day.nc")) as exported:
+        np.testing.assert_array_equal(exported["test_level"], found["test_level"][:3])
+    assert check_archive(tmp_path / "a", R).faults == ()
+    write("b", 1, 3456.25)
+    write("b", 1, None, version=1)
+    write("c", 1, None, version=1)
+    assert content_digest(tmp_path / "b", R) == content_digest(tmp_path / "c", R)
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -96,7 +97,7 @@ def test_levels_for_chooses() -> None:
 
 
 @pytest.mark.parametrize("given_levels", [{"h0_m": 4600.0}, {"hm20_m": 7900.0}])
-def test_one_height_alone_is_refused(given_levels: dict[str, float]) -> None:
+def test_one_height_alone_is_refused(given_levels: dict[str, Any]) -> None:
     with pytest.raises(WxcoreError, match="give both"):
         levels_for(region(), datetime(2026, 7, 1, tzinfo=UTC), **given_levels)
 

@@ -17,6 +17,7 @@ from wxcore.archive import layout
 from wxcore.archive.place import REPO, Place, Root, first_line, place_of
 from wxcore.archive.repository import BRANCH, open_repository
 from wxcore.archive.series import PLANES, array_of, texts_of
+from wxcore.archive.stations import STATIONS, given_slots, slot_faults
 from wxcore.archive.tables import decode_table
 from wxcore.errors import WxcoreError
 from wxcore.schema import HEIGHT, LAT, LON, OPTIONAL, TIME, Var
@@ -80,6 +81,8 @@ def check_archive(root: Root, region: str, *, quick: int | None = None, progress
             _check_cycle(group, day, slot, faults)
             if progress is not None:
                 progress(done, len(slots))
+        for day in layout.day_names(group, STATIONS):
+            _check_stations(group, day, faults, slots if quick else None)
         if not quick:
             for day in layout.day_names(group, layout.VIEWS):
                 _check_view(group, day, faults)
@@ -178,6 +181,18 @@ def _check_cycle(group: zarr.Group, day: str, slot: int, faults: list[Fault]) ->
     for name in texts_of(group, f"{layout.TABLES}/{day}"):
         with _guard(faults, day, when, name):
             _parse(name, str(array_of(group, f"{layout.TABLES}/{day}/{name}")[slot]))
+
+
+def _check_stations(group: zarr.Group, day: str, faults: list[Fault], only: list[tuple[str, int]] | None) -> None:
+    """The observations of a day's cycles, or of those in `only`."""
+    with _guard(faults, day, variable=STATIONS):
+        part = group[f"{STATIONS}/{day}"]
+        assert isinstance(part, zarr.Group)
+        for slot in (slot for slot in given_slots(part) if only is None or (day, slot) in only):
+            when = _time(day, slot)
+            with _guard(faults, day, when, STATIONS):
+                told = slot_faults(part, slot)
+                faults += [Fault(f"{en}: {AGAIN_EN}", f"{zh}：{AGAIN_ZH}", day, when, STATIONS) for en, zh in told]
 
 
 def _check_view(group: zarr.Group, day: str, faults: list[Fault]) -> None:

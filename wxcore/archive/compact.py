@@ -142,7 +142,9 @@ def _cycles(group: zarr.Group, region: str, name: str) -> tuple[npt.NDArray[np.i
         )
     tables = f"{layout.TABLES}/{name}"
     return slots, {
-        text: np.asarray(array_of(group, f"{tables}/{text}")[...])[slots] for text in texts_of(group, tables)
+        text: np.asarray(array_of(group, f"{tables}/{text}")[...])[slots]
+        for text in texts_of(group, tables)
+        if text not in layout.NOT_IN_VIEWS
     }
 
 

@@ -13,6 +13,7 @@ import zarr
 from wxcore.archive import layout
 from wxcore.archive.place import Root
 from wxcore.archive.read import open_session
+from wxcore.archive.stations import STATIONS, given_slots, slot_parts
 from wxcore.schema import OPTIONAL, TIME
 
 LEFT_OUT = ("history",)
@@ -22,10 +23,10 @@ _OPTIONAL = frozenset((*(var.name for var in OPTIONAL), *layout.OPTIONAL_TEXTS))
 
 
 def content_digest(root: Root, region: str, *, as_of: datetime | None = None) -> str:
-    """sha256 of the written cycles: values as packed, coordinates, attributes, tables, provenance.
+    """sha256 of the written cycles: values as packed, coordinates, attributes, tables, observations, provenance.
 
     Independent of snapshot ids, of the order of commits and versions, of chunks and files, and of the order of the
-    list that `nearest_radar` counts in.
+    list that `nearest_radar` counts in, and of the order in which stations joined a day.
 
     Args:
         as_of: only what was committed by then (aware).
@@ -50,6 +51,18 @@ def _parts(root: zarr.Group) -> Iterator[tuple[str, bytes]]:
                 group = root[f"{kind}/{day}"]
                 assert isinstance(group, zarr.Group)
                 yield from _group(f"{kind}/{day}", group, written.tolist(), radars)
+            yield from _stations(root, day, written.tolist())
+
+
+def _stations(root: zarr.Group, day: str, slots: Sequence[int]) -> Iterator[tuple[str, bytes]]:
+    path = f"{STATIONS}/{day}"
+    if path not in root:
+        return
+    group = root[path]
+    assert isinstance(group, zarr.Group)
+    for slot in (slot for slot in given_slots(group) if slot in slots):
+        for name, content in slot_parts(group, slot):
+            yield f"{path}/{slot}/{name}", content
 
 
 def _group(path: str, group: zarr.Group, slots: Sequence[int], radars: Sequence[str]) -> Iterator[tuple[str, bytes]]:
@@ -73,8 +86,9 @@ def _group(path: str, group: zarr.Group, slots: Sequence[int], radars: Sequence[
 
 def _holds(array: zarr.Array[Any], slot: int) -> bool:
     """Has an optional variable anything in this slot?"""
-    values = np.asarray(array[slot])
-    return bool((values != array.fill_value).any())
+    values, fill = np.asarray(array[slot]), np.asarray(array.fill_value)
+    same = np.isnan(values) if fill.dtype.kind == "f" and np.isnan(fill) else values == fill
+    return not bool(np.all(same))
 
 
 def _by_name(values: npt.NDArray[Any], radars: Sequence[str]) -> tuple[npt.NDArray[np.int16], list[str]]:

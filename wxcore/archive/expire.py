@@ -1,7 +1,7 @@
 """Retention by rule: forget old versions, and delete old days. Tagged snapshots (issued warnings) are never touched."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,11 +9,11 @@ import icechunk
 import zarr
 
 from wxcore.archive import layout
-from wxcore.archive.compact import drop_view
 from wxcore.archive.heads import seal
 from wxcore.archive.place import Place, Root, place_of, read_marker, write_marker, writer_lock
 from wxcore.archive.repository import BRANCH, HISTORY_FROM, open_repository, parse_marker
 from wxcore.archive.series import root_group
+from wxcore.archive.stations import STATIONS
 from wxcore.errors import ArchiveError
 from wxcore.times import require_utc
 
@@ -38,7 +38,8 @@ class Retention:
             tagged and outlives this.
         cube_days: the cycles with their cubes and tables, 1.4 GB a day (decision 0009). Two months; the landed
             files bring back the last of them (30 days). Only a day whose view is there, or too old itself, is deleted.
-        view_days: the daily views, a sixth of it at most. Thirteen months: one season beside the former one.
+        view_days: the daily views, a sixth of it at most, and the observations of stations. Thirteen months: one
+            season beside the former one.
     """
 
     history_days: int | None = 30
@@ -65,6 +66,7 @@ class Expired:
         kept_days: days that were due, kept because no view of them is there (`wx archive compact` makes it).
         bytes_freed: on the disk.
         history_from: first moment that `as_of` can show; None where nothing was forgotten.
+        station_days: days whose observations of stations were deleted.
     """
 
     snapshots: int
@@ -74,6 +76,7 @@ class Expired:
     bytes_freed: int
     history_from: datetime | None
     dry_run: bool
+    station_days: tuple[str, ...] = ()
 
 
 def expire(
@@ -101,9 +104,10 @@ def expire(
     with writer_lock(place):
         repository = open_repository(place)
         _tell(progress, 0)
-        cubes, views, kept = _due_days(repository, retention, now)
-        if (cubes or views) and not dry_run:
-            _delete_days(repository, region, cubes, views)
+        cubes, views, stations, kept = _due_days(repository, retention, now)
+        due = {layout.CUBES: cubes, layout.TABLES: cubes, layout.VIEWS: views, STATIONS: stations}
+        if any(due.values()) and not dry_run:
+            _delete_days(repository, region, due)
         _tell(progress, 1)
         forgotten, base = _forgettable(repository, retention, now)
         freed = 0
@@ -111,22 +115,23 @@ def expire(
             _write_history_from(place, base)
             freed = _forget(repository, base, min(base, now - IN_FLIGHT), progress)
         _tell(progress, 3)
-        if not dry_run and (cubes or views or base is not None):
+        if not dry_run and (any(due.values()) or base is not None):
             _seal(place, repository)
         _tell(progress, 4)
-    return Expired(forgotten, cubes, views, kept, freed, base, dry_run)
+    return Expired(forgotten, cubes, views, kept, freed, base, dry_run, stations)
 
 
 def _due_days(
     repository: icechunk.Repository, retention: Retention, now: datetime
-) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """(days whose cubes go, days whose view goes, days kept for want of a view)."""
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """(days whose cubes go, whose view goes, whose observations of stations go, days kept for want of a view)."""
     group = root_group(repository.readonly_session(BRANCH))
     cubes = [day for day in layout.day_names(group, layout.CUBES) if _older(day, retention.cube_days, now)]
     views = layout.day_names(group, layout.VIEWS)
     old_views = tuple(day for day in views if _older(day, retention.view_days, now))
     kept = tuple(day for day in cubes if day not in views and not _older(day, retention.view_days, now))
-    return tuple(day for day in cubes if day not in kept), old_views, kept
+    stations = tuple(day for day in layout.day_names(group, STATIONS) if _older(day, retention.view_days, now))
+    return tuple(day for day in cubes if day not in kept), old_views, stations, kept
 
 
 def _older(day: str, days: int | None, now: datetime) -> bool:
@@ -134,16 +139,16 @@ def _older(day: str, days: int | None, now: datetime) -> bool:
     return days is not None and day < f"{now - timedelta(days=days):%Y%m%d}"
 
 
-def _delete_days(repository: icechunk.Repository, region: str, cubes: tuple[str, ...], views: tuple[str, ...]) -> None:
+def _delete_days(repository: icechunk.Repository, region: str, due: Mapping[str, tuple[str, ...]]) -> None:
+    """Delete these days of these kinds, in one commit."""
+    cubes, views = due[layout.CUBES], due[layout.VIEWS]
     metadata = {"expired_cubes": list(cubes), "expired_views": list(views), "region": region}
     for _ in range(CONFLICT_TRIES):
         session = repository.writable_session(BRANCH)
         group = zarr.open_group(session.store, mode="a")
-        for path in (f"{kind}/{day}" for day in cubes for kind in (layout.CUBES, layout.TABLES)):
+        for path in (f"{kind}/{day}" for kind, days in due.items() for day in days):
             if path in group:
                 del group[path]
-        for day in views:
-            drop_view(group, day)
         try:
             session.commit(f"expire {len(cubes)} days of cubes, {len(views)} views {region}", metadata=metadata)
         except icechunk.ConflictError:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,11 +10,14 @@ import numpy as np
 import xarray as xr
 
 from wxcore.archive import layout
+from wxcore.archive.observations import read_stations
 from wxcore.archive.place import Root
 from wxcore.archive.read import open_session
 from wxcore.archive.series import TEXTS, array_of, day_name, open_raw, root_group, texts_of
+from wxcore.archive.stations import STATIONS, parts_of
 from wxcore.errors import ArchiveError
-from wxcore.schema import HEIGHT, TIME
+from wxcore.schema import ELEMENT_NAMES, HEIGHT, QC_MISSING, TIME, qc_name
+from wxcore.times import CYCLE
 
 ZLIB_LEVEL = 1
 """Of netCDF: every reader of HDF5 has zlib, not every one has zstd; level 4 is 3 % smaller and 30 % slower."""
@@ -35,7 +38,8 @@ def export_day(
     """Write the written cycles of a UTC day: cubes and planes, or the view's planes where the cubes were expired.
 
     Packed integers stay packed (CF scale_factor). The dimension height is called
-    HEIGHT_ASL there. Storms, probabilities and provenance go along as JSON text.
+    HEIGHT_ASL there. Storms, probabilities and provenance go along as JSON text; observations of stations as the group
+    `stations`, where there are any (elements that nobody reported are left out).
 
     Args:
         target: the file, or with "zarr" the folder; a file that is there is replaced, when the new one is complete.
@@ -48,6 +52,7 @@ def export_day(
         OSError: disk full, or a write error.
     """
     dataset = _day(root, region, day_name(day))
+    stations = _stations(root, region, day_name(day))
     if target.is_dir() and any(target.iterdir()):
         raise ArchiveError(
             f"{target}: there is something in this folder: give a new name, or delete it first",
@@ -57,9 +62,11 @@ def export_day(
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         if format == "netcdf":
-            _netcdf(dataset, temporary)
+            _netcdf(dataset, stations, temporary)
         else:
             dataset.to_zarr(temporary, mode="w", zarr_format=3, consolidated=True, encoding=_zarr_encoding(dataset))
+            if stations is not None:
+                stations.to_zarr(temporary, mode="a", group=STATIONS, zarr_format=3)
         if target.is_dir():
             target.rmdir()
         temporary.replace(target)
@@ -98,6 +105,16 @@ def _day(root: Root, region: str, name: str) -> xr.Dataset:
     return dataset
 
 
+def _stations(root: Root, region: str, name: str) -> xr.Dataset | None:
+    """Observations of the day's cycles; None where they looked at no stations."""
+    first = datetime.combine(date.fromisoformat(name), time(tzinfo=UTC)) - CYCLE + timedelta(minutes=1)
+    found = read_stations(root, region, first, first + timedelta(days=1, minutes=-1))
+    silent = [element for element in ELEMENT_NAMES if (found[qc_name(element)] == QC_MISSING).all()]
+    found = found.drop_vars([part for element in silent for part in parts_of(element).values()])
+    texts = {name: found[name].astype(object) for name in found.coords if found[name].dtype.kind == "U"}
+    return found.assign_coords(texts) if found.sizes[TIME] else None
+
+
 def radar_flags(radars: list[str]) -> dict[str, Any]:
     """Flag attributes that name the radars of `nearest_radar`."""
     return {
@@ -106,7 +123,7 @@ def radar_flags(radars: list[str]) -> dict[str, Any]:
     }
 
 
-def _netcdf(dataset: xr.Dataset, path: Path) -> None:
+def _netcdf(dataset: xr.Dataset, stations: xr.Dataset | None, path: Path) -> None:
     encoding: dict[str, dict[str, Any]] = {}
     for name, array in dataset.variables.items():
         if name in dataset.coords:
@@ -117,6 +134,9 @@ def _netcdf(dataset: xr.Dataset, path: Path) -> None:
         chunk = (1, *leading, *(layout.chunk_side(cells, layout.PLANE_CELLS) for cells in array.shape[-2:]))
         encoding[str(name)] = {"zlib": True, "complevel": ZLIB_LEVEL, "shuffle": True, "chunksizes": chunk}
     dataset.to_netcdf(path, engine="netcdf4", format="NETCDF4", encoding=encoding, unlimited_dims=[])
+    if stations is not None:
+        packing = {str(name): {"zlib": True, "complevel": ZLIB_LEVEL, "shuffle": True} for name in stations.data_vars}
+        stations.to_netcdf(path, mode="a", group=STATIONS, engine="netcdf4", format="NETCDF4", encoding=packing)
     with path.open("rb") as file:
         os.fsync(file.fileno())
 

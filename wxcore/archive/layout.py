@@ -1,8 +1,9 @@
 """What the archive holds and how: groups, chunks, packing, CF metadata.
 
     cubes/20200612    240 slots of six minutes; MOSAIC and PRODUCTS on (time, [height,] lat, lon); `written`
-    tables/20200612   240 slots; JSON text: storms, probabilities, provenance, cloud_cells (codec: tables.py)
+    tables/20200612   240 slots; JSON text: storms, probabilities, provenance, OPTIONAL_TEXTS (codec: tables.py)
     views/20200612    the written cycles of a finished day, all on (time, lat, lon), deep in time (compact.py)
+    stations/20200612 observations of ground stations, minute by minute (stations.py)
     attributes of /   wxcore_archive_format, region, grid, radars (what `nearest_radar` counts in)
 
 A day is created whole, from a template: a slot that was never written costs nothing and reads as no data.
@@ -31,9 +32,12 @@ FORMAT = 1
 SLOTS = timedelta(days=1) // CYCLE
 CUBES, TABLES, VIEWS = "cubes", "tables", "views"
 STORMS_TEXT, PROBABILITIES_TEXT, PROVENANCE_TEXT = "storms", "probabilities", "provenance"
-CLOUD_CELLS_TEXT = "cloud_cells"
-TEXTS, OPTIONAL_TEXTS = (STORMS_TEXT, PROBABILITIES_TEXT, PROVENANCE_TEXT), (CLOUD_CELLS_TEXT,)
+CLOUD_CELLS_TEXT, STATION_TABLE_TEXT = "cloud_cells", "station_table"
+TEXTS = (STORMS_TEXT, PROBABILITIES_TEXT, PROVENANCE_TEXT)
+OPTIONAL_TEXTS = (CLOUD_CELLS_TEXT, STATION_TABLE_TEXT)
 """What every cycle tells; and what joins a day with its first cycle that tells it."""
+NOT_IN_VIEWS = (STATION_TABLE_TEXT,)
+"""Texts that go with the cubes: 2,500 rows a cycle, and the observations that they come from are kept themselves."""
 WRITTEN = "written"
 VARIABLES: tuple[Var, ...] = (*MOSAIC, *PRODUCTS, *ENVIRONMENT)
 """What every cycle holds. Those of schema.OPTIONAL join a day with its first cycle that has them."""
@@ -80,6 +84,14 @@ QUANTUM: Mapping[str, float] = {
     "pass_brightness_temperature_108": 0.02,
     "pass_offset": 1.0,
     "flash_density": 0.05,
+    "surface_temperature": 0.05,
+    "surface_temperature_error": 0.01,
+    "surface_theta_e": 0.05,
+    "surface_theta_e_error": 0.01,
+    "theta_e_deficit": 0.05,
+    "pressure_change_1h": 0.01,
+    "pressure_change_1h_error": 0.01,
+    "gust_nearby": 0.1,
 }
 """Step [units of the variable] that a float is rounded to, kept as i2 (CF scale_factor). The radar itself resolves
 0.5 dBZ; 1 m of height is a hundredth of a gate. Floats without a quantum (shi has no bound) stay f4."""
@@ -354,7 +366,7 @@ def pack(values: npt.NDArray[np.float32], var: Var) -> npt.NDArray[Any]:
         SchemaError: a value that the packing cannot hold (infinite, or beyond 32,767 quanta).
     """
     if var.name not in QUANTUM:
-        return values
+        return np.asarray(values)
     packed = np.empty(values.shape, "i2")
     flat_in = values.reshape(-1, values.shape[-1] * values.shape[-2])
     flat_out = packed.reshape(flat_in.shape)

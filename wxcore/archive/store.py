@@ -25,10 +25,24 @@ from wxcore.archive.layout import VARIABLES, Slot
 from wxcore.archive.log import FINGERPRINT, metadata_of
 from wxcore.archive.place import Place, Root, place_of, writer_lock
 from wxcore.archive.repository import BRANCH, open_or_create
+from wxcore.archive.stations import check_stations, write_stations
 from wxcore.archive.tables import encode_table
 from wxcore.errors import ArchiveError, SchemaError
 from wxcore.grid import Grid
-from wxcore.schema import CLOUD_CELLS, HEIGHT, LAT, LON, OPTIONAL, PROBABILITIES, STORMS, TIME, Var, check, check_table
+from wxcore.schema import (
+    CLOUD_CELLS,
+    HEIGHT,
+    LAT,
+    LON,
+    OPTIONAL,
+    PROBABILITIES,
+    STATION_TABLE,
+    STORMS,
+    TIME,
+    Var,
+    check,
+    check_table,
+)
 from wxcore.times import iso, require_utc, to_datetime64
 
 METHOD_ATTRIBUTES = ("method", "mesh_calibration", "hail_range_m", "hail_layer_observed")
@@ -64,6 +78,7 @@ class _Cycle:
     cube: xr.Dataset
     texts: Mapping[str, str]
     provenance: Mapping[str, Any]
+    stations: xr.Dataset | None
 
 
 def commit_cycle(  # noqa: PLR0913 (one argument a part of a cycle)
@@ -77,6 +92,8 @@ def commit_cycle(  # noqa: PLR0913 (one argument a part of a cycle)
     *,
     probabilities: pd.DataFrame | None = None,
     cloud_cells: pd.DataFrame | None = None,
+    stations: xr.Dataset | None = None,
+    station_table: pd.DataFrame | None = None,
     fence: Callable[[], None] | None = None,
 ) -> Commit:
     """Write one cycle in one Icechunk commit, and return when it is on the disk and its head is saved.
@@ -95,6 +112,8 @@ def commit_cycle(  # noqa: PLR0913 (one argument a part of a cycle)
             commit's metadata too.
         probabilities: schema PROBABILITIES, or None.
         cloud_cells: schema CLOUD_CELLS; None where no satellite was looked at.
+        stations: observations after quality control, of which this cycle's minutes are kept (stations.py), or None.
+        station_table: schema STATION_TABLE, or None.
         fence: called under the writer's lock immediately before the commit: where it raises, nothing is committed
             and its error is passed on.
 
@@ -105,12 +124,11 @@ def commit_cycle(  # noqa: PLR0913 (one argument a part of a cycle)
     """
     when = require_utc(when)
     slot = layout.slot_of(when)
-    texts = _texts(storms, probabilities, provenance)
-    if cloud_cells is not None:
-        check_table(cloud_cells, CLOUD_CELLS, what="archive, cloud cells")
-        texts[layout.CLOUD_CELLS_TEXT] = encode_table(cloud_cells)
+    texts = _texts(storms, probabilities, provenance) | _optional_texts(cloud_cells, station_table)
     _check_cube(cube, grid, when)
-    cycle = _Cycle(region_id, grid, when, slot, cube, texts, provenance)
+    if stations is not None:
+        check_stations(stations)
+    cycle = _Cycle(region_id, grid, when, slot, cube, texts, provenance, stations)
     place = place_of(root, region_id)
     with _nothing_changed(cycle, place), writer_lock(place):
         for attempt in range(CONFLICT_TRIES):
@@ -145,6 +163,7 @@ def _commit_once(place: Place, cycle: _Cycle, fence: Callable[[], None]) -> Comm
     drop_view(group, cycle.slot.day)
     _write_cube(group, cycle.slot, cycle.cube, cycle.grid)
     _write_texts(group, cycle.slot, cycle.texts)
+    write_stations(group, cycle.slot, cycle.region_id, cycle.stations)
     fence()
     when = iso(cycle.when)
     metadata = metadata_of(when, cycle.region_id, wxcore.__version__, cycle.provenance)
@@ -203,6 +222,18 @@ def _texts(storms: pd.DataFrame, probabilities: pd.DataFrame | None, provenance:
         layout.STORMS_TEXT: encode_table(storms),
         layout.PROBABILITIES_TEXT: "" if probabilities is None else encode_table(probabilities),
         layout.PROVENANCE_TEXT: text,
+    }
+
+
+def _optional_texts(cloud_cells: pd.DataFrame | None, station_table: pd.DataFrame | None) -> dict[str, str]:
+    """The tables that only some cycles have, checked."""
+    given = (
+        (layout.CLOUD_CELLS_TEXT, cloud_cells, CLOUD_CELLS), (layout.STATION_TABLE_TEXT, station_table, STATION_TABLE),
+    )  # fmt: skip
+    return {
+        name: encode_table(check_table(table, columns, what=f"archive, {name}"))
+        for name, table, columns in given
+        if table is not None
     }
 
 

@@ -1,10 +1,10 @@
-"""Tables of storms, probabilities and cloud cells of past cycles, out of the archive."""
+"""Tables of storms, probabilities, cloud cells and stations of past cycles, out of the archive."""
 
 from datetime import datetime, timedelta
 
 import pandas as pd
 
-from wxcore.archive.layout import CLOUD_CELLS_TEXT, PROBABILITIES_TEXT, STORMS_TEXT, slot_of
+from wxcore.archive.layout import CLOUD_CELLS_TEXT, PROBABILITIES_TEXT, STATION_TABLE_TEXT, STORMS_TEXT, slot_of
 from wxcore.archive.place import Root
 from wxcore.archive.read import read_text
 from wxcore.archive.tables import decode_table
@@ -35,6 +35,14 @@ def read_probabilities(
 def read_cloud_cells(root: Root, region: str, when: datetime, *, as_of: datetime | None = None) -> pd.DataFrame | None:
     """Cloud cell table of a cycle (schema CLOUD_CELLS); None where the cycle is not there, or had no satellite."""
     text = read_text(root, region, when, CLOUD_CELLS_TEXT, as_of=as_of)
+    return None if text is None else decode_table(text)
+
+
+def read_station_table(
+    root: Root, region: str, when: datetime, *, as_of: datetime | None = None
+) -> pd.DataFrame | None:
+    """Station table of a cycle (schema STATION_TABLE); None where the cycle is not there, or had no stations."""
+    text = read_text(root, region, when, STATION_TABLE_TEXT, as_of=as_of)
     return None if text is None else decode_table(text)
 
 

@@ -7,6 +7,7 @@ null), wkt (a shapely geometry as Well-Known Text, lon lat), tuple (of text), ob
 """
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -74,9 +75,10 @@ def _encode(series: "pd.Series[Any]", kind: str) -> list[Any]:
         values = series.to_numpy(dtype="f8")
         if np.isinf(values).any():
             raise ValueError("infinite values, expected finite ones or NaN")
-        return [None if np.isnan(value) else float(value) for value in values]
+        return [None if math.isnan(value) else value for value in values.tolist()]
     if kind == "time":
-        return [None if pd.isna(value) else str(value) for value in series.to_numpy(dtype="datetime64[ns]")]
+        texts = np.datetime_as_string(series.to_numpy(dtype="datetime64[ns]")).tolist()
+        return [None if text == "NaT" else text for text in texts]
     if kind == "wkt":
         return [shapely.to_wkt(value, rounding_precision=-1, trim=True) for value in series]
     if kind == "tuple":

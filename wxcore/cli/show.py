@@ -15,7 +15,8 @@ from wxcore.landing.files import display_name
 from wxcore.pipeline.analyse import ONLY_SKY
 from wxcore.pipeline.doctor import Diagnosis
 from wxcore.pipeline.report import sky_sources
-from wxcore.pipeline.result import QUARANTINED, CycleResult, Input, RunResult, first_hour, speed_m_s
+from wxcore.pipeline.report_ground import believed
+from wxcore.pipeline.result import QUARANTINED, CycleResult, Input, RunResult, first_hour, speed_m_s, strongest
 from wxcore.schema import HAZARDS
 from wxcore.times import beijing, iso
 
@@ -69,8 +70,9 @@ def show_cycle(cycle: CycleResult, lang: str) -> None:
         SCREEN.print(f"{clock}  {notes}", markup=False, highlight=False)
     else:
         SCREEN.print(_storm_table(cycle, f"{title}  {notes}", lang))
-    if (line := sky_line(cycle, lang)) is not None:
-        SCREEN.print(line, markup=False, highlight=False)
+    for line in (levels_line(cycle, lang), sky_line(cycle, lang), ground_line(cycle, lang)):
+        if line is not None:
+            SCREEN.print(line, markup=False, highlight=False)
     for draft in cycle.drafts:
         SCREEN.print("▶ " + say(lang, draft.headline_en, draft.headline_zh), style="bold", markup=False)
 
@@ -99,6 +101,27 @@ def sky_line(cycle: CycleResult, lang: str) -> str | None:
     )
     count = len(cycle.clouds)
     return say(lang, f"sky: {told}; cloud cells: {count}", f"卫星与闪电：{told}；云团：{count} 个")
+
+
+def ground_line(cycle: CycleResult, lang: str) -> str | None:
+    """Ground stations that reported, what quality control flagged, the strongest gust; None where there were none."""
+    counts = next((item for item in cycle.station_sources if "stations" in item), None)
+    if counts is None:
+        return None
+    en = f"ground: {counts['stations']} stations, {counts['suspect']} values suspect, {counts['bad']} bad"
+    zh = f"地面站：{counts['stations']} 站，可疑 {counts['suspect']} 个值，错误 {counts['bad']} 个值"
+    for row in strongest(cycle.stations).head(1).to_dict("records"):
+        said_zh, said_en = believed(row)
+        en += f"; strongest gust {row['gust_m_s']:.1f} m/s at {row['station_id']} ({said_en})"
+        zh += f"；最大阵风 {row['gust_m_s']:.1f} m/s，{row['station_id']}（{said_zh}）"
+    return say(lang, en, zh)
+
+
+def levels_line(cycle: CycleResult, lang: str) -> str:
+    """The heights of 0 C and -20 C that hail was judged by, and where they come from."""
+    told = cycle.levels
+    heights = f"0 C {told['h0_m']:.0f} m, -20 C {told['hm20_m']:.0f} m"
+    return say(lang, f"{heights}: {told['note']} ({told['quality']})", f"{heights}：{told['note_zh']}")
 
 
 def _number(value: float) -> str:

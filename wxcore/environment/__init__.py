@@ -1,1 +1,1 @@
-"""Environment: heights of the 0 C and -20 C levels, and where they come from."""
+"""Environment: soundings and models, heights of the 0 C and -20 C levels, indices, and where they come from."""

@@ -1,4 +1,4 @@
-"""Thunderstorm gale, `baseline-2`: radial velocities near the ground and aloft, over VIL and echo top.
+"""Thunderstorm gale, `baseline-3`: radial velocities near the ground and aloft, over VIL and echo top.
 
 Each witness speaks for itself, and together they speak as independent ones do: 1 - product of (1 - weight L). Where no
 beam saw the wind near the ground, what is left is the weak rule of `baseline-1` and the witnesses aloft; the more of
@@ -13,7 +13,7 @@ from typing import Any
 from wxcore.hazard.definitions import GALE
 from wxcore.hazard.opinion import Opinion, Phrase, logistic, opinion, weighted
 
-MODEL = "baseline-2"
+MODEL = "baseline-3"
 
 GALE_CONSTANTS: dict[str, float] = {
     "vil_factor": 20.628571,  # Stewart 1991 (NOAA NWS SR-136): gust^2 = a VIL - b top^2, m/s, kg m-2, m
@@ -42,6 +42,7 @@ GALE_CONSTANTS: dict[str, float] = {
     "divergence_weight": 0.4,  # [I]
     "view_unknown": 0.64,  # mean |cos| of all directions, 2 / pi: where the motion is unknown
     "bow_weight": 0.3,  # [I] DOMAIN.md 2.3: long, narrow, fast
+    "gust_floor": 0.85,  # [I] a station measured it, others bear it out: not 1, for it may be over
     "ceiling": 0.95,  # [I]
     "decay_min": 35.0,  # [I] between hail and thunderstorm
 }

@@ -15,6 +15,7 @@ import pandas as pd
 from wxcore.hazard.definitions import GALE, HAIL, THUNDERSTORM
 from wxcore.hazard.gale import GALE_CONSTANTS, gale
 from wxcore.hazard.gale import MODEL as GALE_MODEL
+from wxcore.hazard.ground import gale_seen, outflow_signs
 from wxcore.hazard.opinion import Opinion, Phrase, logistic, opinion, weighted, with_reasons
 from wxcore.hazard.sky import convective_signs, flashes, severe_signs
 from wxcore.schema import PROBABILITIES
@@ -106,7 +107,11 @@ def probabilities(
 
 
 def _with_signs(found: Opinion, code: str, storm: Mapping[str, Any]) -> Opinion:
-    """The opinion with what satellites and lightning say. Only thunderstorms listen to it: lightning that was seen."""
+    """The opinion with what satellites, lightning and stations say. Thunderstorms listen to lightning that was seen,
+    gales to a gust that was measured and is borne out."""
+    if code == GALE.code:
+        p = float(np.fmax(GALE_CONSTANTS["gust_floor"], found.p)) if gale_seen(storm) else found.p
+        return with_reasons(found, p, [*outflow_signs(storm), *severe_signs(storm)])
     if code != THUNDERSTORM.code:
         return with_reasons(found, found.p, severe_signs(storm))
     p = float(np.fmax(THUNDERSTORM_CONSTANTS["flash_floor"], found.p)) if flashes(storm) else found.p

@@ -13,6 +13,7 @@ from wxcore.environment.levels import Levels
 from wxcore.errors import ReadError, WxcoreError
 from wxcore.landing.ledger import FileRow
 from wxcore.pipeline.gather import Chosen, load_file, lost
+from wxcore.pipeline.ground import Ground, ground_of
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.network import compare
 from wxcore.pipeline.prepared import load_prepared, to_record, winds_before
@@ -27,7 +28,15 @@ from wxcore.radar.regrid import to_grid
 from wxcore.radar.remarks import chinese
 from wxcore.radar.volume import SIMULATED_TASK
 from wxcore.region import Region
-from wxcore.schema import COLUMN, ENVIRONMENT, LEVELS_SOURCES, OBSERVED_COMPOSITE, OBSERVED_NONE
+from wxcore.schema import (
+    COLUMN,
+    ENVIRONMENT,
+    ENVIRONMENT_MORE,
+    LEVELS_QUALITIES,
+    LEVELS_SOURCES,
+    OBSERVED_COMPOSITE,
+    OBSERVED_NONE,
+)
 from wxcore.times import iso
 
 REAL, SIMULATED = "real", "SYN"
@@ -39,8 +48,12 @@ _SWEEP = re.compile(r"(?P<before>sweep |cut |第 )(?P<number>\d+)(?P<after>(?:: 
 ONLY_2D = ("2-D only: hail and gale were not assessed", "仅有二维组合反射率：未评估冰雹和雷暴大风")
 FOREIGN_MOSAIC = ("mosaic of another system, its quality control unknown", "采用外部系统三维拼图，其质控情况未知")
 ONLY_SKY = (
-    "no radar at all: satellites and lightning only, no storm was assessed and no warning changed",
-    "无任何雷达资料：仅有卫星和闪电，未评估风暴，预警保持不变",
+    "no radar at all: satellites, lightning and ground stations only, no storm was assessed and no warning changed",
+    "无任何雷达资料：仅有卫星、闪电和地面站，未评估风暴，预警保持不变",
+)
+DOUBTFUL = (
+    "0 C and -20 C heights are of an older or distant profile: MESH and POSH less certain",
+    "0℃和-20℃层高度取自较早或较远的探空：MESH、POSH 可信度降低",
 )
 CLIMATOLOGY = (
     "0 C and -20 C heights are climatology: MESH and POSH less certain",
@@ -54,7 +67,7 @@ class Analysis:
 
     Attributes:
         cube: schema.MOSAIC, schema.PRODUCTS and schema.ENVIRONMENT of one time.
-        kind: "volume" (three dimensions), "composite" (two), or "sky" (no radar: satellites and lightning).
+        kind: "volume" (three dimensions), "composite" (two), or "sky" (no radar: satellites, lightning and stations).
         truth: REAL or SIMULATED.
         missing: radars of the region that gave nothing; notes: what else makes the result less certain.
         quality: gates with echo by radar and by flag of the quality control.
@@ -62,7 +75,7 @@ class Analysis:
         radar_pairs: rows of the table of biases between radars.
         remarks: what was odd in each radar's volume.
         static: digests of elevation model and learnt maps, by radar that has any.
-        sky: what satellites and lightning said.
+        sky: what satellites and lightning said; ground: what ground stations said.
     """
 
     cube: xr.Dataset
@@ -77,25 +90,30 @@ class Analysis:
     remarks: dict[str, list[str]] = field(default_factory=dict)
     static: dict[str, list[str]] = field(default_factory=dict)
     sky: Sky | None = None
+    ground: Ground = field(default_factory=Ground)
 
 
 def analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels: Levels) -> Analysis:
     """Decode what was chosen and make the cycle's cube of it."""
     analysis = _analyse(home, region, when, chosen, levels)
     by_radar = analysis.kind != "sky"
-    sky = sky_of(home, region, when, chosen, levels, real_only=by_radar and analysis.truth == REAL)
-    missing = (*analysis.missing, *sky.missing)
-    if not by_radar and not sky.fields.data_vars:
+    real_only = by_radar and analysis.truth == REAL
+    sky = sky_of(home, region, when, chosen, levels, real_only=real_only)
+    looked = sky.flashes if sky.flashes.looks else None
+    ground = ground_of(home, region, when, chosen, analysis.cube, looked, real_only=real_only)
+    missing = (*analysis.missing, *sky.missing, *ground.missing)
+    if not by_radar and not sky.fields.data_vars and ground.table.empty:
         raise WxcoreError(
             f"no file of {iso(when)} can be used for {region.id}: {'; '.join(missing)}",
             f"{region.name_zh} {iso(when)} 没有可用文件：{'；'.join(missing)}",
         )
     return replace(
         analysis,
-        cube=_with_levels(analysis.cube, levels).assign(sky.fields.data_vars),
+        cube=_with_levels(analysis.cube, levels).assign(sky.fields.data_vars).assign(ground.fields.data_vars),
         missing=missing,
-        truth=analysis.truth if by_radar or not sky.simulated else SIMULATED,
+        truth=analysis.truth if by_radar or not (sky.simulated or ground.simulated) else SIMULATED,
         sky=sky,
+        ground=ground,
     )
 
 
@@ -120,7 +138,7 @@ def _analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels:
     if flat is not None:
         cube = fill_with_composite(cube, flat)
     if levels.quality != "good":
-        notes.append(CLIMATOLOGY)
+        notes.append(DOUBTFUL if levels.quality == "doubtful" else CLIMATOLOGY)
     if (trouble := terrain_trouble(region)) is not None:
         notes.append(trouble)
     found = _told(cube, "volume", SIMULATED if is_simulated(volumes) else REAL, missing, notes)
@@ -233,12 +251,15 @@ def _with_products(cube: xr.Dataset, region: Region, levels: Levels, radars: Seq
 
 
 def _with_levels(cube: xr.Dataset, levels: Levels) -> xr.Dataset:
-    """The cube with the heights that its hail products used (schema.ENVIRONMENT)."""
-    values = (levels.h0_m, levels.hm20_m, LEVELS_SOURCES.index(levels.source))
+    """The cube with the heights that its hail products used, and where they come from (schema.ENVIRONMENT and
+    ENVIRONMENT_MORE)."""
+    age = np.nan if levels.age_h is None else levels.age_h
+    more = (levels.hm10_m, levels.wet_bulb_zero_m, age, LEVELS_QUALITIES.index(levels.quality))
+    values = (levels.h0_m, levels.hm20_m, LEVELS_SOURCES.index(levels.source), *more)
     return cube.assign(
         {
             var.name: (var.dims, np.array([value], dtype=var.dtype), var.attrs)
-            for var, value in zip(ENVIRONMENT, values, strict=True)
+            for var, value in zip((*ENVIRONMENT, *ENVIRONMENT_MORE), values, strict=True)
         }
     )
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from wxcore.archive.storms import BACK_MIN
 from wxcore.landing.ledger import CycleRow, Ledger, cycles_between, files_between
-from wxcore.pipeline.gather import LOOK_BACK, Chosen, choose_from, cycles_covered, growing_after
+from wxcore.pipeline.gather import AIR, LOOK_BACK, Chosen, air_between, choose_from, cycles_covered, later
 from wxcore.region import Region
 from wxcore.times import CYCLE, latest_cycle
 
@@ -82,18 +82,18 @@ def stale_cycles(ledger: Ledger, region: Region, start: datetime, end: datetime)
     """Cycles from `start` to `end` that a file belongs to and whose basis is not the one on record, ascending."""
     rows = files_between(ledger, start - LOOK_BACK, end)
     times = [row.obs_time for row in rows if row.obs_time is not None]
-    growing = growing_after(ledger, start, end)
+    growing, air = later(ledger, start, end), air_between(ledger, start, end)
     known = cycles_between(ledger, region.id, start - WARNING_MEMORY, end)
     by_time = {row.time: row for row in known}
     found: list[Stale] = []
-    for when in cycles_covered(times):
+    for when in cycles_covered([row.obs_time for row in rows if row.obs_time is not None and row.kind not in AIR]):
         if not start <= when <= end:
             continue
         window = rows[bisect_left(times, when - LOOK_BACK) : bisect_right(times, when)]
         ahead = [row for row in growing if row.obs_time is not None and row.obs_time > when]
-        chosen, row = choose_from([*window, *ahead], region, when), by_time.get(when)
+        chosen, row = choose_from([*window, *ahead, *air], region, when), by_time.get(when)
         basis = basis_of(chosen, history_of(known, when))
-        if chosen.rows and (row is None or row.basis != basis):
+        if chosen.observed and (row is None or row.basis != basis):
             found.append(Stale(when, chosen, basis, row))
     return found
 
@@ -150,7 +150,11 @@ def ready(item: Stale, recent_sites: Collection[str], last_run: Mapping[datetime
     """
     if item.row is not None or item.time in last_run:
         ran, chosen = last_run.get(item.time), item.chosen
-        by_sky = ran is not None and (chosen.scenes or chosen.lightning) and radar_files(chosen) == ran.radars
+        by_sky = (
+            ran is not None
+            and bool(chosen.scenes or chosen.lightning or chosen.stations)
+            and radar_files(chosen) == ran.radars
+        )
         # The clock may have been set back.
         return ran is None or abs(now - ran.at) >= (SKY_RERUN_EVERY if by_sky else RERUN_EVERY)
     if now >= item.time + PATIENCE:

@@ -10,11 +10,16 @@ from wxcore.pipeline.read import Reading
 from wxcore.radar.volume import Site, Volume
 from wxcore.region import RadarSite, Region
 from wxcore.schema import Format
+from wxcore.station.network import network_of, sort_out
+from wxcore.station.reports import Reports
 from wxcore.times import FUTURE_LIMIT, iso, parse_time
 
 POSITION_TOLERANCE_DEG = 0.05
 ALTITUDE_TOLERANCE_M = 100.0
 """Beyond these the header is taken as wrong and station_meta as right (DOMAIN.md 1.3, step 2)."""
+
+SHOWN = 6
+"""So many unknown stations are named in a refusal."""
 
 NAME_TIME_TOLERANCE = timedelta(minutes=10)
 """A name whose time is farther from the header's than this names another file."""
@@ -34,14 +39,18 @@ def accept(reading: Reading, name: str, region: Region, now: datetime) -> None:
             f"{name}：{reading.format.title_zh}是其他系统的产品，只用于对比，不作为输入",
         )
     _check_name(reading, name)
-    if description.time > now + FUTURE_LIMIT:
+    began = description.began or description.time
+    observed = began if description.kind == "nwp" else description.time
+    if observed > now + FUTURE_LIMIT:
         raise ReadError(
             Reason.FUTURE_TIME,
-            f"{name}: observed at {iso(description.time)}, now is {iso(now)}: check the clock of the source",
-            f"{name}：观测时间 {iso(description.time)} 晚于当前时间 {iso(now)}：请检查数据源时钟",
+            f"{name}: observed at {iso(observed)}, now is {iso(now)}: check the clock of the source",
+            f"{name}：观测时间 {iso(observed)} 晚于当前时间 {iso(now)}：请检查数据源时钟",
         )
     if isinstance(reading.native, Volume):
         place(reading.native, region)
+    if isinstance(reading.native, Reports):
+        known_stations(reading.native, name, region)
 
 
 def _check_name(reading: Reading, name: str) -> None:
@@ -126,6 +135,33 @@ def known_radar(site: str, when: datetime, region: Region) -> RadarSite:
             "或改用其他 --region",
         )
     return known
+
+
+def known_stations(reports: Reports, name: str, region: Region) -> None:
+    """Refuse a file without a report of the region's own stations.
+
+    Raises:
+        ReadError: OUTSIDE_REGION, or UNKNOWN_SITE with the fix.
+    """
+    found = sort_out(reports, network_of(region, reports.end))
+    if (found.place >= 0).any():
+        return
+    if found.unknown:
+        shown = ", ".join(found.unknown[:SHOWN])
+        raise ReadError(
+            Reason.UNKNOWN_SITE,
+            f"{name}: {len(found.unknown)} stations ({shown}), none in station_meta/{region.id}/stations.csv: "
+            f"import the station list with `wx stations import LIST --region {region.id}`, then offer the file again",
+            f"{name}：{len(found.unknown)} 个站点（{shown}）均不在 station_meta/{region.id}/stations.csv 中："
+            f"请先用 wx stations import 台站表 --region {region.id} 导入，再重新导入该文件",
+        )
+    raise ReadError(
+        Reason.OUTSIDE_REGION,
+        f"{name}: none of its {found.elsewhere} reports is of a station of {region.id} (they are from elsewhere, or "
+        f"have neither a place nor an id of station_meta/{region.id}/stations.csv): leave it out, or import the list",
+        f"{name}：{found.elsewhere} 份报文均不属于区域 {region.name_zh}（位于区域之外，或无位置且站号不在台站表中）："
+        "无需使用该文件，或先导入台站表",
+    )
 
 
 def _true_site(site: Site, known: RadarSite) -> Site:

@@ -17,7 +17,7 @@ import wxcore
 from wxcore.archive.read import list_cycles, read_provenance
 from wxcore.archive.store import Commit, commit_cycle
 from wxcore.archive.storms import recent_storms
-from wxcore.environment.levels import Levels, levels_for
+from wxcore.environment.levels import Levels
 from wxcore.errors import WxcoreError
 from wxcore.hazard.rules import probabilities
 from wxcore.landing.ledger import (
@@ -32,6 +32,7 @@ from wxcore.landing.ledger import (
     publish_cycle,
     warnings_before,
 )
+from wxcore.pipeline.air import Air, air_of, by_hand
 from wxcore.pipeline.analyse import REAL, Analysis, analyse
 from wxcore.pipeline.catchup import WARNING_MEMORY, basis_now
 from wxcore.pipeline.gather import Chosen, choose
@@ -45,7 +46,7 @@ from wxcore.pipeline.picture import (
     WIND_COLOURS,
     paint,
 )
-from wxcore.pipeline.result import STORED, CycleResult, Input, Picture, first_hour, plain_record
+from wxcore.pipeline.result import STORED, CycleResult, Input, Picture, first_hour, plain, plain_record
 from wxcore.radar.kinematics.hints import storm_hints
 from wxcore.region import Region
 from wxcore.schema import CLOUD_CELLS
@@ -53,6 +54,7 @@ from wxcore.storms.clouds import cloud_cells
 from wxcore.storms.identify import identify
 from wxcore.storms.lightning import cell_flash_rate, storm_lightning
 from wxcore.storms.satellite import storm_satellite
+from wxcore.storms.stations import storm_stations
 from wxcore.storms.track import track
 from wxcore.times import CYCLE, iso, require_utc
 from wxcore.warning.draft import draft, is_new
@@ -73,7 +75,8 @@ def run_cycle(
     Of several runs of one cycle at a time one holds the lease, and only it may publish.
 
     Args:
-        h0_m, hm20_m: heights of 0 C and -20 C [m ASL] set by hand; climatology where None.
+        h0_m, hm20_m: heights of 0 C and -20 C [m ASL] set by hand; where None, those of a model, a sounding, or
+            climatology (`air_of`).
         issue: enter the drafts in the ledger. False for a late re-analysis: it changes no warning.
 
     Raises:
@@ -81,24 +84,27 @@ def run_cycle(
         WxcoreError: nothing usable is on file for this cycle.
     """
     when = require_utc(when)
-    levels = levels_for(region, when, h0_m=h0_m, hm20_m=hm20_m)
+    given = by_hand(region, when, h0_m, hm20_m)
     ledger = home.ledger()
     with held(ledger, region.id, when, holder=process_holder()) as lease:
-        return _run(home, region, when, levels, ledger, lease, issue=issue)
+        return _run(home, region, when, given, ledger, lease, issue=issue)
 
 
 def _run(
-    home: Home, region: Region, when: datetime, levels: Levels, ledger: Ledger, lease: Lease, *, issue: bool
+    home: Home, region: Region, when: datetime, given: Levels | None, ledger: Ledger, lease: Lease, *, issue: bool
 ) -> CycleResult:
     chosen = choose(ledger, region, when)
-    if not chosen.rows:
+    if not chosen.observed:
         raise WxcoreError(
-            f"nothing on file for {region.id} at {iso(when)}: ingest radar, satellite or lightning files of that "
-            "time first",
-            f"{region.name_zh} {iso(when)} 没有可用资料：请先导入该时次的雷达基数据、拼图或卫星资料",
+            f"nothing on file for {region.id} at {iso(when)}: ingest radar, satellite, lightning or station "
+            "files of that time first",
+            f"{region.name_zh} {iso(when)} 没有可用资料：请先导入该时次的雷达基数据、拼图、卫星或地面站资料",
         )
     basis = basis_now(ledger, region, when, chosen)
+    air = Air(given) if given is not None else air_of(home, region, when, chosen.air)
+    levels = air.levels
     analysis = analyse(home, region, when, chosen, levels)
+    analysis = replace(analysis, missing=(*analysis.missing, *air.missing))
     storms, cells = _storms(home, region, when, analysis)
     chances = probabilities(storms, levels_quality=levels.quality)
     analysis = _telling_unjudged_hail(analysis, chances)
@@ -110,11 +116,12 @@ def _run(
     provenance["fingerprint"] = _fingerprint(provenance, storms, chances)
     commit = commit_cycle(
         home.archive, region.id, region.grid, when, analysis.cube, storms, provenance, probabilities=chances,
-        cloud_cells=cells, fence=partial(fence, ledger, lease),
+        cloud_cells=cells, stations=analysis.ground.observations, station_table=_kept(analysis.ground.table),
+        fence=partial(fence, ledger, lease),
     )  # fmt: skip
     drafts = tuple(item for item in live if is_new(item, when)) if issue else ()
     withdrawn = _record(ledger, lease, commit, provenance, basis, drafts, issue=issue)
-    sky_notes = analysis.sky.notes if analysis.sky else ()
+    sky_notes = (*(analysis.sky.notes if analysis.sky else ()), *analysis.ground.notes)
     return CycleResult(
         time=when,
         notes_en=(*analysis.notes_en, *(en for en, _ in sky_notes)),
@@ -125,6 +132,8 @@ def _run(
         probabilities=chances,
         clouds=cells if cells is not None else pd.DataFrame(columns=[column.name for column in CLOUD_CELLS]),
         sources=analysis.sky.sources if analysis.sky else (),
+        stations=analysis.ground.table,
+        station_sources=analysis.ground.sources,
         drafts=drafts,
         withdrawn=withdrawn,
         active=tuple(live),
@@ -171,7 +180,11 @@ def _storms(home: Home, region: Region, when: datetime, analysis: Analysis) -> t
     cube, grid, sky = analysis.cube, region.grid, analysis.sky
     history = recent_storms(home.archive, region.id, when)
     storms = track(identify(cube, grid), history, when=when, grid=grid)
-    extras = [storm_hints(cube, storms, grid), storm_satellite(cube, storms, grid)]
+    extras = [
+        storm_hints(cube, storms, grid),
+        storm_satellite(cube, storms, grid),
+        storm_stations(storms, analysis.ground.table, when),
+    ]
     cells = None
     if sky is not None:
         extras.append(storm_lightning(storms, sky.flashes, when, grid))
@@ -231,6 +244,8 @@ def _provenance(
         "static": analysis.static,
         "sky": list(analysis.sky.sources) if analysis.sky else [],
         "sky_notes": [en for en, _ in analysis.sky.notes] if analysis.sky else [],
+        "stations": list(analysis.ground.sources),
+        "station_notes": [en for en, _ in analysis.ground.notes],
         "warnings": [to_dict(item) for item in live],
     }
 
@@ -263,8 +278,22 @@ def _record(
     )  # fmt: skip
 
 
+def _kept(table: pd.DataFrame) -> pd.DataFrame | None:
+    return None if table.empty else table
+
+
 def _levels(levels: Levels) -> dict[str, Any]:
-    return {"h0_m": levels.h0_m, "hm20_m": levels.hm20_m, "source": levels.source, "quality": levels.quality}
+    """What is told of the environment: heights [m ASL], their source, its age [h] and quality, and the indices."""
+    figures = {"h0_m": levels.h0_m, "hm20_m": levels.hm20_m, "hm10_m": levels.hm10_m,
+               "wet_bulb_zero_m": levels.wet_bulb_zero_m, "age_h": levels.age_h}  # fmt: skip
+    told = {name: None if value is None else plain(value) for name, value in figures.items()}
+    return told | {
+        "source": levels.source,
+        "note": levels.source_note,
+        "note_zh": levels.note_zh,
+        "quality": levels.quality,
+        "indices": {name: plain(value) for name, value in sorted(levels.indices.items())},
+    }
 
 
 def _inputs(chosen: Chosen) -> tuple[Input, ...]:

@@ -46,8 +46,28 @@ LIGHTNING_BACK = timedelta(minutes=20)
 FINE_M = 2000
 """Files of finer pixels than this hold no infrared (FORMATS.md B), so their past tells nothing of cooling [m]."""
 
-LOOK_BACK = SLOW_TOLERANCE + EARLIER_SCENES[-1] + EARLIER_SLACK
+STATION_BACK = timedelta(minutes=130)
+"""How far back reports of stations are looked at: the air before a storm is the median of one to two hours before
+(DOMAIN.md 2.6), and a file may be some minutes late."""
+
+LOOK_BACK = max(SLOW_TOLERANCE + EARLIER_SCENES[-1] + EARLIER_SLACK, STATION_BACK)
 """How far back from a cycle the oldest file may be that feeds it."""
+
+STATION_AHEAD = {
+    "wtm-5min": timedelta(days=1),
+    **dict.fromkeys(("music-csv", "music-json", "music-xml"), timedelta(hours=1)),
+}
+"""Formats of which a file may hold the reports of so long a time, and has its last as its own: those of before are
+looked for in files that end later."""
+
+SOUNDING_BACK = timedelta(hours=12)
+"""A sounding older than this does not stand for the cycle (DOMAIN.md section 3)."""
+
+MODEL_BACK, MODEL_AHEAD = timedelta(hours=3), timedelta(hours=3)
+"""Fields of a model are looked for whose valid time is so near [our choice]: global models give one every 3 hours."""
+
+AIR = ("sounding", "nwp")
+"""Kinds that tell of the environment: they join cycles and make none."""
 
 GROWING = adtd.FORMAT.name
 """The format whose file of the day is sent again and again, each time with more strokes."""
@@ -56,6 +76,9 @@ SINGLE_CHANNEL = awx.FORMAT.name
 """The format with one channel a file: only the names tell the files of one image apart."""
 
 DAY = timedelta(days=1)
+
+SURELY = timedelta(hours=1)
+"""A file without year or month that was read once is of the same date again where this is added to its time."""
 
 ORBITERS = "FY-3"
 """How the platforms of polar orbiters begin."""
@@ -74,6 +97,7 @@ class Chosen:
             the granules of the newest pass of a polar orbiter. In the order of source and time.
         places: files of longitudes and latitudes of such granules.
         lightning: of the last LIGHTNING_BACK.
+        stations: reports of the last STATION_BACK; air: soundings and fields of models. By content, not by arrival.
     """
 
     volumes: tuple[FileRow, ...]
@@ -82,12 +106,19 @@ class Chosen:
     scenes: tuple[FileRow, ...] = ()
     places: tuple[FileRow, ...] = ()
     lightning: tuple[FileRow, ...] = ()
+    stations: tuple[FileRow, ...] = ()
+    air: tuple[FileRow, ...] = ()
 
     @property
     def rows(self) -> tuple[FileRow, ...]:
         """All of them, in a fixed order."""
         grids = (row for row in (self.mosaic, self.composite) if row is not None)
-        return (*self.volumes, *grids, *self.scenes, *self.places, *self.lightning)
+        return (*self.volumes, *grids, *self.scenes, *self.places, *self.lightning, *self.stations, *self.air)
+
+    @property
+    def observed(self) -> bool:
+        """Is there anything that makes a cycle? The environment alone does not."""
+        return len(self.rows) > len(self.air)
 
 
 def cycles_covered(times: Sequence[datetime]) -> list[datetime]:
@@ -98,14 +129,21 @@ def cycles_covered(times: Sequence[datetime]) -> list[datetime]:
 def choose(ledger: Ledger, region: Region, when: datetime) -> Chosen:
     """The newest volume of each of the region's radars within tolerance, the mosaics of this very cycle, the newest
     image of each satellite, and the lightning of the last minutes."""
-    rows = [*files_between(ledger, when - LOOK_BACK, when), *growing_after(ledger, when, when)]
-    return choose_from(rows, region, when)
+    rows = [*files_between(ledger, when - LOOK_BACK, when), *later(ledger, when, when)]
+    return choose_from([*rows, *air_between(ledger, when, when)], region, when)
 
 
-def growing_after(ledger: Ledger, start: datetime, end: datetime) -> list[FileRow]:
-    """Versions of the networks' growing files that may hold lightning of times from `start` to `end`, and end later."""
-    rows = files_between(ledger, start, end + DAY, {"lightning"})
-    return [row for row in rows if row.format == GROWING and row.obs_time and row.obs_time > start]
+def later(ledger: Ledger, start: datetime, end: datetime) -> list[FileRow]:
+    """Versions of the networks' growing files that may hold lightning of times from `start` to `end`, and end later;
+    and files of stations that may hold reports of such times."""
+    rows = files_between(ledger, start, end + DAY, {"lightning", "station"})
+    reaching = {GROWING: DAY, **STATION_AHEAD}
+    return [row for row in rows if row.obs_time and start < row.obs_time <= end + reaching.get(row.format, -DAY)]
+
+
+def air_between(ledger: Ledger, start: datetime, end: datetime) -> list[FileRow]:
+    """Soundings and fields of models that may tell of times from `start` to `end`, by time."""
+    return files_between(ledger, start - SOUNDING_BACK, end + MODEL_AHEAD, AIR)
 
 
 def choose_from(rows: Sequence[FileRow], region: Region, when: datetime) -> Chosen:
@@ -121,7 +159,30 @@ def choose_from(rows: Sequence[FileRow], region: Region, when: datetime) -> Chos
         mosaics[-1] if mosaics else None,
         composites[-1] if composites else None,
         *_sky([*sky, *(row for row in rows if _of_the_day(row, when))], when),
+        stations=_stations(rows, when),
+        air=_air(rows, when),
     )
+
+
+def _stations(rows: Sequence[FileRow], when: datetime) -> tuple[FileRow, ...]:
+    reports = [row for row in rows if row.kind == "station" and row.obs_time is not None]
+    ahead = {row.sha256: STATION_AHEAD.get(row.format, timedelta()) for row in reports}
+    near = {
+        row.sha256: row
+        for row in reports
+        if row.obs_time and when - STATION_BACK < row.obs_time <= when + ahead[row.sha256]
+    }
+    return tuple(sorted(near.values(), key=_by_content))
+
+
+def _air(rows: Sequence[FileRow], when: datetime) -> tuple[FileRow, ...]:
+    soundings = [
+        row for row in rows if row.kind == "sounding" and row.obs_time and when - SOUNDING_BACK <= row.obs_time <= when
+    ]
+    fields = [
+        row for row in rows if row.kind == "nwp" and row.obs_time and -MODEL_BACK <= row.obs_time - when <= MODEL_AHEAD
+    ]
+    return tuple(sorted({row.sha256: row for row in (*soundings, *fields)}.values(), key=_by_content))
 
 
 def _of_the_day(row: FileRow, when: datetime) -> bool:
@@ -191,7 +252,8 @@ def load_file(home: Home, row: FileRow, box: Box | None = None, *, wall_s: float
     Raises:
         ReadError: its bytes are gone or damaged since it was stored.
     """
-    return read_file(landed_path(home.landing, row.sha256), row.name, box, wall_s=wall_s).native
+    dated = None if row.obs_time is None else row.obs_time + SURELY
+    return read_file(landed_path(home.landing, row.sha256), row.name, box, wall_s=wall_s, reference=dated).native
 
 
 def load_pass(home: Home, row: FileRow, places: FileRow, box: Box) -> Any:

@@ -4,6 +4,7 @@ import errno
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from wxcore.pipeline.hdf5_door import format_of, is_sky_file, read_hdf5
 from wxcore.radar.volume import Volume
 from wxcore.satellite import mersi
 from wxcore.schema import HEAD_BYTES, Box, Description, Format
+from wxcore.times import require_utc
 
 
 @dataclass(frozen=True)
@@ -28,17 +30,23 @@ class Reading:
     description: Description
 
 
-def read_file(path: Path, name: str, box: Box | None = None, *, wall_s: float = WALL_S) -> Reading:
+def read_file(
+    path: Path, name: str, box: Box | None = None, *, wall_s: float = WALL_S, reference: datetime | None = None
+) -> Reading:
     """Read one file, whatever its format; `name` is the base name it came with.
 
     Args:
         box: of satellite files only what lies in it (and a margin) is read; everything where None.
         wall_s: what needs a child is killed after this [s].
+        reference: files that do not tell year or month hold the newest date not after this; when the file was last
+            changed where None.
 
     Raises:
         ReadError: with the reason why not.
+        TimeError: a naive reference.
         OSError: trouble of ours, which says nothing about the file (`errors.OUR_TROUBLE`, GuardError).
     """
+    reference = None if reference is None else require_utc(reference)
     if is_sky_file(_head(path)):
         return _read_hdf5(path, name, box, wall_s)
     unpacked = unpack(path, name=name)
@@ -51,11 +59,27 @@ def read_file(path: Path, name: str, box: Box | None = None, *, wall_s: float = 
     found = identify(head, name, FORMATS)
     if not unpacked.complete:
         raise _truncated(name, f"{unpacked.compression}, {found.title_en}", len(unpacked.data))
-    data = unpacked.data
-    native = _in_child(wall_s, found.read, data, name) if found.in_child else found.read(data, name)
+    native = _decoded(found, unpacked.data, name, box, wall_s, reference or _written(path))
     if isinstance(native, Volume) and native.truncated_at is not None:
         raise _truncated(name, f"{found.title_en}, {native.remarks[-1]}", native.truncated_at)
     return Reading(found, native, found.describe(native))
+
+
+def _decoded(found: Format, data: bytes, name: str, box: Box | None, wall_s: float, reference: datetime) -> Any:
+    """The native object of a file's bytes, decoded in a child where a C library parses them."""
+    if found.read_path is not None and box is not None:
+        with tempfile.NamedTemporaryFile() as spool:
+            spool.write(data)
+            spool.flush()
+            return _in_child(wall_s, found.read_path, Path(spool.name), name, box)
+    dated = found.read_dated
+    function: Callable[..., Any] = found.read if dated is None else dated
+    args = (data, name) if dated is None else (data, name, reference)
+    return _in_child(wall_s, function, *args) if found.in_child else function(*args)
+
+
+def _written(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
 
 
 def read_pass_file(path: Path, places: Path, name: str, box: Box) -> Any:

@@ -33,6 +33,7 @@ from wxcore.pipeline.canvas import WIDTH, Canvas
 from wxcore.pipeline.catchup import WARNING_MEMORY
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.picture import CLOUD_COLOURS, nothing_of
+from wxcore.pipeline.report_ground import levels, stations
 from wxcore.pipeline.result import CycleResult, Picture, RunResult, first_hour, speed_m_s
 from wxcore.region import Region
 from wxcore.schema import HAZARDS
@@ -234,7 +235,8 @@ def _cycle(cycle: CycleResult, canvas: Canvas, tracks: Tracks) -> dict[str, Any]
         "compared": [item for item in cycle.sources if "check" in item],
         "clouds": _clouds(cycle.clouds.head(MAX_CLOUDS), canvas),
         "cloud_count": len(cycle.clouds),
-        "levels": cycle.levels,
+        "levels": levels(cycle),
+        "ground": stations(cycle, canvas),
         "pictures": [_picture(picture) for picture in cycle.pictures],
         "warned": {
             adcode: SIGNAL_COLOURS[item.level]

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -13,6 +13,9 @@ from wxcore.times import iso
 from wxcore.warning.model import Warning
 
 STORED, DUPLICATE, QUARANTINED = "stored", "duplicate", "quarantined"
+
+MAX_GUSTS = 15
+"""Stations that are told a cycle, strongest gust first; all of them are in the archive."""
 
 STORM_KEYS = (
     "storm_id", "lat", "lon", "area_km2", "max_dbz", "vil_kg_m2", "vil_density_g_m3", "echo_top_18_km",
@@ -24,7 +27,8 @@ STORM_KEYS = (
     "spectrum_width_low_m_s", "hail_size_class", "hdr_db", "zdr_column_km", "kdp_low_deg_km", "major_axis_km",
     "axis_ratio", "bow", "gust_front_km", "bt108_min_k", "bt108_change_15min_k", "wv_difference_max_k",
     "overshooting_tops", "satellite_age_min", "flash_rate_min", "flash_total", "flash_positive_fraction",
-    "peak_current_ka", "lightning_jump_sigma", "lightning_jump",
+    "peak_current_ka", "lightning_jump_sigma", "lightning_jump", "stations_near", "gust_near_m_s",
+    "gust_near_supported", "pressure_jump_hpa", "temperature_drop_k", "theta_e_deficit_k",
 )  # fmt: skip
 
 
@@ -74,6 +78,7 @@ class CycleResult:
         drafts: written by this cycle; active: all in force after it.
         withdrawn: ids of drafts that an earlier run of this cycle wrote and this one does not.
         quality: gates with echo by radar and by flag of the quality control.
+        stations: one row a ground station (schema.STATION_TABLE); station_sources: what they came in, and flags.
         clouds: cloud cells (schema.CLOUD_CELLS); sources: satellites and lightning that were used, and their age.
         committed: false where the archive already held exactly this.
         reanalysis: run past the cut-off; no warning was entered or changed.
@@ -97,6 +102,8 @@ class CycleResult:
     reanalysis: bool = False
     clouds: pd.DataFrame = field(default_factory=pd.DataFrame)
     sources: tuple[dict[str, Any], ...] = ()
+    stations: pd.DataFrame = field(default_factory=pd.DataFrame)
+    station_sources: tuple[dict[str, Any], ...] = ()
     pictures: tuple[Picture, ...] = field(default=(), repr=False)
 
     @property
@@ -122,6 +129,10 @@ class CycleResult:
             "probabilities": [_probability_json(row) for row in self.probabilities.to_dict("records")],
             "sky": list(self.sources),
             "clouds": [_cloud_json(row) for row in self.clouds.to_dict("records")],
+            "stations": {
+                "sources": list(self.station_sources),
+                "gusts": [_station_json(row) for row in strongest(self.stations).to_dict("records")],
+            },
             "drafts": [_draft_json(draft) for draft in self.drafts],
             "withdrawn": list(self.withdrawn),
         }
@@ -200,6 +211,22 @@ def plain_record(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _storm_json(row: dict[Any, Any]) -> dict[str, Any]:
     return {key: plain(row[key]) for key in STORM_KEYS}
+
+
+def strongest(table: pd.DataFrame) -> pd.DataFrame:
+    """The stations with the strongest gusts of the last hour, at most MAX_GUSTS, strongest first."""
+    if table.empty:
+        return table
+    return table[table["gust_m_s"].notna()].sort_values("gust_m_s", ascending=False, kind="stable").head(MAX_GUSTS)
+
+
+def _station_json(row: dict[Any, Any]) -> dict[str, Any]:
+    times = {name: None if pd.isna(row[name]) else iso(_aware(row[name])) for name in ("time", "gust_time")}
+    return plain_record({key: value for key, value in row.items() if key not in times}) | times
+
+
+def _aware(time: pd.Timestamp) -> datetime:
+    return datetime.fromtimestamp(time.timestamp(), tz=UTC)
 
 
 def _cloud_json(row: dict[Any, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wxcore.errors import WxcoreError
 from wxcore.pipeline.cycle import run_cycle
-from wxcore.pipeline.gather import cycles_covered
+from wxcore.pipeline.gather import AIR, cycles_covered
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.ingest import ingest
 from wxcore.pipeline.report import publish
@@ -30,10 +30,13 @@ DIRECT = Jobs(ingest, run_cycle)
 def plan(inputs: Sequence[Input], at: datetime | None) -> list[tuple[datetime, tuple[Input, ...]]]:
     """The cycles to run, each with the inputs that it lists: every input stands in exactly one cycle.
 
+    Soundings and models make no cycle, and ground stations only where there is nothing else.
+
     Files that were refused before their time was known stand in the first.
     """
-    usable = [item.time for item in inputs if item.status != QUARANTINED and item.time is not None]
-    cycles = [cycle_of(at)] if at is not None else cycles_covered(usable)
+    usable = [item for item in inputs if item.status != QUARANTINED and item.kind not in AIR]
+    seen = [item for item in usable if item.kind != "station"] or usable
+    cycles = [cycle_of(at)] if at is not None else cycles_covered([item.time for item in seen if item.time is not None])
     listed: dict[datetime, list[Input]] = {cycle: [] for cycle in cycles}
     for item in inputs:
         own = cycle_of(item.time) if item.time is not None else None

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wxcore.errors import ReadError, RegionError
+from wxcore.grid import Grid
 from wxcore.pipeline.home import Home
 from wxcore.radar.looks import Blockage
 from wxcore.radar.planes import Plane
@@ -81,6 +82,16 @@ def _dem_digest(region: Region) -> str:
 def ground_model(region: Region) -> Terrain:
     """The region's own elevation model; the coarse one where it has none, or one that cannot be read."""
     return _model(region.id)
+
+
+def ground_heights(region: Region) -> npt.NDArray[np.float32]:
+    """Height of the ground of each cell of the grid, (lat, lon) [m ASL]; NaN where the model does not reach."""
+    return _ground_heights(region.id, _dem_digest(region), region.grid)
+
+
+@lru_cache(maxsize=4)
+def _ground_heights(region_id: str, _dem: str, grid: Grid) -> npt.NDArray[np.float32]:
+    return _model(region_id).at(grid.lat[:, np.newaxis], grid.lon[np.newaxis, :])
 
 
 def _model(region_id: str) -> Terrain:

@@ -9,7 +9,7 @@ from wxcore.landing.ledger import Conservation, Ledger, Source, pending_count, s
 from wxcore.landing.space import free_bytes
 from wxcore.lightning.adtd import TITLE as NETWORK
 from wxcore.pipeline.catchup import BACK
-from wxcore.pipeline.gather import ORBITERS
+from wxcore.pipeline.gather import AIR, ORBITERS
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.report import write_whole
 from wxcore.times import CYCLE, iso
@@ -24,6 +24,10 @@ SCENES_SILENT_AFTER = timedelta(minutes=45)
 and as much again until the image is here."""
 
 
+STATIONS_SILENT_AFTER = timedelta(minutes=75)
+"""The same for a delivery of ground stations: those that report hourly need a quarter of an hour to be here."""
+
+
 @dataclass(frozen=True)
 class Silence:
     """A source that delivered within the last day and does no more."""
@@ -36,19 +40,20 @@ class Silence:
 def silences(found: list[Source], now: datetime) -> tuple[Silence, ...]:
     """The sources among `found` that have gone silent.
 
-    A polar orbiter never has: it passes two to four times a day. Strokes of a network may really have ended, so for it
-    the time counts when its last file came.
+    A polar orbiter, a sounding or a model never has: they come two to four times a day, and each cycle tells where its
+    levels come from. Strokes of a network may really have ended, so for it the time counts when its last file came.
     """
     return tuple(
         Silence(source.name, source.newest, round((now - source.newest) / timedelta(minutes=1)))
         for source in found
         if not source.site.startswith(ORBITERS)
+        and source.kind not in AIR
         and now - (source.received_at if source.site == NETWORK else source.newest) > _patience(source)
     )
 
 
 def _patience(source: Source) -> timedelta:
-    return SCENES_SILENT_AFTER if source.kind == "scene" else SILENT_AFTER
+    return {"scene": SCENES_SILENT_AFTER, "station": STATIONS_SILENT_AFTER}.get(source.kind, SILENT_AFTER)
 
 
 def write_status(

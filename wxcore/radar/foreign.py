@@ -157,7 +157,6 @@ FORMATS: tuple[schema.Format, ...] = (
     _plain("png", ("PNG image", "PNG 图像"), (b"\x89PNG\r\n\x1a\n",), r"\.png$", _PICTURE),
     _plain("jpeg", ("JPEG image", "JPEG 图像"), (b"\xff\xd8\xff",), r"\.jpe?g$", _PICTURE),
     _plain("tiff", ("TIFF image", "TIFF 图像"), (b"II*\0", b"MM\0*"), r"\.tiff?$", _PICTURE),
-    _plain("grib", ("GRIB message", "GRIB 报文"), (b"GRIB",), r"\.gri?b2?$", ("model fields", "数值预报格点资料")),
     _plain("bufr", ("BUFR message", "BUFR 报文"), (b"BUFR",), r"\.bufr?$", _OTHER_ROOM),
     _plain("netcdf3", ("netCDF-3 file", "netCDF-3 文件"), (b"CDF\1", b"CDF\2", b"CDF\5"), r"\.nc$", _OTHER_ROOM),
     _format(

@@ -4,7 +4,7 @@ A region is data only: adding one needs no code (station_meta/README.md).
 """
 
 from wxcore.region.load import STATION_META, list_regions, load_region
-from wxcore.region.records import District, Issuer, MonthLevels, RadarSite, Region, Satellite
+from wxcore.region.records import District, Issuer, MonthLevels, RadarSite, Region, Satellite, Station
 
 __all__ = [
     "STATION_META",
@@ -14,6 +14,7 @@ __all__ = [
     "RadarSite",
     "Region",
     "Satellite",
+    "Station",
     "list_regions",
     "load_region",
 ]

@@ -14,8 +14,9 @@ from shapely.geometry.base import BaseGeometry
 from wxcore.errors import RegionError
 from wxcore.grid import MRMS_LEVELS_M, Grid
 from wxcore.region.outlines import cnmaps_outlines, geojson_outlines
-from wxcore.region.records import District, Issuer, MonthLevels, RadarSite, Region, Satellite
+from wxcore.region.records import District, Issuer, MonthLevels, RadarSite, Region, Satellite, Station
 from wxcore.region.rules import read_rules
+from wxcore.region.stations import STATIONS_FILE, read_stations
 from wxcore.region.tables import (
     Fault,
     Field,
@@ -97,6 +98,7 @@ def load_region(region_id: str, *, root: Path = STATION_META) -> Region:
     _check_timezone(names, faults)
     radars = _radars(folder, grid, faults)
     satellites = _satellites(folder, faults)
+    stations = _stations(folder, grid, faults)
     levels = _levels(folder, faults)
     districts = _districts(folder, table, faults)
     rules = _rules(folder, table, faults)
@@ -106,7 +108,7 @@ def load_region(region_id: str, *, root: Path = STATION_META) -> Region:
     return Region(
         id=region_id, name_zh=names["name_zh"], name_en=names["name_en"], grid=grid, radars=radars,
         satellites=satellites, districts=districts, levels=levels, rules=rules, issuer=Issuer(**issuer),
-        timezone=names["timezone"],
+        timezone=names["timezone"], stations=stations,
     )  # fmt: skip
 
 
@@ -197,6 +199,12 @@ def _satellites(folder: Path, faults: list[Fault]) -> tuple[Satellite, ...]:
             where, expected = f"row {row.line}", "a longitude, for it is GEO"
             faults.append(Fault("satellites.csv", where, "sub_longitude", "nothing", expected, "静止卫星的星下点经度"))
     return tuple(Satellite(**{**row.values, "instruments": tuple(row.values["instruments"].split())}) for row in rows)
+
+
+def _stations(folder: Path, grid: Grid | None, faults: list[Fault]) -> tuple[Station, ...]:
+    rows = read_stations(folder / STATIONS_FILE, grid, faults)
+    _check_spans(STATIONS_FILE, rows, "id", faults)
+    return tuple(Station(**row.values) for row in rows)
 
 
 def _levels(folder: Path, faults: list[Fault]) -> tuple[MonthLevels, ...]:

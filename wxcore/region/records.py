@@ -54,6 +54,33 @@ class Satellite:
 
 
 @dataclass(frozen=True)
+class Station:
+    """One row of stations.csv: a ground station.
+
+    Attributes:
+        id: CMA id: five digits, or a letter and four digits.
+        lat, lon: [deg], WGS-84; elevation_m: of the ground [m ASL], NaN unknown; barometer_m: of the barometer [m ASL],
+            NaN unknown (then that of the ground).
+        elev_class: "plain", "hill", "mountain", "ridge", or "" where nobody said; adcode: of its district, "" unknown.
+        level: "national", "regional", or "" where the source does not tell.
+    """
+
+    id: str
+    name_zh: str
+    name_en: str
+    lat: float
+    lon: float
+    elevation_m: float
+    barometer_m: float
+    elev_class: str
+    adcode: str
+    level: str
+    valid_from: date
+    valid_to: date | None
+    source: str
+
+
+@dataclass(frozen=True)
 class District:
     """An administrative unit: GB/T 2260 code, names, centre and outline (WGS-84, shapely, lon/lat)."""
 
@@ -92,7 +119,7 @@ class Issuer:
 class Region:
     """Everything that makes a place: see the rows above. `rules` is rules.toml as read, empty where there is none.
 
-    `radars`, `satellites` and `districts` hold the rows of all times; the methods pick those of one time.
+    `radars`, `satellites`, `stations` and `districts` hold the rows of all times; the methods pick those of one time.
     `timezone` is the IANA name of the clock on the wall there.
     """
 
@@ -107,6 +134,7 @@ class Region:
     rules: Mapping[str, Any]
     issuer: Issuer = Issuer("", "", "", "")
     timezone: str = "UTC"
+    stations: tuple[Station, ...] = ()
 
     def day(self, when: datetime) -> date:
         """The date on the region's own clock.
@@ -130,6 +158,11 @@ class Region:
         day = self.day(when)
         return tuple(row for row in self.satellites if row.enabled and holds(row, day))
 
+    def stations_at(self, when: datetime) -> tuple[Station, ...]:
+        """The ground stations that stand at a time, in the order of stations.csv; each id once."""
+        day = self.day(when)
+        return tuple(row for row in self.stations if holds(row, day))
+
     def districts_at(self, when: datetime) -> tuple[District, ...]:
         """The administrative units at a time, in the order of districts.csv; each adcode once."""
         day = self.day(when)
@@ -141,6 +174,6 @@ class Region:
         return next(row for row in self.levels if row.month == month)
 
 
-def holds(row: RadarSite | Satellite | District, day: date) -> bool:
+def holds(row: RadarSite | Satellite | Station | District, day: date) -> bool:
     """Is the row in force on a day?"""
     return row.valid_from <= day and (row.valid_to is None or day < row.valid_to)

@@ -17,8 +17,9 @@ class Description:
 
     `kind`: "volume" (one radar's beams), "mosaic" (3-D grid), "composite" (2-D grid), "product" (truth for
     comparison, never an input of a cycle), "scene" (a satellite's image), "geolocation" (the places of a scene in
-    another file), "lightning". `site` is a radar's id, "" for a grid, "FY-4B/AGRI-4000M" for a scene, "FY-4A/LMI" for
-    lightning; `scan` names the scan strategy.
+    another file), "lightning", "station" (reports of ground stations), "sounding", "nwp" (a model's profiles: `time`
+    is when they are valid, `began` when the model started). `site` is a radar's id, "" for a grid, "FY-4B/AGRI-4000M"
+    for a scene, "FY-4A/LMI" for lightning; `scan` names the scan strategy.
     `time` is the observation time: of radars when it began, of satellites and lightning when it ended and could be
     sent; `began` then tells the beginning.
     """
@@ -48,6 +49,9 @@ class Format:
         in_child: a C library parses it, so it is decoded where a hang or crash can be killed.
         read_path: (path of the uncompressed file, base name, box or None) -> native object, instead of `read`, for
             files of which only the part over a box is read. None: everything.
+        read_dated: (bytes, base name, reference) -> native object, instead of `read`, for files that do not tell year
+            or month: the newest date that fits and is not after the reference (aware UTC, when the file was published)
+            is taken, and a remark says so.
         claims: of a kind of HDF5 file, whose first bytes tell nothing: (open h5py.File that passed `hdf5.check_hdf5`)
             -> is it this kind, by its groups, datasets and attributes alone?
     """
@@ -62,6 +66,7 @@ class Format:
     write: Callable[[Any], bytes] | None = None
     in_child: bool = False
     read_path: Callable[[Path, str, Box | None], Any] | None = None
+    read_dated: Callable[[bytes, str, datetime], Any] | None = None
     claims: Callable[[Any], bool] | None = None
 
 

@@ -104,3 +104,15 @@ ENVIRONMENT: tuple[Var, ...] = (
         flags=tuple(enumerate(LEVELS_SOURCES))),
 )  # fmt: skip
 """The temperature levels travel with the products that used them."""
+
+LEVELS_QUALITIES = ("unknown", "good", "doubtful", "climatology")
+
+ENVIRONMENT_MORE: tuple[Var, ...] = (
+    Var("minus10_level", (TIME,), "m", "height above sea level of -10 C"),
+    Var("wet_bulb_zero", (TIME,), "m", "height above sea level where the wet-bulb temperature is 0 C",
+        "wet_bulb_freezing_level_altitude"),
+    Var("levels_age", (TIME,), "h", "age of the run or sounding that the heights come from", valid_min=0),
+    Var("levels_quality", (TIME,), "1", "do the heights describe the air of the day", dtype="u1",
+        flags=tuple(enumerate(LEVELS_QUALITIES))),
+)  # fmt: skip
+"""The same, where it is known: cycles of before lack these, and NaN is what nobody said."""

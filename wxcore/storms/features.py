@@ -62,9 +62,10 @@ FILLED_LATER = (
     "u_m_s", "v_m_s", "motion_sd_m_s", "age_min", "major_axis_km", "axis_ratio", "bow", "gust_front_km",
     "radial_wind_low_m_s", "wind_view", "bt108_min_k", "bt108_change_15min_k", "wv_difference_max_k",
     "overshooting_tops", "satellite_age_min", "flash_rate_min", "flash_total", "flash_positive_fraction",
-    "peak_current_ka", "lightning_jump_sigma", "lightning_jump",
+    "peak_current_ka", "lightning_jump_sigma", "lightning_jump", "stations_near", "gust_near_m_s",
+    "gust_near_supported", "pressure_jump_hpa", "temperature_drop_k", "theta_e_deficit_k",
 )  # fmt: skip
-"""By tracking, by what needs the motion, and by satellites and lightning."""
+"""By tracking, by what needs the motion, and by satellites, lightning and ground stations."""
 
 _DTYPES = {"str": "object", "float": "f8", "int": "i8", "time": "datetime64[ns]", "object": "object"}
 
