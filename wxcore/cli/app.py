@@ -15,6 +15,7 @@ from wxcore.cli.archive import archive_app
 from wxcore.cli.bench import bench_app
 from wxcore.cli.bench_archive import bench_archive
 from wxcore.cli.bench_landing import bench_landing
+from wxcore.cli.gusts import gusts_command
 from wxcore.cli.options import Json, Lang, Out, RegionId, region_of, whole_home
 from wxcore.cli.radar import radar_app
 from wxcore.cli.show import (
@@ -27,6 +28,7 @@ from wxcore.cli.show import (
     show_inputs,
     show_run,
 )
+from wxcore.cli.stations import stations_app
 from wxcore.cli.watch import watch_command
 from wxcore.environment.levels import manual_levels
 from wxcore.errors import RegionError, TimeError, WxcoreError
@@ -45,6 +47,8 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_comp
 app.add_typer(bench_app, name="bench")
 app.add_typer(archive_app, name="archive")
 app.add_typer(radar_app, name="radar")
+app.add_typer(stations_app, name="stations")
+stations_app.command("gusts")(gusts_command)
 app.command("watch")(watch_command)
 bench_app.command("archive")(bench_archive)
 bench_app.command("landing")(bench_landing)

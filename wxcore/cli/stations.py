@@ -169,7 +169,7 @@ def _checked(file: Path, region: Region, lang: str) -> dict[str, Any]:
 
 
 def _compared(reports: Reports, region: Region) -> dict[str, Any]:
-    """Ids unknown to the table (with a line of it each), those far from their place, and those that do not report."""
+    """Ids of the region that the table lacks (with a line of it each), those far from their place, those that are silent."""
     standing = {row.id: row for row in region.stations_at(reports.end)}
     ids, first = np.unique(reports.station, return_index=True)
     places = {str(number): int(index) for number, index in zip(ids, first, strict=True)}
@@ -178,7 +178,11 @@ def _compared(reports: Reports, region: Region) -> dict[str, Any]:
         number: round(distance_km(standing[number], draft), 2)
         for number, draft in drafts.items() if number in standing and distance_km(standing[number], draft) > MOVED_KM
     }  # fmt: skip
-    unknown = [draft for number, draft in drafts.items() if number not in standing]
+    west, south, east, north = region.grid.bounds
+    unknown = [
+        draft for number, draft in drafts.items()
+        if number not in standing and west <= draft.lon <= east and south <= draft.lat <= north
+    ]  # fmt: skip
     return {
         "time": iso(reports.end), "stations": len(places), "unknown": [row.id for row in unknown],
         "lines": stations_text(unknown, header=False).splitlines(), "moved": moved,
@@ -188,7 +192,7 @@ def _compared(reports: Reports, region: Region) -> dict[str, Any]:
 
 def _draft(reports: Reports, index: int, region: Region) -> Station:
     """The row that would describe a report's station."""
-    height = float(reports.elevation[index])
+    height = round(float(reports.elevation[index]), 1)
     return Station(
         str(reports.station[index]), "", "", float(reports.lat[index]), float(reports.lon[index]), height, float("nan"),
         "", "", "", region.day(reports.end), None, f"{reports.format} report",

@@ -25,7 +25,7 @@ def identify(head: bytes, name: str, formats: Sequence[Format]) -> Format:
         formats: what the source rooms offer.
 
     Raises:
-        ReadError: UNKNOWN_FORMAT, with the first bytes and what we can read.
+        ReadError: UNKNOWN_FORMAT, with the first bytes.
     """
     head = head[:HEAD_BYTES]
     for candidate in formats:
@@ -35,9 +35,9 @@ def identify(head: bytes, name: str, formats: Sequence[Format]) -> Format:
     raise ReadError(
         Reason.UNKNOWN_FORMAT,
         f"{display_name(name)}: unknown format, begins with {shown}; "
-        f"we read: {', '.join(candidate.title_en for candidate in formats)}",
+        f"none of the {len(formats)} formats that we read (docs/reference.md lists them): find out what it is",
         f"{display_name(name)}：未知格式，开头字节为 {shown}；"
-        f"可读格式：{'、'.join(candidate.title_zh for candidate in formats)}",
+        f"不属于可读的 {len(formats)} 种格式（见 docs/reference.md）：请核实文件来源",
         offset=0,
     )
 

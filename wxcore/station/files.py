@@ -6,6 +6,7 @@ from wxcore.station import (
     bufr,
     ftm,
     ftm_national,
+    lists,
     metar_text,
     micaps,
     music_csv,
@@ -26,6 +27,7 @@ FORMATS: tuple[schema.Format, ...] = (
     metar_text.FORMAT,
     bufr.FORMAT,
     wtm.FORMAT,
+    lists.FORMAT,
     music_csv.FORMAT,
 )
 """Those without a mark of their own, which go by the look of their first rows, come last."""
