@@ -169,7 +169,7 @@ def _checked(file: Path, region: Region, lang: str) -> dict[str, Any]:
 
 
 def _compared(reports: Reports, region: Region) -> dict[str, Any]:
-    """Ids of the region that the table lacks (with a line of it each), those far from their place, those that are silent."""
+    """Ids of the region that the table lacks (with a line of it each), those far from their place, and silent ones."""
     standing = {row.id: row for row in region.stations_at(reports.end)}
     ids, first = np.unique(reports.station, return_index=True)
     places = {str(number): int(index) for number, index in zip(ids, first, strict=True)}
