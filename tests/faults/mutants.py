@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import re
 import shutil
 import time
 from collections import Counter
@@ -15,8 +16,8 @@ from unittest import mock
 
 import numpy as np
 
+from tests.faults.ground_seeds import faults_of_ground, ground_region
 from tests.faults.harness import KILL_S, P99_S, Outcome, Tally, peak_mib, percentile
-from tests.faults.scene import tiny_region
 from tests.faults.seeds import Seed, real_seeds, small_seeds
 from tests.faults.sky_seeds import BOX, faults_of
 from wxcore.environment.levels import levels_for
@@ -48,7 +49,20 @@ WORDS = (
 )  # fmt: skip
 """Header words that break things: ends of integers, NaN and infinity of both byte orders, -9999."""
 
+TOKEN = re.compile(rb"[^\s,;=\"<>:]+")
+TOKENS = (
+    b"999999", b"999998", b"999017", b"-999999", b"9999", b"-9999", b"32766", b"99999", b"0", b"-1", b"1e39", b"-1e39",
+    b"1e400", b"nan", b"NaN", b"inf", b"-inf", b"//", b"/////", b"-", b"", b"null", b"9" * 30, b"0x1F", b"1_0", b"+5",
+    b"000000", b"20260701240000", b"20260732000000", b"00000000000000", b"20160701235960", b"2400", b"0760", b"-0001",
+    b"\xef\xbc\x91\xef\xbc\x92", b"\xd9\xa1", b"\xc2\xb2", b"\xff\xfe", b"\0", b"a b", b"=", b"NNNN", b"1,2", b"true",
+    b"[]", b"{}", b"&x;", b"<R/>", b"Z9999", b"../../x", b"1.5.2", b"--3", b"1e5", b"360", b"361", b"PPC", b"VRB", b"Lat",
+)  # fmt: skip
+"""Words in the place of others: sentinels, ends of numbers, impossible times, digits of other scripts."""
+
 HEADER_BYTES = 1200
+WORDED = 0.6
+"""Part of the mutants of a text that stay one."""
+
 PACKERS: tuple[Callable[[bytes], bytes], ...] = (
     bytes,
     lambda raw: bz2.compress(raw, 1),
@@ -98,13 +112,30 @@ def mutate(data: bytes, rng: np.random.Generator, hot: int = 0) -> tuple[bytes, 
     return bytes(raw), f"{kind}@{at}+{length}"
 
 
+def reword(data: bytes, rng: np.random.Generator) -> tuple[bytes, str]:
+    """Up to four words of a text changed for one of TOKENS, one of its own, or the same with another digit."""
+    raw, said = data, []
+    for _ in range(int(rng.choice([1, 1, 2, 4]))):
+        words = list(TOKEN.finditer(raw)) or [re.compile(b"").match(raw)]
+        old, other = (words[int(rng.integers(0, len(words)))] for _ in range(2))
+        assert old is not None
+        assert other is not None
+        new = (TOKENS[int(rng.integers(0, len(TOKENS)))], other[0], b"%s9" % old[0], old[0][1:])[
+            int(rng.choice(4, p=[0.6, 0.2, 0.1, 0.1]))
+        ]
+        raw = raw[: old.start()] + new + raw[old.end() :]
+        said.append(f"{new[:12]!r}@{old.start()}")
+    return raw, f"words {' '.join(said)}"
+
+
 def mutants(seed: Seed, rng: np.random.Generator, count: int) -> list[Mutant]:
     """Mutants of the bare bytes, of the bytes inside a compression, and of the compressed bytes."""
     made = []
     for _ in range(count):
         pack = PACKERS[int(rng.choice(3, p=[0.6, 0.3, 0.1]))]
         if pack is bytes or rng.random() < 0.6:
-            data, recipe = mutate(seed.raw, rng, seed.hot)
+            reworded = seed.text and rng.random() < WORDED
+            data, recipe = reword(seed.raw, rng) if reworded else mutate(seed.raw, rng, seed.hot)
             made.append(Mutant(seed, f"{recipe} inside", pack(data)))
         else:
             data, recipe = mutate(pack(seed.raw), rng)
@@ -126,7 +157,8 @@ def deliver(batch: Sequence[Mutant], folder: Path) -> list[Path]:
 def out_of_range(path: Path, item: Input, region: Region) -> list[str]:
     """What is wrong with an accepted file, or the cube a cycle would make of it; nothing where it is refused in order.
 
-    A satellite's or lightning file is judged by itself: a pass that lacks its places makes nothing alone.
+    A satellite's or lightning file is judged by itself: a pass that lacks its places makes nothing alone. Of stations
+    and of the air the readers' invariants must hold, and the network's quality control or the levels come out of it.
     """
     assert item.time is not None
     when = cycle_of(item.time)
@@ -134,6 +166,8 @@ def out_of_range(path: Path, item: Input, region: Region) -> list[str]:
         if item.kind in {"scene", "geolocation", "lightning"}:
             return faults_of(read_file(path, item.file, BOX).native)
         native: Any = read_file(path, item.file, region.grid.bounds).native
+        if item.kind in {"station", "sounding", "nwp"}:
+            return faults_of_ground(native, region)
         levels = levels_for(region, when)
         if isinstance(native, Volume):
             volume = place(native, region)
@@ -159,6 +193,8 @@ def judge(mutant: Mutant, item: Input, home: Home, region: Region) -> list[str]:
         return [f"ended as {item.status!r} with reason {item.reason!r}"]
     if item.reason == Reason.DECODE_CRASH:
         return [f"the reader raised what is no ReadError: {item.message_en[:300]}"]
+    if item.reason == Reason.UNSUPPORTED and mutant.seed.reader in PRODUCTS_OF_GROUND:
+        return product_out_of_range(landed_path(home.landing, item.sha256), item, region)
     row = find_file(home.ledger(), item.sha256) if item.sha256 else None
     return ["pending in the ledger"] if row is not None and row.status == PENDING else []
 
@@ -212,7 +248,7 @@ Make = Callable[[int, int, Path], Outcome]
 
 def _fault(title: str, seeds_for: Callable[[Region], Sequence[Seed]]) -> Make:
     def fault(n: int, seed: int, folder: Path) -> Outcome:
-        region = tiny_region(folder / "meta", foreign=True)
+        region = ground_region(folder / "meta")
         return _run(f"A1 {title}", seeds_for(region), n, seed, folder, region)
 
     return fault

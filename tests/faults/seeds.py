@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from tests.faults import msg31
+from tests.faults.ground_seeds import ground_seeds
 from tests.faults.scene import SITES, START, volume_at
 from tests.faults.sky_seeds import sky_seeds
 from tests.radar import (
@@ -54,6 +55,7 @@ class Seed:
 
     Attributes:
         hot: where what is worth breaking begins.
+        text: words and numbers, of which other ones can be made.
     """
 
     reader: str
@@ -61,6 +63,7 @@ class Seed:
     raw: bytes
     name: str
     hot: int = 0
+    text: bool = False
 
 
 def _region_site(region: Region) -> RadarSite:
@@ -183,8 +186,8 @@ def small_seeds(region: Region) -> list[Seed]:
         Seed("cinrad-sc-cd", "scd", write_scd(old_volumes.scd_volume([(6, 40)])), "x"),
         Seed("cinrad-phased", "phased", test_phased.by_hand(), "x"),
     ]
-    skies = [Seed(*made) for made in sky_seeds()]
-    return [*_radar(region), *_grids(), *_products(), *refused, *older, *skies]
+    skies, grounds = ([Seed(*made) for made in seeds()] for seeds in (sky_seeds, ground_seeds))
+    return [*_radar(region), *_grids(), *_products(), *refused, *older, *skies, *grounds]
 
 
 def real_seeds() -> list[Seed]:

@@ -16,6 +16,7 @@ from wxcore.archive.measure import median_seconds
 from wxcore.cli.bench_core import THREADS, core_rows, dealias_rows, mosaic_rows, shear_row, slowness
 from wxcore.cli.bench_peer import peer_seconds
 from wxcore.cli.bench_satellite import satellite_rows
+from wxcore.cli.bench_stations import bench_stations
 from wxcore.cli.bench_table import Row, show_rows
 from wxcore.grid import Grid
 from wxcore.landing.unpack import unpack
@@ -128,6 +129,9 @@ def _memory_row(paths: list[Path], region: str, heights: list[str]) -> Row:
         subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / GIB
     return Row("peak memory of wx run on two volumes [GiB]", peak, 1.5, "limit", peak / 1.5, 1.0, at_most=True)
+
+
+bench_app.command("stations")(bench_stations)
 
 
 @bench_app.command("satellite")

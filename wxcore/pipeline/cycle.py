@@ -39,6 +39,7 @@ from wxcore.pipeline.gather import Chosen, choose
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.picture import (
     CLOUD_COLOURS,
+    DEFICIT_COLOURS,
     FLASH_COLOURS,
     MESH_COLOURS,
     REFLECTIVITY_COLOURS,
@@ -316,6 +317,8 @@ def _pictures(cube: xr.Dataset, truth: str) -> tuple[Picture, ...]:
         ),
         ("brightness_temperature_108", 1.0, "Brightness temperature 10.8 um, K", "10.8微米亮温（K）", CLOUD_COLOURS),
         ("flash_density", 1.0, "Flash density, per km2 and hour", "闪电密度（次/平方公里·小时）", FLASH_COLOURS),
+        ("theta_e_deficit", 1.0, "Theta-e deficit at the ground, K", "地面相当位温亏缺（K）", DEFICIT_COLOURS),
+        ("gust_nearby", 1.0, "Gusts of the last hour, m/s", "近1小时极大风（米/秒）", WIND_COLOURS),
     )
     mark = "" if truth == REAL else f"{truth} "
     pictures = []

@@ -216,6 +216,7 @@ def _sources(reports: Sequence[Reports], judged: xr.Dataset, table: pd.DataFrame
             "start": iso(min(one.start for one in mine)),
             "end": iso(max(one.end for one in mine)),
             "reports": int(sum(one.time.size for one in mine)),
+            "remarks": sorted({remark for one in mine for remark in one.remarks})[:TOLD],
         }
     flags = [judged[qc_name(name)].values for name in ELEMENT_NAMES if qc_name(name) in judged]
     yield {

@@ -58,6 +58,13 @@ FLASH_COLOURS: Bands = (
 """Lower bound [flashes km-2 h-1] and colour of each band [our choice]."""
 
 
+DEFICIT_COLOURS: Bands = (
+    (2, (222, 235, 247)), (5, (158, 202, 225)), (8, (66, 146, 198)), (12, (8, 81, 156)), (16, (84, 39, 143)),
+    (20, (63, 0, 90)),
+)  # fmt: skip
+"""Lower bound [K] and colour of each band: a cold pool begins at 5 (DOMAIN.md 2.6)."""
+
+
 def nothing_of(bands: Bands) -> tuple[int, int, int]:
     """The colour of what nobody saw on a picture of these bands."""
     grey = any(red == green == blue and red < UNOBSERVED[0] for _, (red, green, blue) in bands)
