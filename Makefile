@@ -19,7 +19,7 @@ demo: setup
 	$(BIN)/wx demo --out out
 
 test: setup
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: setup
 	$(BIN)/ruff check .

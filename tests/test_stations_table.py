@@ -10,7 +10,8 @@ import pytest
 
 from wxcore.errors import RegionError
 from wxcore.region import STATION_META, Station, load_region
-from wxcore.region.stations import STATIONS_FILE, near, stations_text
+from wxcore.region.load import check_stations
+from wxcore.region.stations import STATIONS_FILE, near, sounding_places, stations_text
 
 NAN = float("nan")
 BASE = Station("A8290", "沙坪坝", "", -35.3, 149.2, 259.1, NAN, "plain", "", "regional", date(2000, 1, 1), None, "test")
@@ -62,6 +63,56 @@ def test_every_fault_at_once(folder: Path) -> None:
     ):  # fmt: skip
         assert words in told, words
     assert "stations.csv" in caught.value.zh
+
+
+def test_where_soundings_are_launched(folder: Path) -> None:
+    region_file = folder / "canberra" / "region.toml"
+    plain = region_file.read_text(encoding="utf-8")
+    when = datetime(2024, 5, 1, tzinfo=UTC)
+    assert sounding_places(load_region("canberra", root=folder), when) == {}
+    region_file.write_text(plain + "\n[soundings]\n94926 = [-35.3, 149.2]\n94767 = [-33.9, 151]\n", encoding="utf-8")
+    assert sounding_places(load_region("canberra", root=folder), when) == {
+        "94926": (-35.3, 149.2), "94767": (-33.9, 151.0),
+    }  # fmt: skip
+    load(folder, stations_text([replace(BASE, id="94926", lat=-35.25)]))
+    region = load_region("canberra", root=folder)
+    assert sounding_places(region, when)["94926"] == (-35.25, 149.2), "the table goes first"
+    assert sounding_places(region, datetime(1999, 1, 1, tzinfo=UTC))["94926"] == (-35.3, 149.2)
+
+
+def test_every_fault_of_soundings(folder: Path) -> None:
+    region_file = folder / "canberra" / "region.toml"
+    plain = region_file.read_text(encoding="utf-8")
+    lines = (
+        "94001 = [149.2, -35.3]", "94002 = [-35.3]", "94003 = 35", "'a b' = [-35.3, 149.2]", "94005 = [true, 149.2]",
+        "94006 = [nan, 149.2]", "94007 = [-35.3, 'x']",
+    )  # fmt: skip
+    region_file.write_text(plain + "\n[soundings]\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(RegionError) as caught:
+        load_region("canberra", root=folder)
+    for number in ("94001", "94002", "94003", "a b", "94005", "94006", "94007"):
+        assert f"[soundings] {number}" in caught.value.en
+        assert f"[soundings] {number}" in caught.value.zh
+    region_file.write_text("soundings = 3\n" + plain, encoding="utf-8")
+    with pytest.raises(RegionError, match="a section of 57516"):
+        load_region("canberra", root=folder)
+
+
+def test_chongqings_sounding_is_inside_its_grid() -> None:
+    region = load_region("chongqing")
+    lat, lon = sounding_places(region, datetime(2024, 5, 1, tzinfo=UTC))["57516"]
+    assert near(region.grid, np.array([lat]), np.array([lon]), 0).all()
+
+
+def test_a_text_that_would_not_load(folder: Path) -> None:
+    grid = load_region("canberra", root=folder).grid
+    check_stations(stations_text([BASE]), grid)
+    with pytest.raises(RegionError, match="source") as caught:
+        check_stations(stations_text([replace(BASE, source=" "), replace(BASE, id="b")]), grid)
+    assert "nothing is written" in caught.value.en
+    assert "row 3, id" in caught.value.en
+    with pytest.raises(RegionError, match="one row at a time"):
+        check_stations(stations_text([BASE, BASE]), grid)
 
 
 def test_near_across_the_date_line(folder: Path) -> None:

@@ -15,6 +15,11 @@ BEFORE = f"pyproj {pyproj.__version__}"
 """What is loaded before it, whole: its own extension modules are bound by then."""
 
 
+CHILD_BYTES = 3 * 2**30
+"""Address space of the children that load it: with what others load beside it (Arrow reserves much) the usual 2 GiB
+did not always hold its 30 libraries (measured). So these children are kept apart."""
+
+
 class _Late:
     """eccodes, imported at the first look at one of its names."""
 

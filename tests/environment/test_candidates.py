@@ -20,6 +20,7 @@ from wxcore.schema import LEVELS_SOURCES
 
 WHEN = NOON + timedelta(hours=3)
 HERE = (28.0, 105.0)
+COLUMNS = ("pressure", "height", "temperature", "dew_point", "u", "v")
 
 
 def here() -> Region:
@@ -144,23 +145,86 @@ def test_the_order_of_files_does_not_matter() -> None:
 
 def test_a_temp_is_placed_by_the_regions_stations() -> None:
     nowhere = at(26.0, NOON, lat=float("nan"), lon=float("nan"))
-    assert choose(soundings(nowhere)).source == "climatology"
+    lost = choose(soundings(nowhere))
+    assert lost.source == "climatology"
+    assert "sounding 57516: its place is not known: add it to" in lost.remarks[0][0]
+    assert "探空 57516：站址未知" in lost.remarks[0][1]
     row = Station("57516", "", "", 27.9, 105.0, 259, 259, "", "", "national", date(2000, 1, 1), None, "test")
-    assert choose(soundings(nowhere), where=replace(here(), stations=(row,))).source == "sounding"
+    found = choose(soundings(nowhere), where=replace(here(), stations=(row,)))
+    assert (found.source, found.remarks) == ("sounding", ())
+
+
+def sited(**soundings: tuple[float, float]) -> Region:
+    return replace(here(), soundings={number.strip("_"): place for number, place in soundings.items()})
+
+
+def test_the_file_then_the_table_then_the_regions_soundings_place_an_ascent() -> None:
+    where, nowhere = sited(_57516=(28.95, 105.0)), at(26.0, NOON, lat=float("nan"), lon=float("nan"))
+    # The northern edge lies at 28.05 N: 100 km south of 28.95 N.
+    assert "100 km outside" in choose(soundings(nowhere), where=where).source_note
+    row = Station("57516", "", "", 28.5, 105.0, 259, 259, "", "", "national", date(2000, 1, 1), None, "test")
+    with_row = replace(where, stations=(row,))
+    assert "50 km outside" in choose(soundings(nowhere), where=with_row).source_note
+    assert "inside" in choose(soundings(at(26.0, NOON)), where=with_row).source_note
+
+
+def test_many_places_unknown_are_one_remark_and_none_where_a_model_speaks() -> None:
+    lost = [at(26.0, NOON, float("nan"), float("nan"), f"5000{number}") for number in range(5)]
+    remarks = choose(soundings(*lost)).remarks
+    assert len(remarks) == 1
+    assert "50000, 50001, 50002 and 2 more" in remarks[0][0]
+    assert choose(soundings(*lost), model(NOON, (0, 26.0), (6, 26.0))).remarks == ()
+    assert choose(soundings(*lost, at(26.0, NOON))).remarks == (), "a good one is there"
+    old = at(26.0, WHEN - timedelta(hours=7))
+    assert "its place is not known" in choose(soundings(*lost, old)).remarks[0][0], "a better one may be among them"
+    late = at(26.0, WHEN + timedelta(hours=1), float("nan"), float("nan"))
+    assert choose(soundings(late)).remarks == (), "of the future"
+
+
+def test_of_one_place_and_hour_the_most_levels_count() -> None:
+    full = at(26.0, NOON, lat=27.83)
+    few = replace(full, **{name: getattr(full, name)[::4] for name in COLUMNS})
+    few = replace(few, temperature=few.temperature + 3)
+    for part in (few, replace(few, lat=27.8)):
+        for natives in permutations([soundings(full), soundings(part)]):
+            levels = choose(*natives)
+            assert levels.profile is full
+            assert levels.h0_m == pytest.approx(4000, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("native", "when", "quality", "told"),
+    [
+        (model(NOON - timedelta(hours=24), (24, 26.0)), NOON, "good", ""),
+        (model(NOON - timedelta(hours=24.1), (24.1, 26.0)), NOON, "doubtful", "over 24 h old"),
+        (model(NOON, (0, 26.0)), NOON + timedelta(hours=1.5), "good", ""),
+        (model(NOON, (0, 26.0)), NOON + timedelta(hours=1.6), "doubtful", "1.6 h off"),
+        (model(NOON, (0, 26.0), (6, 26.0)), WHEN, "good", ""),
+        (replace(model(NOON, (0, 26.0)), spread_h0_m={NOON: 1000.0}), NOON, "good", ""),
+        (replace(model(NOON, (0, 26.0)), spread_h0_m={NOON: 1001.0}), NOON, "doubtful", "1001 m within the region"),
+    ],
+)
+def test_a_model_that_is_old_or_off_or_spread_is_doubtful(
+    native: Model, when: datetime, quality: str, told: str
+) -> None:
+    levels = choose(native, soundings(at(29.25, when - timedelta(hours=1))), when=when)
+    assert (levels.source, levels.quality) == ("nwp", quality), "a sounding does not overrule a model"
+    assert [told in en and zh.startswith("存疑") for en, zh in levels.remarks] == ([True] if told else [])
 
 
 def test_an_implausible_source_is_passed_over_and_told() -> None:
     short = of([20, 14, 8, 2, -5], time=NOON)  # never reaches -20 C
     levels = choose(soundings(replace(short, lat=27.8, lon=105.0)))
     assert levels.source == "climatology"
-    assert "passed over: sounding of station 57516" in levels.remarks[0]
+    assert "passed over: sounding of station 57516" in levels.remarks[0][0]
+    assert "未采用：57516 站" in levels.remarks[0][1]
 
 
 def test_frozen_ground_is_doubtful() -> None:
     cold = replace(of([-2, -5, -12, -19, -26], time=NOON), lat=27.8, lon=105.0)
     levels = choose(soundings(cold))
     assert (levels.h0_m, levels.quality) == (500, "doubtful")
-    assert "ground is colder" in levels.remarks[0]
+    assert "ground is colder" in levels.remarks[0][0]
 
 
 def test_by_hand_goes_before_all() -> None:

@@ -103,7 +103,9 @@ def test_several_valid_times_and_the_newest_run(tmp_path: Path) -> None:
     assert list(model.profiles) == [RUN, RUN + timedelta(hours=6)]
     assert [round(heights_of(one).h0_m) for one in model.profiles.values()] == [4000, 4500]
     assert "1 older runs left out" in model.remarks
-    assert grib.FORMAT.describe(model).sweeps == 2
+    told = grib.FORMAT.describe(model)
+    assert (told.sweeps, told.time, told.began) == (2, RUN + timedelta(hours=6), RUN), "found by the last valid time"
+    assert "2 valid times from 2020-06-12 00:00 to 2020-06-12 06:00" in told.remarks[0]
 
 
 def test_missing_points_are_not_zero(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ def test_an_inversion_below_600_hpa_takes_its_highest_fall() -> None:
     # 0.5 km 3 C, 1.5 km -2 C, 2.5 km 4 C, 3.5 km -1 C (about 645 hPa), then colder.
     found = heights_of(of([3, -2, 4, -1, -7, -14, -21, -28]))
     assert found.h0_m == pytest.approx(2500 + 4 / 5 * 1000)
-    assert "inversion, 2 falls" in found.remarks[0]
+    assert "inversion, 2 falls" in found.remarks[0][0]
+    assert "有逆温，2 次" in found.remarks[0][1]
 
 
 def test_an_inversion_above_600_hpa_does_not_count() -> None:
@@ -45,7 +46,7 @@ def test_frozen_ground_is_its_own_height_and_told() -> None:
     found = heights_of(of([-2, -5, -12, -19, -26]))
     assert found.h0_m == 500
     assert found.grounded
-    assert "ground is colder" in found.remarks[0]
+    assert "ground is colder" in found.remarks[0][0]
 
 
 def test_what_is_not_reached_is_nan() -> None:

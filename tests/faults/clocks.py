@@ -20,13 +20,17 @@ from sqlalchemy import Connection
 import wxcore
 from tests.faults.grids import field, moc_composite, tenths
 from tests.faults.harness import Outcome, Tally
-from tests.faults.scene import REGION, START, packed, storm, tiny_region, volume_at, write_cycle
+from tests.faults.scene import CELLS, REGION, START, packed, storm, tiny_region, volume_at, write_cycle
 from tests.faults.state import state
 from tests.faults.zygote import Job, zygote
+from tests.pipeline.grounds import air, profile, report
 from tests.radar import test_moc
 from wxcore.archive.expire import Retention
 from wxcore.archive.place import Place, place_of
+from wxcore.environment.box_mean import Cube
+from wxcore.environment.box_mean import Field as ModelField
 from wxcore.environment.levels import Levels, levels_for
+from wxcore.environment.profile import Model, Soundings
 from wxcore.errors import ReadError, Reason, TimeError, WxcoreError
 from wxcore.grid import Grid
 from wxcore.landing.ledger import Draft, FileRow, Ledger
@@ -34,6 +38,7 @@ from wxcore.landing.ledger import Outcome as Ended
 from wxcore.landing.ledger.engine import Writing
 from wxcore.landing.ledger.leases import Lease, acquire_lease
 from wxcore.landing.ledger.outbox import OutboxRow
+from wxcore.lightning.flashes import Flashes, to_flashes
 from wxcore.pipeline.catchup import Stale
 from wxcore.pipeline.gather import Chosen, choose
 from wxcore.pipeline.home import Home
@@ -41,11 +46,15 @@ from wxcore.pipeline.ingest import ingest
 from wxcore.pipeline.read import Reading
 from wxcore.pipeline.result import QUARANTINED, STORED
 from wxcore.pipeline.run import run
+from wxcore.products.surface import station_table
 from wxcore.radar import cinrad
 from wxcore.radar.moc import read_moc
 from wxcore.radar.volume import Volume
 from wxcore.region import RadarSite, Region
 from wxcore.simulate.scene import Cell
+from wxcore.station.network import Network, network_of
+from wxcore.station.reports import Reports
+from wxcore.station.series import series
 from wxcore.storms.identify import Cells
 from wxcore.times import CYCLE, parse_time
 from wxcore.warning.model import Warning
@@ -146,13 +155,17 @@ NO_DOORS = {
     "wxcore.pipeline.checks.accept", "wxcore.pipeline.ingest.decode_and_decide", "wxcore.pipeline.status.silences",
     "wxcore.pipeline.maintain.finished_days", "wxcore.pipeline.analyse.mosaic_cube",
     "wxcore.pipeline.sky_images.instruments", "wxcore.pipeline.sky_images.one_image",
-    "wxcore.pipeline.sky_images.passes",
+    "wxcore.pipeline.sky_images.passes", "wxcore.station.micaps_rows.make_plot", "wxcore.environment.texts.day_before",
 }  # fmt: skip
 """Steps inside a room that take a time which its door has checked: `scan`, `draft`, `stale_cycles`, `take_in`,
-`decide_pending`, `analyse`, `sky_of`, `watch`."""
+`decide_pending`, `analyse`, `sky_of`, `watch`, the readers of MICAPS, `environment.temp.read_dated`."""
 
 
-BESIDES: dict[str, dict[str, Any]] = {"wxcore.archive.read.open_archive": {"region": REGION}}
+ECHO = xr.Dataset({"composite_reflectivity": (("time", "lat", "lon"), np.zeros((1, CELLS, CELLS), "f4"))})
+BESIDES: dict[str, dict[str, Any]] = {
+    "wxcore.archive.read.open_archive": {"region": REGION},
+    "wxcore.pipeline.ground_evidence.evidence_at": {"cube": ECHO},
+}  # fmt: skip
 """Arguments that may be left out, and are needed here."""
 
 
@@ -238,6 +251,21 @@ def plain_arguments(region: Region, home: Home, connection: Connection, drafted:
         np.ndarray: np.zeros((1, 1)), tuple[Cell, ...]: storm(START), str: REGION, float: 1.0, int: 1, bool: False,
         list: [], Sequence: (), Mapping: {}, Collection: (), Iterable: (),
         Iterable[Draft]: [Draft("id", "hail", "blue", {})],
+    } | ground_arguments(region)  # fmt: skip
+
+
+def ground_arguments(region: Region) -> dict[Any, Any]:
+    """The same of stations, soundings, models and flashes."""
+    network, ascent, cube = network_of(region, START), profile(START, h0_m=5000.0), Cube()
+    observed = series([], network, START - timedelta(hours=2), START)
+    for pressure, height, kelvin in zip(ascent.pressure, ascent.height, ascent.temperature + 273.15, strict=True):
+        cube.add(ModelField.HEIGHT, float(pressure), np.full(4, height))
+        cube.add(ModelField.TEMPERATURE, float(pressure), np.full(4, kelvin))
+    return {
+        Network: network, "obs": observed, "table": station_table(observed, START), Cube: cube, bytes: b"",
+        Iterable[Model]: [Model("nwp-grib", "m", START, {START: ascent})],
+        Sequence[Soundings]: [Soundings("temp-text", "s", (ascent,))], Flashes: to_flashes([]),
+        Reports: report(START, air(START, outflow=False)),
     }  # fmt: skip
 
 

@@ -42,11 +42,21 @@ IDS = ("57516", "A1001", "A1002", "A1003", "658290", "57348", "58015", "54902", 
        "T0005", "99070")  # fmt: skip
 """Stations of the region: those of the files below (A8290 is what 658290 stands for)."""
 
-EARLIEST, LATEST = np.datetime64("1900-01-01"), np.datetime64("2100-01-01")
-SENTINELS = (999999.0, 999998.0, 999996.0, 999990.0, 999017.0, 32766.0, 32744.0, -999999.0)
-"""Of FTM, MUSIC and MICAPS: no element can have these numbers. Those of one format alone are in ALSO."""
+GROUND_PRODUCTS = {"cma-afile", *(f"micaps-{diamond}" for diamond in (2, 3, 4, 8, 11, 14, 16, 17))}
+"""Formats that are decoded and then refused as inputs (micaps-3: where its header names no element of ours)."""
 
-ALSO = {"micaps-1": (9999.0,), "micaps-3": (9999.0,), "wtm-5min": (6999.0, 7999.0, -6999.0, -7999.0)}
+EARLIEST, LATEST = np.datetime64("1900-01-01"), np.datetime64("2100-01-01")
+SENTINELS = (999999.0,)
+"""No reader gives these numbers; nor those of its own format in ALSO."""
+
+_MUSIC = (999998.0, 999996.0, 999992.0, 999990.0, 999017.0, 999999.0)
+_FTM = (32766.0, 32744.0, 32767.0)
+ALSO = {
+    "ftm-regional": _FTM,
+    "ftm-national": _FTM,
+    "music-xml": _MUSIC, "music-json": _MUSIC, "music-csv": _MUSIC, "micaps-1": (9999.0,), "micaps-3": (9999.0,),
+    "wtm-5min": (6999.0, 7999.0, -6999.0, -7999.0),
+}  # fmt: skip
 ID = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,16}")
 LEGAL_FLAGS = (QC_GOOD, QC_SUSPECT, QC_BAD, QC_MISSING)
 HIGHEST_M, LARGEST_HPA, WARMEST_C, FASTEST_M_S = 60_000.0, 1200.0, 100.0, 300.0
@@ -83,9 +93,10 @@ class GroundSeed(NamedTuple):
 def ground_region(root: Path) -> Region:
     """The tiny region with the sites and stations of all samples."""
     folder = write_region(root, sites=(*SITES, *FOREIGN)) / REGION
+    ids = [one.replace("658290", "A8290") for one in IDS]
     rows = [
-        f"{one.replace('658290', 'A8290')},站,Station,{29.05 + 0.03 * k},{106.05 + 0.03 * k},300,,plain,,,2000-01-01,,t\n"
-        for k, one in enumerate(IDS)
+        f"{one},站,Station,{29.05 + 0.02 * k},{106.05 + 0.02 * k},300,,plain,,,2000-01-01,,test\n"
+        for k, one in enumerate(ids)
     ]
     (folder / "stations.csv").write_text(HEAD + "".join(rows))
     return load_region(REGION, root=root)
@@ -122,7 +133,7 @@ def _music() -> list[GroundSeed]:
 
 def _ftm() -> list[GroundSeed]:
     name = f"Z_SURF_C_BECQ-REG_{START:%Y%m%d%H%M%S}_O_AWS_FTM.TXT"
-    rain = np.tile(np.arange(60, dtype="f4") % 7 / 10, (4, 1))
+    rain = np.tile((np.arange(60) % 7 / 10).astype(np.float32), (4, 1))
     national = (test_ftm_national.ANHUI + test_ftm_national.HEBEI + "NNNN\n").encode()
     return [
         GroundSeed("ftm-regional", "plain", write_ftm(_reports()), name),
@@ -162,20 +173,22 @@ def _ascent(reader: str) -> Soundings:
 def _bulletins() -> list[GroundSeed]:
     sent = f"{START:%d%H}00_C_BABJ_{START + timedelta(minutes=5):%Y%m%d%H%M%S}_1.txt"
     rows = [wtm_row(minute) for minute in range(0, 30, 5)]
+    ascent = write_wyoming(_ascent("sounding-wyoming"))
     return [
         GroundSeed("synop-text", "land", SYNOP.encode(), f"A_SMCI40BABJ{sent}"),
         GroundSeed("metar-text", "two", METAR.encode(), f"A_SACI31BABJ{sent}"),
         GroundSeed("wtm-5min", "rows", "".join(rows).encode(), f"FIVEMIN_{START:%Y%j}.txt"),
         GroundSeed("cma-afile", "february", test_afile.made(), "A58237-202102.TXT"),
         GroundSeed("temp-text", "parts", TEMP, "USCI01BABJ121200.txt"),
-        GroundSeed("sounding-wyoming", "writer", write_wyoming(_ascent("sounding-wyoming")), f"57516_{START:%Y%m%d}00.txt"),
+        GroundSeed("sounding-wyoming", "writer", ascent, f"57516_{START:%Y%m%d}00.txt"),
         GroundSeed("station-list", "table", HEAD.encode() + b"57516,a,b,29.5,106.4,259\n" * 6, "stations.csv"),
     ]
 
 
 def wtm_row(minute: int) -> str:
     """A row of a logger, local time."""
-    return f"1,{START:%j},{minute},54,2.337,2.334,84.9,2.864,.199,2.842,11.81,12.95,12.03,55.08,350.8,0,2.855,1.195,0\r\n"
+    values = "2.337,2.334,84.9,2.864,.199,2.842,11.81,12.95,12.03,55.08,350.8,0,2.855,1.195,0"
+    return f"1,{START:%j},{minute},54,{values}\r\n"
 
 
 def binary() -> dict[str, bytes]:
@@ -197,7 +210,11 @@ def binary() -> dict[str, bytes]:
 def _coded() -> list[GroundSeed]:
     ends = {"bufr-surface": "surface.bufr", "bufr-sounding": "UPAR_57516.BIN", "nwp-grib": "model.grib2"}
     made = run_guarded(binary, wall_s=60.0)
-    return [GroundSeed(*key.split(), raw, ends[key.split()[0]], text=False) for key, raw in made.items()]
+    seeds = []
+    for key, raw in made.items():
+        reader, word = key.split(" ")
+        seeds.append(GroundSeed(reader, word, raw, ends[reader], text=False))
+    return seeds
 
 
 @cache
@@ -234,7 +251,11 @@ def faults_of_reports(native: Reports) -> list[str]:
     faults += [f"id {one!r}" for one in native.station.tolist() if not ID.fullmatch(one) or one != one.upper()]
     sentinels = (*SENTINELS, *ALSO.get(native.format, ()))
     for name, column in {**native.values, "elevation": native.elevation}.items():
-        if column.dtype != np.float32 or np.isinf(column).any() or np.isin(column, np.float32(sentinels)).any():
+        if (
+            column.dtype != np.float32
+            or np.isinf(column).any()
+            or np.isin(column, np.array(sentinels, np.float32)).any()
+        ):
             faults.append(f"{name}: {column.dtype} {column}")
     for axis, low, high in ((native.lat, -90, 90), (native.lon, -180, 360)):
         if not (np.isnan(axis) | ((axis >= low) & (axis <= high))).all():
@@ -271,7 +292,7 @@ def _faults_of_profile(one: Profile) -> list[str]:
         column = getattr(one, name)
         if not (np.isnan(column) | ((column >= low) & (column <= high))).all() or column.dtype != np.float64:
             faults.append(f"{name} {column}")
-    return faults + ([] if ID.fullmatch(one.place.replace(" ", "_")) else [f"place {one.place!r}"])
+    return faults + ([] if one.place and one.place.isprintable() else [f"place {one.place!r}"])
 
 
 def _faults_of_levels(native: object, when: datetime, region: Region) -> list[str]:
@@ -279,5 +300,3 @@ def _faults_of_levels(native: object, when: datetime, region: Region) -> list[st
     assert isinstance(native, Model | Soundings)
     levels = levels_for(region, when, natives=[native])
     return [] if 0 < levels.h0_m < levels.hm20_m < HIGHEST_M else [f"levels {levels.h0_m} {levels.hm20_m}"]
-
-

@@ -28,16 +28,25 @@ SKY_READERS = (
 )  # fmt: skip
 """Those of satellites and lightning. CI feeds them more mutants without ingest: tests/satellite/test_hostile.py."""
 
+GROUND_READERS = (
+    "ftm-regional", "ftm-national", "music-xml", "music-json", "music-csv", "micaps-1", "micaps-3", "cma-afile",
+    "synop-text", "metar-text", "bufr-surface", "wtm-5min", "temp-text", "sounding-wyoming", "micaps-5",
+    "bufr-sounding", "nwp-grib",
+)  # fmt: skip
+"""Those of ground stations and of the air above them; MICAPS files that are no observations are other formats."""
+
 FAULTS: tuple[Fault, ...] = (
     *(Fault("A1", name, 250, 10_000, mutants.reader(name)) for name in READERS),
     *(Fault("A1", name, 6, 10_000, mutants.reader(name)) for name in SKY_READERS),
-    Fault("A1", "other formats", 100, 2_000, mutants.others((*READERS, *SKY_READERS))),
+    *(Fault("A1", name, 24, 10_000, mutants.reader(name)) for name in GROUND_READERS),
+    Fault("A1", "other formats", 100, 2_000, mutants.others((*READERS, *SKY_READERS, *GROUND_READERS))),
     Fault("A1", "real files", 0, 500, mutants.real_files),
     Fault("A2", "hanging parsers", 0, 10, hostile_files.hanging),
     Fault("A3", "crashing readers", 4, 100, hostile_files.crashing),
     Fault("A4", "bombs", 0, 3, hostile_files.bombs),
     Fault("A5", "declared sizes and links", 0, 5, hostile_files.declared),
     Fault("A6", "sentinels", 10, 500, values.sentinels),
+    Fault("A6", "sentinels of stations", 13, 200, values.station_sentinels),
     Fault("A9", "shuffled and doubled", 2, 50, order.shuffled),
     Fault("A10", "future-dated files", 99, 99, clocks.future),
     Fault("A11", "host time zones", 1, 99, clocks.zones),

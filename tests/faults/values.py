@@ -1,5 +1,7 @@
 """A6: sentinels, NaN and infinities in radar and mosaic inputs reach no feature, product or text."""
 
+import json
+import math
 import re
 import struct
 from collections.abc import Callable
@@ -9,17 +11,24 @@ from pathlib import Path
 import numpy as np
 
 from tests.faults import grids
+from tests.faults.ground_seeds import ground_region, ground_seeds
 from tests.faults.harness import Outcome, Tally
 from tests.faults.scene import REGION, START, tiny_region, volume_at
 from tests.radar import test_xradar_door
 from wxcore.archive.read import open_archive
+from wxcore.landing.land import landed_path
 from wxcore.pipeline.home import Home
-from wxcore.pipeline.result import CycleResult
+from wxcore.pipeline.ingest import ingest
+from wxcore.pipeline.read import read_file
+from wxcore.pipeline.result import STORED, CycleResult
 from wxcore.pipeline.run import run
 from wxcore.radar import codes as cinrad_codes
 from wxcore.radar.cinrad_write import write_standard
 from wxcore.region import Region
 from wxcore.schema import MOSAIC, PRODUCTS, STORMS, check, check_table
+from wxcore.station.ftm_write import PLACES
+from wxcore.station.music_write import COLUMN_OF
+from wxcore.station.reports import Reports
 from wxcore.times import cycle_of, parse_time
 
 CODES = (-32768, 32767, 32766, -9999, 9999, -999, -9990, 9990, -32767, -1, 32000)
@@ -144,3 +153,52 @@ def sentinels(n: int, seed: int, folder: Path) -> Outcome:
         data = MAKERS[kind](rng, region)
         tally.add(f"{kind} {number} of seed {seed}", judge(data, kind, folder / f"{number}", region))
     return tally.outcome("A6 sentinels")
+
+
+FTM_CODES = ("/", "9", "32766", "32744", "32767")
+"""Of one character: so often as the field is wide."""
+
+MUSIC_CODES = ("999999", "999998", "999996", "999990", "999999.0", "", "NaN", "-")
+FIELDS = ("air_temperature", "air_pressure", "wind_speed_of_gust", "precipitation_1h")
+
+
+def _spoiled_ftm(raw: bytes, code: str) -> bytes:
+    """The regional FTM file with the code for every one of FIELDS in its first report."""
+    lines = raw.decode().split("\n")
+    first = int(lines[0].startswith("#"))
+    for field in FIELDS:
+        line, token = PLACES[field]
+        words = lines[first + line].split(" ")
+        words[token] = code * len(words[token]) if len(code) == 1 else code
+        lines[first + line] = " ".join(words)
+    return "\n".join(lines).encode()
+
+
+def _spoiled_music(raw: bytes, code: str) -> bytes:
+    answer = json.loads(raw)
+    answer["DS"][0] |= dict.fromkeys([COLUMN_OF[field] for field in FIELDS], code)
+    return json.dumps(answer).encode()
+
+
+def station_sentinels(n: int, seed: int, folder: Path) -> Outcome:
+    """A6: `n` files of stations whose first report has a sentinel for every value, through ingest: they are missing."""
+    rng, tally, region = np.random.default_rng(seed), Tally(), ground_region(folder / "meta")
+    seeds = {one.reader: one for one in reversed(ground_seeds())}
+    kinds = [("ftm-regional", code) for code in FTM_CODES] + [("music-json", code) for code in MUSIC_CODES]
+    for number in range(n):
+        reader, code = kinds[int(rng.integers(0, len(kinds)))] if number >= len(kinds) else kinds[number]
+        good = seeds[reader]
+        path = folder / f"{number}" / good.name
+        path.parent.mkdir()
+        path.write_bytes((_spoiled_ftm if reader == "ftm-regional" else _spoiled_music)(good.raw, code))
+        home = Home(folder / f"{number}" / "home")
+        (item,) = ingest([path], home, region)
+        if item.status != STORED:
+            tally.add(f"{reader} {code!r}", [f"{item.status} {item.reason} {item.message_en}"])
+            continue
+        native = read_file(landed_path(home.landing, item.sha256), item.file, region.grid.bounds).native
+        assert isinstance(native, Reports)
+        told = {field: float(native.values[field][0]) for field in FIELDS if field in native.values}
+        found = [f"{field} is {value}" for field, value in told.items() if not math.isnan(value)]
+        tally.add(f"{reader} {code!r}", found)
+    return tally.outcome("A6 sentinels of stations")

@@ -6,14 +6,24 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+import shapely
+import xarray as xr
 
 from tests.faults.scene import REGION, START, write_region
 from tests.pipeline.skies import STORM, put
 from wxcore.environment.profile import Profile, Soundings
 from wxcore.environment.wyoming import write_wyoming
+from wxcore.hazard.rules import probabilities
+from wxcore.products.surface import station_table
 from wxcore.region import Region, load_region
+from wxcore.station.evidence import Evidence
 from wxcore.station.ftm_write import write_ftm
+from wxcore.station.network import network_of
+from wxcore.station.qc import quality_control
 from wxcore.station.reports import Reports
+from wxcore.station.series import series
+from wxcore.storms.stations import DEGREE_KM, storm_stations
 from wxcore.times import to_datetime64
 
 HEAD = "id,name_zh,name_en,lat,lon,elevation_m,barometer_m,elev_class,adcode,level,valid_from,valid_to,source\n"
@@ -31,6 +41,7 @@ FAR = int(np.argmax(np.hypot(LON - STORM[0], LAT - STORM[1])))
 
 GUST_M_S = 22.0
 STEP = timedelta(minutes=5)
+TIMES = [START - number * STEP for number in range(25, -1, -1)]
 Values = dict[str, npt.NDArray[np.float32]]
 
 
@@ -87,17 +98,43 @@ def ftm(folder: Path, native: Reports, *, centre: str = "BECQ") -> Path:
     return put(folder, f"Z_SURF_C_{centre}-REG_{when:%Y%m%d%H%M%S}_O_AWS_FTM.TXT", write_ftm(native), when)
 
 
-def two_hours(folder: Path, *, outflow: bool = True, spoiled: Mapping[str, float] | None = None) -> list[Path]:
-    """Reports every five minutes up to START; `spoiled`: elements that station FAR has wrong in the last one."""
-    times = [START - number * STEP for number in range(25, -1, -1)]
+def two_hours(
+    folder: Path, *, outflow: bool = True, spoiled: Mapping[str, float] | None = None, station: int = FAR
+) -> list[Path]:
+    """Reports every five minutes up to START; `spoiled`: elements that a station has wrong in the last one."""
     paths = []
-    for when in times:
+    for when in TIMES:
         values = air(when, outflow=outflow)
         if when == START:
             for name, value in (spoiled or {}).items():
-                values[name][FAR] = value
+                values[name][station] = value
         paths.append(ftm(folder, report(when, values)))
     return paths
+
+
+def fair(region: Region) -> xr.Dataset:
+    """The same reports of a fair afternoon, laid together as a cycle does."""
+    reports = [report(when, air(when, outflow=False)) for when in TIMES]
+    return series(reports, network_of(region, START), START - timedelta(minutes=130), START)
+
+
+def away_km(storms: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """(station,) distance to the nearest outline; 0 inside."""
+    scale = np.array([np.cos(np.deg2rad(LAT.mean())), 1.0]) * DEGREE_KM
+    points = shapely.points(np.column_stack([LON, LAT]) * scale)
+    outlines = [shapely.transform(one, lambda place: place * scale) for one in storms["polygon"]]
+    return np.asarray(np.min([shapely.distance(points, one) for one in outlines], axis=0))
+
+
+def at_km(storms: pd.DataFrame, km: float) -> int:
+    """The station whose distance to the outline is nearest to `km`."""
+    return int(np.argmin(np.abs(away_km(storms) - km)))
+
+
+def assessed(storms: pd.DataFrame, obs: xr.Dataset, seen: Evidence) -> pd.DataFrame:
+    """schema.PROBABILITIES of the storms with these observations near them, by the steps of a cycle."""
+    table = station_table(quality_control(obs, seen), START)
+    return probabilities(storms.assign(**storm_stations(storms, table, START)), levels_quality="good")
 
 
 def profile(when: datetime, *, h0_m: float, lapse: float = 6.5) -> Profile:

@@ -12,11 +12,14 @@ import xarray as xr
 
 from tests.faults.scene import START, write_cycle
 from tests.pipeline.grounds import (
-    FAR,
     GUST_M_S,
     IDS,
     NEAR_STORM,
     air,
+    assessed,
+    at_km,
+    away_km,
+    fair,
     ftm,
     ground_region,
     report,
@@ -29,11 +32,15 @@ from wxcore.archive.observations import read_stations
 from wxcore.archive.read import open_archive, read_provenance
 from wxcore.archive.storms import read_station_table
 from wxcore.errors import Reason
+from wxcore.hazard.rules import probabilities
+from wxcore.landing.land import landed_path
 from wxcore.landing.ledger import FileRow
 from wxcore.pipeline import ground as module
 from wxcore.pipeline.analyse import blind_cube
 from wxcore.pipeline.cycle import run_cycle
 from wxcore.pipeline.gather import Chosen, choose
+from wxcore.pipeline.ground_evidence import evidence_at
+from wxcore.pipeline.gusts import gusts_of_archive, gusts_of_files, to_json
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.ingest import ingest
 from wxcore.pipeline.report import render
@@ -41,11 +48,14 @@ from wxcore.pipeline.result import QUARANTINED, CycleResult, RunResult
 from wxcore.pipeline.run import run
 from wxcore.region import Region
 from wxcore.schema import QC_BAD, QC_GOOD, QC_SUSPECT
+from wxcore.station.evidence import Evidence
+from wxcore.station.network import network_of
 from wxcore.times import CYCLE
 
 MINUTE = timedelta(minutes=1)
 NOW = START + CYCLE
 LAST_MINUTES = START - CYCLE + MINUTE
+GUST, T, P = "wind_speed_of_gust", "air_temperature", "air_pressure"
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -66,10 +76,21 @@ def volumes(tiny: Region, tmp_path_factory: pytest.TempPathFactory) -> list[Path
 
 
 @pytest.fixture(scope="module")
-def radar_only(tiny: Region, volumes: list[Path], tmp_path_factory: pytest.TempPathFactory) -> CycleResult:
-    home = Home(tmp_path_factory.mktemp("radar-only"))
-    offer(home, tiny, volumes)
-    return run_cycle(home, tiny, START)
+def radar_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return Home(tmp_path_factory.mktemp("radar-only"))
+
+
+@pytest.fixture(scope="module")
+def radar_only(tiny: Region, volumes: list[Path], radar_home: Home) -> CycleResult:
+    offer(radar_home, tiny, volumes)
+    return run_cycle(radar_home, tiny, START)
+
+
+@pytest.fixture(scope="module")
+def seen(tiny: Region, radar_only: CycleResult, radar_home: Home) -> Evidence:
+    """What the radar saw at the stations."""
+    cube = open_archive(radar_home.archive, region=tiny.id).sel(time=[np.datetime64(START.replace(tzinfo=None))])
+    return evidence_at(radar_home, tiny, START, cube, None, network_of(tiny, START))
 
 
 @pytest.fixture(scope="module")
@@ -134,34 +155,69 @@ def test_the_archive_holds_what_was_observed_with_its_flags(full: CycleResult, f
 
 
 @pytest.mark.parametrize(
-    ("spoiled", "flag"),
+    ("spoiled", "km", "flag"),
     [
-        ({"wind_speed_of_gust": 60.0}, QC_SUSPECT),
-        ({"wind_speed_of_gust": 90.0}, QC_BAD),
-        ({"air_temperature": 80.0, "air_pressure": 500.0, "precipitation_1h": 900.0}, QC_GOOD),
+        ({GUST: 74.0, T: 22.0}, 0.0, QC_GOOD),  # the radar speaks for it: good to be looked at, and no more
+        ({GUST: 90.0}, 2.0, QC_BAD),
+        ({GUST: 60.0}, 19.5, QC_SUSPECT),
     ],
 )
 def test_one_absurd_station_changes_no_warning(
-    spoiled: dict[str, float], flag: int, tiny: Region, volumes: list[Path], radar_only: CycleResult, tmp_path: Path
-) -> None:
-    home = Home(tmp_path / "home")
-    offer(home, tiny, [*volumes, *two_hours(tmp_path / "in", outflow=False, spoiled=spoiled)])
+    spoiled: dict[str, float], km: float, flag: int, tiny: Region, volumes: list[Path], radar_only: CycleResult,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    home, station = Home(tmp_path / "home"), at_km(radar_only.storms, km)
+    offer(home, tiny, [*volumes, *two_hours(tmp_path / "in", outflow=False, spoiled=spoiled, station=station)])
     cycle = run_cycle(home, tiny, START)
     assert {(draft.hazard, draft.level, draft.adcodes) for draft in cycle.drafts} == {
         (draft.hazard, draft.level, draft.adcodes) for draft in radar_only.drafts
     }
     assert gale_of(cycle) == pytest.approx(gale_of(radar_only))
-    row = cycle.stations.set_index("station_id").loc[IDS[FAR]]
-    if flag == QC_SUSPECT:
-        assert row["gust_flag"] == QC_SUSPECT
-        assert row["gust_supported"] == 0
-    else:
+    row = cycle.stations.set_index("station_id").loc[IDS[station]]
+    said = " ".join(cycle.probabilities.query("hazard == 'gale'")["drivers"].explode().dropna())
+    if flag == QC_BAD:
         assert not row["gust_m_s"] > 10
-    assert row["flags"]
-    kept = read_stations(home.archive, tiny.id, LAST_MINUTES, START).sel(station=IDS[FAR])
+        assert "measured gust" not in said
+    else:
+        assert (row["gust_flag"], row["gust_witnesses"]) == (flag, float(flag == QC_GOOD))
+        assert f"measured gust {spoiled[GUST]:.1f} m/s, " in said
+        assert ("check it" in said, "not used" in said) == (flag == QC_GOOD, flag == QC_SUSPECT)
+    kept = read_stations(home.archive, tiny.id, LAST_MINUTES, START).sel(station=IDS[station])
     for name, value in spoiled.items():
         assert kept[name].values[-1] == np.float32(value)  # the raw value is kept
-        assert kept[f"{name}_qc"].values[-1] in {1, 2}
+
+
+@pytest.mark.parametrize("km", [0.0, 2.0, 5.0, 9.0, 13.0, 16.5, 19.5])
+def test_no_gust_of_one_station_moves_a_probability(
+    km: float, radar_only: CycleResult, tiny: Region, seen: Evidence
+) -> None:
+    storms, quiet = radar_only.storms, fair(tiny)
+    station, before = at_km(storms, km), probabilities(storms, levels_quality="good")
+    assert away_km(storms)[station] == pytest.approx(km, abs=2)
+    for gust in (28.0, 40.0, 60.0, 74.0):
+        for name, change in ((GUST, 0.0), (T, -9.0), (P, 2.0)):
+            obs = quiet.copy(deep=True)
+            obs[GUST].values[-1, station] = gust
+            obs[name].values[-1, station] += change
+            after = assessed(storms, obs, seen)
+            np.testing.assert_array_equal(after["p"], before["p"], err_msg=f"{gust} {name}")
+            assert any(phrase.startswith(f"measured gust {gust:.1f}") for said in after["drivers"] for phrase in said)
+
+
+@pytest.mark.parametrize(
+    ("stations", "changes", "lifts"),
+    [(1, {}, False), (2, {}, True), (1, {T: -5.0, P: 1.6}, True), (1, {T: -2.5, P: 1.6}, False)],
+)
+def test_a_neighbour_or_the_own_air_lifts_it(
+    stations: int, changes: dict[str, float], lifts: bool, radar_only: CycleResult, tiny: Region, seen: Evidence
+) -> None:
+    obs, first = fair(tiny), at_km(radar_only.storms, 0.0)
+    obs[GUST].values[-11::5, first : first + stations] = 25.0
+    obs["wind_speed"].values[-11::5, first] += 9
+    for name, change in changes.items():
+        obs[name].values[-11::5, first] += change
+    chances = assessed(radar_only.storms, obs, seen).query("hazard == 'gale' and lead_start_min == 0")
+    assert (chances["p"].max() >= 0.85) == lifts
 
 
 def test_stations_alone_make_a_cycle_that_assesses_no_storm(tiny: Region, tmp_path: Path) -> None:
@@ -265,10 +321,25 @@ def test_an_error_that_nobody_expected_leaves_the_radars_alone(
     run_cycle(full_home, tiny, START)
 
 
+def test_the_archive_tells_which_gusts_were_a_thunderstorms(full: CycleResult, full_home: Home, tiny: Region) -> None:
+    found = gusts_of_archive(full_home, tiny, START - timedelta(hours=1), START)
+    assert set(found.table["station_id"]) == set(np.array(IDS)[NEAR_STORM])
+    assert set(found.table["verdict"]) == {"convective_gale"}
+    told = json.loads(json.dumps(to_json(found, tiny), allow_nan=False))
+    assert told["verdicts"] == {"convective_gale": len(found.table)}
+    bare = gusts_of_files(_files(full_home, tiny), tiny)
+    assert set(bare.table["verdict"]) == {"not_verifiable"}  # nobody looked: never "no"
+    assert set(np.array(IDS)[NEAR_STORM]) == set(bare.table["station_id"])
+
+
+def _files(home: Home, region: Region) -> list[Path]:
+    return [landed_path(home.landing, row.sha256) for row in _rows(home, region)]
+
+
 def test_the_report_says_whom_to_believe(full: CycleResult, tiny: Region) -> None:
     page = render(tiny, RunResult(tiny.id, full.inputs, (full,)))
     assert "地面站 Ground stations" in page
-    assert "有佐证" in page
+    assert "项佐证" in page
     assert f"{GUST_M_S:.0f}" in page
     assert "气候值 climatology" in page
     assert np.array(IDS)[NEAR_STORM][0] in page
@@ -301,3 +372,28 @@ def test_a_sounding_of_later_or_of_yesterday_is_not_used(
     paths = [*volumes, sounding(tmp_path / "in", launched, h0_m=3600.0)]
     ingest(paths, home, tiny, now=START + timedelta(days=1))
     assert run_cycle(home, tiny, START).levels["source"] == "climatology"
+
+
+def test_one_fast_clock_does_not_shut_the_network_out(tiny: Region, tmp_path: Path) -> None:
+    native = report(START, air(START, outflow=False))
+    ahead = np.where(np.arange(len(IDS)) == 3, np.timedelta64(8, "h"), np.timedelta64(0, "h"))
+    home = Home(tmp_path / "home")
+    offer(home, tiny, [ftm(tmp_path / "in", replace(native, time=native.time + ahead, gust_time=native.gust_time))])
+    cycle = run_cycle(home, tiny, START)
+    assert len(cycle.stations) == len(IDS) - 1
+    assert IDS[3] not in set(cycle.stations["station_id"])
+
+
+def test_a_file_of_the_future_is_refused(tiny: Region, tmp_path: Path) -> None:
+    later = report(START + timedelta(hours=8), air(START, outflow=False))
+    (item,) = ingest([ftm(tmp_path / "in", later)], Home(tmp_path / "home"), tiny, now=NOW)
+    assert (item.status, item.reason) == (QUARANTINED, Reason.FUTURE_TIME)
+
+
+def test_a_clock_some_minutes_fast_dates_nobody_else(tiny: Region, tmp_path: Path) -> None:
+    native = report(START, air(START, outflow=False))
+    ahead = np.where(np.arange(len(IDS)) == 3, np.timedelta64(8, "m"), np.timedelta64(0, "m"))
+    home = Home(tmp_path / "home")
+    (item,) = ingest([ftm(tmp_path / "in", replace(native, time=native.time + ahead))], home, tiny, now=NOW)
+    assert item.time == START
+    assert len(run_cycle(home, tiny, START).stations) == len(IDS) - 1

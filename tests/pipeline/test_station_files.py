@@ -17,7 +17,7 @@ from wxcore.pipeline.gusts import Gusts, gusts_of_files, to_json
 from wxcore.pipeline.read import read_file
 from wxcore.region import STATION_META, Region, load_region
 from wxcore.region.stations import stations_text
-from wxcore.schema import QC_BAD, QC_MISSING, QC_SUSPECT
+from wxcore.schema import QC_BAD, QC_GOOD, QC_MISSING, QC_SUSPECT
 from wxcore.station.network import network_of
 from wxcore.station.qc import quality_control
 from wxcore.station.reports import Reports
@@ -111,7 +111,10 @@ def test_the_gales_of_the_mesonet_day_are_found(day: Gusts, data: Path) -> None:
     assert (day.stations, day.reports) == (57, 17567)
     strongest = day.table.loc[day.table["gust_m_s"].idxmax()]
     assert (strongest["station_id"], round(float(strongest["gust_m_s"]), 2)) == ("W0040", 42.43)
-    assert strongest["gust_supported"] == 1  # 6 K colder, theta-e down by 15 K: a downburst
+    # A mean wind of 4.9 m/s, steady pressure, 1.5 K colder in ten minutes, calm neighbours: not to be believed alone.
+    assert (strongest["gust_flag"], strongest["gust_supported"], strongest["verdict"]) == (QC_SUSPECT, 0, "suspect")
+    believed = day.table[day.table["gust_flag"] == QC_GOOD]
+    assert (believed["station_id"].nunique(), round(float(believed["gust_m_s"].max()), 1)) == (24, 27.0)
     assert set(day.table["verdict"]) <= {"not_verifiable", "suspect", "synoptic_wind", "ridge_station"}  # nobody looked
     assert "convective_gale" not in to_json(day, load_region("lubbock"))["verdicts"]
 

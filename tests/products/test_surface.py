@@ -16,7 +16,7 @@ from wxcore.errors import SchemaError, TimeError
 from wxcore.products.diurnal import S2_HPA, pressure_tide
 from wxcore.products.surface import station_table
 from wxcore.products.theta_e import dew_point, theta_e, vapour_pressure
-from wxcore.schema import QC_BAD, QC_MISSING, QC_SUSPECT, REASON, STATION_TABLE, check_table
+from wxcore.schema import QC_BAD, QC_GOOD, QC_MISSING, QC_SUSPECT, REASON, STATION_TABLE, check_table
 
 WHEN = datetime(2026, 7, 1, 8, 0, tzinfo=UTC)
 ROWS = 131
@@ -60,8 +60,8 @@ class Net:
             },
         )
 
-    def row(self, support: Any = None, station: int = 0) -> Any:
-        table = station_table(self.ds(), self.when, support)
+    def row(self, station: int = 0) -> Any:
+        table = station_table(self.ds(), self.when)
         check_table(table, STATION_TABLE, what="stations")
         assert list(table.columns) == [column.name for column in STATION_TABLE]
         return table.iloc[station]
@@ -132,13 +132,32 @@ class TestGust:
         row = net.row()
         assert (row["gust_m_s"], row["gust_time"]) == (12, at(5))
 
-    def test_newest_report_of_a_repeated_gust_tells_its_flag_and_any_its_support(self) -> None:
+    def test_newest_report_of_a_repeated_gust_tells_its_flag_and_any_its_witnesses(self) -> None:
         net = Net().put("wind_speed_of_gust", {20: 25, 10: 25, 0: 25})
         net.put("gust_time", dict.fromkeys((20, 10, 0), at(22))).put("wind_speed_of_gust_qc", {20: QC_SUSPECT})
-        support = np.full((ROWS, 1), np.nan, "f4")
-        support[NOW - 20], support[NOW] = 1, 0
-        row = net.row(support)
+        net.put("gust_witnesses", {20: 2, 0: 0})
+        row = net.row()
         assert (row["gust_m_s"], row["gust_time"], row["gust_flag"], row["gust_supported"]) == (25, at(22), 0, 1)
+        assert row["gust_witnesses"] == row["gust_30min_witnesses"] == 2
+
+    @pytest.mark.parametrize(("flag", "witnesses", "supported"), [(QC_SUSPECT, 0, 0), (QC_GOOD, 3, 1)])
+    def test_a_gust_that_is_not_good_has_no_witness(self, flag: int, witnesses: float, supported: float) -> None:
+        row = self.minute({5: 25}).put("gust_witnesses", {5: 3}).put("wind_speed_of_gust_qc", {5: flag}).row()
+        assert (row["gust_witnesses"], row["gust_30min_witnesses"]) == (witnesses, witnesses)
+        assert (row["gust_supported"], row["gust_30min_flag"]) == (supported, flag)
+
+    def test_the_last_half_hour_has_a_gust_of_its_own(self) -> None:
+        row = self.minute({40: 25, 30: 18, 5: 20}).put("gust_witnesses", {40: 3, 5: 1}).row()
+        assert (row["gust_m_s"], row["gust_witnesses"]) == (25, 3)
+        assert (row["gust_30min_m_s"], row["gust_30min_time"], row["gust_30min_witnesses"]) == (20, at(5), 1)
+        none = self.minute({31: 25}).row()
+        assert (none["gust_m_s"], none["gust_30min_flag"]) == (25, QC_MISSING)
+        assert np.isnan(none["gust_30min_m_s"])
+
+    def test_a_gust_of_an_unknown_time_is_not_of_the_last_half_hour(self) -> None:
+        row = Net().put("wind_speed_of_gust", {0: 25}).put("gust_earliest", {0: at(20)}).row()
+        assert row["gust_m_s"] == 25
+        assert np.isnan(row["gust_30min_m_s"])
 
     def test_bad_in_one_report_is_bad_in_all(self) -> None:
         net = Net().put("wind_speed_of_gust", {20: 60, 10: 60, 5: 18})

@@ -117,7 +117,8 @@ def test_missing_calm_and_periods() -> None:
     assert np.isnan(found.values["air_temperature"][0])
     assert np.isnan(found.values["precipitation_1h"][1])
     assert found.values["wind_speed_10min"][1] == np.float32(6.5)
-    assert np.isnan(found.values["wind_speed_of_gust"][1])  # of six hours
+    assert np.asarray(found.gust_period_min).tolist() == [10, 360]
+    assert found.values["wind_speed_of_gust"][1] == np.float32(21.4)  # of six hours
 
 
 def test_ids_and_updates() -> None:

@@ -14,7 +14,8 @@ from wxcore.station import ftm_fields
 from wxcore.station.ftm import FORMAT, NOT_A_BLOCK, NOT_ITS_FIELDS, read_ftm, recognise_ftm
 from wxcore.station.ftm_fields import NO_ID, NO_TIME
 from wxcore.station.ftm_write import write_ftm
-from wxcore.station.reports import PROVINCIAL, Floats, Reports
+from wxcore.station.heads import is_foreign
+from wxcore.station.reports import PROVINCIAL, Floats, Reports, revision_of
 
 NAME = "Z_SURF_C_BEZZ-REG_20171226151103_O_AWS_FTM.txt"
 BLOCK = """\
@@ -164,6 +165,48 @@ def test_time_of_the_gust(report: str, hhmm: str, blew: str) -> None:
     assert str(reports.gust_time[0].astype("datetime64[m]")) == blew
 
 
+def test_gusts_a_minute_after_their_report_are_of_its_time() -> None:
+    late = read(block(values={12: "1511"}))
+    assert late.gust_time[0] == late.time[0] == np.datetime64("2017-12-26T15:10")
+    assert not late.remarks
+
+
+def test_gust_clocks_of_another_hour_are_told_and_not_taken() -> None:
+    found = read(block(values={12: "2304"}), block(values={11: "///", 12: "2304"}), block(values={12: "1409"}))
+    assert np.isnat(found.gust_time).tolist() == [True, True, False]
+    assert found.remarks == ("1 gusts with a clock that is not of the hour before their report: is it UTC?",)
+    assert value(found, "wind_speed_of_gust") == np.float32(0.9)
+
+
+def test_ids_that_are_words_for_nothing_are_no_stations() -> None:
+    found = read(block("null"), block("NaN"), block("none"), *[block(f"A{at:04d}") for at in range(4)])
+    assert found.station.tolist() == [f"A{at:04d}" for at in range(4)]
+    assert dict(found.rejected) == {NO_ID: 3}
+
+
+def test_codes_of_other_products_are_missing() -> None:
+    found = read(block(values={10: "999017", 14: "-9999", 24: "32744", 48: "09999"}), block())
+    assert [np.isnan(found.values[name][0]) for name in (
+        "wind_gust_from_direction", "air_temperature", "air_pressure", "air_pressure_at_mean_sea_level",
+    )] == [True, True, True, False]  # fmt: skip
+    assert value(found, "air_pressure_at_mean_sea_level") == np.float32(999.9)
+
+
+def test_too_many_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ftm_fields, "MAX_LINES", 20)
+    assert read(BLOCK, "\n" * 50, BLOCK, "\r\n" * 50, end="").time.size == 2
+    with pytest.raises(LimitError, match="25 lines"):
+        read(*[BLOCK] * 5, end="")
+
+
+def test_texts_that_quote_a_report_are_not_claimed() -> None:
+    quotes = (f'"""Sample\n{BLOCK}"""\n', f"import re\n\nA = \n{BLOCK}", f"# FTM\n\n{BLOCK}", f"<pre>\n{BLOCK}")
+    for text in quotes:
+        assert is_foreign(text.encode())
+        assert not recognise_ftm(text.encode())
+    assert recognise_ftm(b"# wxcore_truth=SYN\n" + BLOCK.encode())
+
+
 def test_no_gust_has_no_time() -> None:
     assert np.isnat(read(block(values={11: "///"})).gust_time[0])
 
@@ -292,7 +335,8 @@ def same(left: Reports, right: Reports) -> None:
     assert (left.minute_rain is None) == (right.minute_rain is None)
     if left.minute_rain is not None and right.minute_rain is not None:
         np.testing.assert_array_equal(left.minute_rain, right.minute_rain)
-    assert (left.revision, left.simulated, left.remarks) == (right.revision, right.simulated, right.remarks)
+    np.testing.assert_array_equal(left.revision, right.revision)
+    assert (left.simulated, left.remarks) == (right.simulated, right.remarks)
 
 
 def test_one_block_of_another_shape_is_read_like_the_others() -> None:
@@ -381,7 +425,7 @@ def test_corrections_stand_last() -> None:
         corrected("CCB", "A0002"), corrected("000", "A0000"), corrected("cca", "A0001"), corrected("000", "A3")
     )
     assert reports.station.tolist() == ["A0000", "A3", "A0001", "A0002"]
-    assert reports.revision == 2
+    assert np.asarray(reports.revision).tolist() == [0, 0, 1, 2]
     assert reports.remarks == ("2 of 4 reports are corrections (BBB); they stand last",)
 
 
@@ -446,7 +490,7 @@ def some_reports(seed: int) -> Reports:
         values[direction][values[speed] == 0] = np.nan
     minute = rng.integers(0, 60 * 24 * 365 * 20, count)
     time = np.datetime64("2015-01-01T00:00", "ns") + minute.astype("timedelta64[m]")
-    gust = time - rng.integers(0, 1440, count).astype("timedelta64[m]")
+    gust = time - rng.integers(0, 61, count).astype("timedelta64[m]")
     gust[np.isnan(values["wind_speed_of_gust"]) | (rng.random(count) < 0.2)] = np.datetime64("NaT")
     rain = np.stack([column(0, 99) for _ in range(60)], axis=1)
     rain[np.arange(60)[None, :] < 60 - ((minute - 1) % 60 + 1)[:, None]] = np.nan
@@ -463,7 +507,7 @@ def some_reports(seed: int) -> Reports:
         FORMAT.name, "FTM", np.array([f"{rng.choice(list('AZ59'))}{rng.integers(10_000):04d}" for _ in range(count)]),
         time, lat / 3600, lon / 3600, column(-4000, 80000), values, gust,
         minute_rain=None if np.isnan(rain).all() else rain, provider=provider,
-        revision=int(rng.integers(0, 27)), simulated=bool(rng.integers(2)),
+        revision=revision_of(np.sort(rng.integers(0, 27, count))), simulated=bool(rng.integers(2)),
     )  # fmt: skip
 
 
@@ -474,7 +518,7 @@ def test_writer_then_reader(seed: int) -> None:
     again = read_ftm(write_ftm(native), "x.txt")
     np.testing.assert_allclose(again.lat, native.lat, atol=1e-9)
     np.testing.assert_allclose(again.lon, native.lon, atol=1e-9)
-    same(replace(again, lat=native.lat, lon=native.lon), native)
+    same(replace(again, lat=native.lat, lon=native.lon, remarks=native.remarks), native)
 
 
 def test_writer_refuses_what_does_not_fit() -> None:

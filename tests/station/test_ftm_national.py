@@ -136,13 +136,14 @@ def test_no_sentinel_becomes_a_value(element: str, token: str) -> None:
         assert reports.provider[element][1] == QC_MISSING
 
 
-def test_calm_trace_and_gust_of_the_day_before() -> None:
+def test_calm_trace_and_gust_that_is_not_of_the_hour() -> None:
     text = with_token(with_token(HEBEI, "WI", 1, "PPC"), "RE", 1, ",,,,")
     reports = read(with_token(text, "WI", 12, "2358"), with_token(HEBEI, "WI", 2, "000"))
     assert "wind_from_direction" not in reports.values
     assert value(reports, "wind_speed", 1) == 0
     assert value(reports, "precipitation_1h") == 0
-    assert reports.gust_time[0] == np.datetime64("2017-12-16T23:58")
+    assert np.isnat(reports.gust_time[0])
+    assert reports.remarks == ("1 gusts with a clock that is not of the hour before their report: is it UTC?",)
 
 
 @pytest.mark.parametrize("dress", ["crlf", "bom", "no_nnnn", "blank_lines", "trailing", "comment", "cut"])
@@ -177,7 +178,7 @@ def test_line_of_another_length_is_not_understood() -> None:
 def test_corrections_and_provincial_control() -> None:
     reports = read(ANHUI.replace(" 199 000", " 199 CCB"), HEBEI, name=NAME.replace("FTM", "FTM_PQC"))
     assert reports.station.tolist() == ["54902", "58015"]
-    assert reports.revision == PROVINCIAL + 2
+    assert np.asarray(reports.revision).tolist() == [PROVINCIAL, PROVINCIAL + 2]
     assert reports.remarks == ("1 of 2 reports are corrections (BBB); they stand last",)
 
 

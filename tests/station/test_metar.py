@@ -107,6 +107,29 @@ def test_a_visibility_or_a_wind_without_unit_is_no_wind(wind: str) -> None:
     assert only(found, "air_temperature") == 25
 
 
+def test_a_pressure_of_nothing_is_missing() -> None:
+    found = read("ZUCK 090900Z 24010MPS 9999 25/20 Q0000", "ZUUU 090900Z 24010MPS 9999 25/20 Q1000")
+    assert np.isnan(found.values["air_pressure_at_mean_sea_level"]).tolist() == [True, False]
+
+
+def test_reports_of_another_kind_are_counted() -> None:
+    raw = b"METAR ZUCK 090900Z 24010MPS 9999 25/20 Q1000=\nAAXX 09091\n57516 02999 10200=\n57517 02999 10200=\n"
+    found = metar_text.read_metar_dated(raw, "x", WHEN)
+    assert found.rejected == (("reports of another kind (SYNOP): split the file", 2),)
+    assert found.station.tolist() == ["ZUCK"]
+
+
+def test_texts_that_quote_a_report_are_not_claimed() -> None:
+    report = b"METAR ZUCK 010600Z 24010G28MPS 9999 25/20 Q1000=\n"
+    for head in (b'"""How\n\n', b"# METAR\n\n", b"from x import y\n\n", b'{"x": "', b"2026-07-01 06:00 INFO ",
+                 b"2026-07-01T06:00:00Z ", b"<?xml?><alert>\n", b'"id","text"\n1,', b"at noon "):  # fmt: skip
+        assert not metar_text.recognise_metar(head + report), head
+    for head in (b"", b"\x01\r\r\n123 \r\r\n", b"2026/07/01 06:00\n", b"SACI31 BABJ 010600\r\r\n", b"ZCZC 123\n",
+                 b"TAF ZUCK 010500Z 0106/0206 24010MPS=\n", b"SACI31 BABJ 010600\nMETAR\n",
+                 b"SAUS70 KWBC 010600\nMTRMIA\n"):  # fmt: skip
+        assert metar_text.recognise_metar(head + report), head
+
+
 def test_calm_and_variable() -> None:
     found = read("ZUCK 090900Z 00000MPS 9999 25/20 Q1000", "ZUUU 090900Z VRB02MPS 9999 25/20 Q1000")
     assert found.values["wind_speed_10min"].tolist() == [0, 2]

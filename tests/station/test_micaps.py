@@ -182,13 +182,43 @@ def test_names_tell_minutes_or_disagree() -> None:
 @pytest.mark.parametrize(
     ("code", "pressure"),
     [("0", 1000.0), ("082", 1008.2), ("499", 1049.9), ("600", 960.0), ("999", 999.9), ("500", np.nan),
-     ("599", np.nan), ("10117", np.nan), ("-3", np.nan), ("9999.0", np.nan)],
+     ("599", np.nan), ("10117", np.nan), ("998.3", np.nan), ("117.5", np.nan), ("117.0", 1011.7),
+     ("-3", np.nan), ("9999.0", np.nan)],
 )  # fmt: skip
 def test_pressure(code: str, pressure: float) -> None:
     found = surface(SURFACE.replace("117", code))
     np.testing.assert_allclose(found.values["air_pressure_at_mean_sea_level"][0], pressure, rtol=1e-6)
     odd = any("codes of pressure" in remark for remark in found.remarks)
     assert odd == (np.isnan(pressure) and code != "9999.0")
+
+
+def test_a_name_with_a_lead_time_is_that_of_a_forecast() -> None:
+    rows = "17 01 14 18 -1 0 1 25 0 1 2\n57516 106.5 29.5 260 31.2\n57517 106.6 29 260 30\n"
+    text = f"diamond 3 17年01月14日18时1小时极大风速\n{rows}"
+    assert isinstance(read_scatter(text.encode("gbk"), "17011418.000"), Reports)
+    forecast = plot(text, "17011418.024")
+    assert (forecast.hours, describe(forecast).kind) == (24, "product")
+    assert "a forecast of 24 h, by its name" in forecast.remarks
+
+
+def test_a_file_with_more_rows_than_its_header_counts_is_refused() -> None:
+    row = SURFACE.split("\n")[2] + "\n"
+    assert surface(SURFACE + row * 3).station.size == 6
+    with pytest.raises(ReadError, match="header counts 3") as caught:
+        surface(SURFACE + row * 4)
+    assert caught.value.reason is Reason.BAD_VALUE
+    blank = surface(SURFACE.replace("\n", "\n\n\r\n"))
+    assert blank.station.size == 3
+
+
+def test_words_for_nothing_are_no_ids() -> None:
+    found = surface(SURFACE.replace("57348", "null"))
+    assert found.station.tolist() == ["57516", "A8290"]
+    assert [count for _, count in found.rejected] == [1]
+
+
+def test_texts_are_read_where_they_can_be_killed() -> None:
+    assert all(one.in_child for one in micaps.FORMATS)
 
 
 def test_ragged_glued_and_displaced_rows() -> None:

@@ -24,7 +24,7 @@ from wxcore.times import to_datetime64
 REAL = "SURF_CHN_MAIN_MIN_201809011600_excerpt.xml"
 FORMATS = (music_xml.FORMAT, music_json.FORMAT, music_csv.FORMAT)
 ROW = {"Station_Id_C": "57516", "Lat": "29.58", "Lon": "106.46", "Alti": "259.1", "Year": "2020", "Mon": "6",
-       "Day": "12", "Hour": "5", "TEM": "25.1"}  # fmt: skip
+       "Day": "12", "Hour": "5", "Min": "0", "TEM": "25.1"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,10 @@ def test_names_without_case_and_winds(write: Any, read: Any) -> None:
 
 
 @every_way
-@pytest.mark.parametrize("text", ["999999", "999998", "999990", "999995.0", "", " "])
+@pytest.mark.parametrize(
+    "text", ["999999", "999998", "999990", "999995.0", "", " ", "9999", "9999.0", "-9999", "32766", "32744", "32767",
+             "99999", "999017", "996012"]
+)  # fmt: skip
 def test_what_is_missing(write: Any, read: Any, text: str) -> None:
     found = read(write(ROW | {"RHU": text, "PRE_1h": "0"}, ROW | {"RHU": "50", "PRE_1h": text}), "a")
     assert np.isnan(found.values["relative_humidity"][0])
@@ -145,7 +148,10 @@ def test_what_is_missing(write: Any, read: Any, text: str) -> None:
 
 @every_way
 def test_absurd_numbers_stay(write: Any, read: Any) -> None:
-    assert read(write(ROW | {"TEM": "9999"}), "a").values["air_temperature"][0] == 9999
+    found = read(write(ROW | {"TEM": "998", "PRS": "999.9", "RHU": "-999"}), "a")
+    assert {name: float(column[0]) for name, column in found.values.items()} == pytest.approx(
+        {"air_temperature": 998, "air_pressure": 999.9, "relative_humidity": -999}
+    )
 
 
 @every_way
@@ -183,20 +189,55 @@ def test_verdicts(write: Any, read: Any) -> None:
     ("clock", "expected"),
     [
         ("437", at(2020, 6, 12, 4, 37)), ("0437", at(2020, 6, 12, 4, 37)), ("04:37", at(2020, 6, 12, 4, 37)),
-        ("500", at(2020, 6, 12, 5)), ("0", at(2020, 6, 12)), ("2359", at(2020, 6, 11, 23, 59)),
-        ("7", at(2020, 6, 12, 0, 7)), ("2020-06-12 04:41:00", at(2020, 6, 12, 4, 41)), ("999998", None),
+        ("500", at(2020, 6, 12, 5)), ("501", at(2020, 6, 12, 5)), ("505", at(2020, 6, 12, 5)), ("506", None),
+        ("359", at(2020, 6, 12, 3, 59)), ("358", None), ("0", None), ("2359", None), ("7", None),
+        ("2020-06-12 05:02:00", at(2020, 6, 12, 5)), ("2020-06-12 03:41:00", None),
+        ("2020-06-12 04:41:00", at(2020, 6, 12, 4, 41)), ("999998", None),
         ("1970-01-01 08:16:40", None), ("475", None), ("2460", None), ("999999", None), ("", None),
     ],
 )  # fmt: skip
 def test_clock_of_gusts(write: Any, read: Any, clock: str, expected: np.datetime64 | None) -> None:
     found = read(write(ROW | {"WIN_S_Inst_Max": "20", "WIN_S_INST_Max_OTime": clock}), "a")
     assert np.isnat(found.gust_time[0]) if expected is None else found.gust_time[0] == expected
+    assert found.values["wind_speed_of_gust"][0] == 20
+
+
+@every_way
+def test_clock_of_gusts_about_midnight(write: Any, read: Any) -> None:
+    row = ROW | {"Hour": "0", "WIN_S_Inst_Max": "20"}
+    clocks = ("2359", "2300", "0", "2", "24:00")
+    rows = [row | {"Station_Id_C": f"5751{at}", "WIN_S_INST_Max_OTime": clock} for at, clock in enumerate(clocks)]
+    assert read(write(*rows), "a").gust_time.astype("datetime64[m]").astype(str).tolist() == [
+        "2020-06-11T23:59", "2020-06-11T23:00", "2020-06-12T00:00", "2020-06-12T00:00", "NaT",
+    ]  # fmt: skip
+
+
+@every_way
+def test_a_table_of_minutes_has_minutes(write: Any, read: Any) -> None:
+    row = {key: value for key, value in ROW.items() if key != "Min"}
+    with pytest.raises(ReadError, match="no column Min or Datetime") as caught:
+        read(write(row), "SURF_CHN_MUL_MIN_x")
+    assert caught.value.reason == Reason.BAD_HEADER
+    assert read(write(row), "SURF_CHN_MUL_HOR_x").time.size == 1
+    with pytest.raises(ReadError, match="several rows of an hour"):
+        read(write(row, row | {"Station_Id_C": "57517"}, row | {"TEM": "25.2"}), "a")
+    assert read(write(row, row | {"Station_Id_C": "57517", "TEM": "1"}, row), "a").time.size == 3
+    assert read(write(ROW, ROW | {"TEM": "25.2"}), "a").time.size == 2
+
+
+@every_way
+@pytest.mark.parametrize("word", ["null", "NaN", "None", "", "NULL", "-"])
+def test_words_for_nothing_are_no_ids(write: Any, read: Any, word: str) -> None:
+    row = ROW | {"Station_Id_C": word, "Station_Id_d": "658290"}
+    assert read(write(row), "a").station.tolist() == ["A8290"]
+    rows = [ROW | {"Station_Id_d": ""}, row | {"Station_Id_d": word}]
+    assert dict(read(write(*rows), "a").rejected) == {music.NO_ID: 1}
 
 
 @every_way
 def test_gusts_with_a_clock_that_is_not_utc_are_told(write: Any, read: Any) -> None:
     found = read(write(ROW | {"WIN_S_Inst_Max": "20", "WIN_S_INST_Max_OTime": "1237"}), "a")
-    assert found.remarks == ("1 gusts blew over an hour before their reports: is their clock UTC?",)
+    assert found.remarks == ("1 gusts with a clock that is not of the hour before their report: is it UTC?",)
 
 
 @every_way
@@ -297,6 +338,9 @@ def test_a_query_that_failed_is_quoted(data: bytes, read: Any) -> None:
 @pytest.mark.parametrize(
     ("data", "read"),
     [
+        (b'{"returnCode":"-1","returnMessage":"query succeeded, no record"}', music_json.read_music_json),
+        (b'<DS returnCode="-1" returnMessage="Query Succeed. No Record!"/>', music_xml.read_music_xml),
+        (b'returnCode=-1 returnMessage="no record"\n', music_csv.read_music_csv),
         (as_json(), music_json.read_music_json), (b'{"returnCode": 0, "DS": ""}', music_json.read_music_json),
         (as_xml(), music_xml.read_music_xml), (as_csv(ROW).split(b"\n")[0], music_csv.read_music_csv),
         (as_csv(ROW).split(b"\n")[0] + b"\n \n", music_csv.read_music_csv), (b"", music_csv.read_music_csv),
@@ -354,6 +398,22 @@ def test_csv_rows_of_another_width_are_left_out() -> None:
     found = music_csv.read_music_csv(b"\n".join([*lines[:4], *odd, *lines[5:]]), "a")
     assert found.time.size == 4
     assert found.rejected == ((music_csv.WRONG_WIDTH, 2),)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(["abc", '"ab', 'ab"', '"ab"', '"a,b"', '""', '"""', "'", "a,b"]), min_size=1))
+def test_csv_quotes_swallow_no_rows(names: list[str]) -> None:
+    rows = [",".join((*ROW.values(), name)) for name in [*["x"] * len(names), *names]]
+    data = "\n".join((",".join((*ROW, "Station_Name")), *rows, "")).encode()
+    found = music_csv.read_music_csv(data, "a")
+    assert found.time.size + sum(count for _, count in found.rejected) == len(rows)
+    assert found.time.size == len([name for name in names if "," not in name]) + len(names)
+
+
+def test_csv_in_quotes_is_read() -> None:
+    rows = as_csv(ROW, ROW).decode().strip().split("\n")
+    quoted = "\n".join('"' + '","'.join(row.split(",")) + '"' for row in rows) + "\n"
+    same(music_csv.read_music_csv(quoted.encode(), "a"), music_csv.read_music_csv(as_csv(ROW, ROW), "a"))
 
 
 def test_csv_without_a_header_row_has_the_documented_columns() -> None:
@@ -441,11 +501,14 @@ def made(draw: Any) -> Reports:
         if draw(st.booleans())
     }
     ids = draw(st.lists(st.from_regex(r"\A[A-Z5][0-9]{4}\Z"), min_size=n, max_size=n))
+    none = np.datetime64("NaT")
     ago = np.array(draw(st.lists(st.integers(0, 59), min_size=n, max_size=n))).astype("timedelta64[m]")
     return Reports(
         "made", "made", np.array(ids), time.astype("datetime64[ns]"),
         np.array(draw(st.lists(st.floats(20, 40), min_size=n, max_size=n))), np.full(n, 106.5),
-        np.full(n, 259.1, dtype="f4"), values, (time - ago).astype("datetime64[ns]"), provider=provider,
+        np.full(n, 259.1, dtype="f4"), values,
+        np.where(np.isnan(values.get("wind_speed_of_gust", np.full(n, np.nan))), none, time - ago).astype("M8[ns]"),
+        provider=provider,
         simulated=draw(st.booleans()),
     )  # fmt: skip
 

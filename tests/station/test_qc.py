@@ -13,7 +13,6 @@ from tests.station.absurd import ALL, MINUTES, OUTFLOW, RH, STATIONS, TD, D, G, 
 from wxcore.schema import ELEMENT_NAMES, QC_BAD, QC_GOOD, QC_MISSING, QC_SUSPECT, REASON, qc_name, reason_name
 from wxcore.station.evidence import Evidence
 from wxcore.station.qc import quality_control
-from wxcore.station.qc_outflow import gust_support
 
 SANE = absurd.sane()
 NEWEST = -1
@@ -112,6 +111,20 @@ class TestSteps:
         assert (np.delete(flags(out, T)[:, LONE], [0, 60]) == QC_MISSING).all()
 
 
+def speaking(out: xr.Dataset, row: int = NEWEST, station: int = LONE) -> float:
+    return float(out["gust_witnesses"].values[row, station])
+
+
+def slowly(*names: str, since: int = 65, rows: int = 6, obs: xr.Dataset | None = None) -> xr.Dataset:
+    """Lone gust; at LONE temperature falls by 4 K and pressure rises by 1.8 hPa from `since` on, in steps that pass."""
+    out = (TestGust.gust if obs is None else obs).copy(deep=True)
+    for name, change in ((T, -4.0), (P, 1.8)):
+        if name in names:
+            share = np.clip((np.arange(MINUTES) - since + 1) / rows, 0, 1)
+            out[name].values[:, LONE] += (change * share).astype("f4")
+    return out
+
+
 class TestGust:
     gust = with_values(G, NEWEST, LONE, 28.0)
 
@@ -120,24 +133,99 @@ class TestGust:
         assert flags(out, G)[NEWEST, LONE] == QC_SUSPECT
         assert reasons(out, G)[NEWEST, LONE] == REASON["isolated_gust"]
         assert out[G].values[NEWEST, LONE] == 28
-        assert gust_support(out, absurd.evidence())[NEWEST, LONE] == 0
+        assert speaking(out) == 0
 
-    @pytest.mark.parametrize("what", ["echo", "flash", "neighbour", "pressure", "temperature"])
-    def test_with_support_it_is_good(self, what: str) -> None:
-        obs, dbz, flashes = self.gust.copy(deep=True), np.full(STATIONS, -10, "f4"), np.zeros(STATIONS, "f4")
-        if what == "echo":
+    @pytest.mark.parametrize(
+        ("what", "count"),
+        [("echo", 1), ("flash", 1), ("echo flash", 1), ("neighbour", 1), ("air", 1), ("temperature", 0),
+         ("pressure", 0), ("echo neighbour", 2), ("echo air", 2), ("echo neighbour air", 3)],
+    )  # fmt: skip
+    def test_witnesses_are_counted_and_one_makes_it_good(self, what: str, count: int) -> None:
+        dbz, flashes = np.full(STATIONS, -10, "f4"), np.zeros(STATIONS, "f4")
+        names = {"air": (T, P), "temperature": (T,), "pressure": (P,)}
+        obs = slowly(*next((names[word] for word in what.split() if word in names), ()))
+        if "echo" in what:
             dbz[LONE] = 35
-        if what == "flash":
+        if "flash" in what:
             flashes[LONE] = 1
-        if what == "neighbour":
+        if "neighbour" in what:
             obs[G].values[50, LONE + 1] = 0.61 * 28
-        if what == "pressure":
-            obs[P].values[65:, LONE] += np.linspace(0.3, 1.8, 6)
-        if what == "temperature":
-            obs[T].values[65:, LONE] -= np.linspace(0.5, 3, 6)
         out = quality_control(obs, Evidence(dbz, flashes), spatial_minutes=0)
-        assert flags(out, G)[NEWEST, LONE] == QC_GOOD
-        assert gust_support(out, Evidence(dbz, flashes))[NEWEST, LONE] == 1
+        assert speaking(out) == count
+        assert flags(out, G)[NEWEST, LONE] == (QC_GOOD if count else QC_SUSPECT)
+
+    def test_another_id_at_the_same_mast_is_no_witness(self) -> None:
+        obs = self.gust.copy(deep=True)
+        obs[G].values[NEWEST, LONE + 1] = 28
+        for name, off in (("lat", 0.0), ("lon", 0.004)):
+            obs[name].values[LONE + 1] = obs[name].values[LONE] + off
+        assert speaking(quality_control(obs, absurd.evidence(), spatial_minutes=0)) == 0
+        obs["lon"].values[LONE + 1] += 0.01
+        assert speaking(quality_control(obs, absurd.evidence(), spatial_minutes=0)) == 1
+
+    @pytest.mark.parametrize(("since", "count"), [(20, 0), (38, 1), (60, 1), (65, 0)])
+    def test_the_own_air_speaks_within_ten_minutes_of_the_gust(self, since: int, count: int) -> None:
+        """The newest report tells of a gust at row 55, 15 minutes before."""
+        obs = slowly(T, P, since=since, rows=6)
+        blew = np.broadcast_to(obs.time.values[:, None], (MINUTES, STATIONS)).copy()
+        blew[NEWEST, LONE] -= np.timedelta64(15, "m")
+        known = obs.assign(gust_time=(("time", "station"), blew))
+        out = quality_control(known, absurd.evidence(), spatial_minutes=0)
+        assert speaking(out) == count
+        if since <= 38:  # it may have blown then: nobody told when
+            assert speaking(quality_control(obs, absurd.evidence(), spatial_minutes=0)) == 1
+            short = obs.assign(
+                gust_time=(("time", "station"), np.full(blew.shape, np.datetime64("NaT", "ns"))),
+                gust_earliest=(
+                    ("time", "station"),
+                    obs.time.values[:, None] - np.full(blew.shape, np.timedelta64(5, "m")),
+                ),
+            )
+            assert speaking(quality_control(short, absurd.evidence(), spatial_minutes=0)) == 0
+
+    def test_a_spike_of_temperature_and_pressure_is_no_witness(self) -> None:
+        obs = self.gust.copy(deep=True)
+        obs[T].values[60, LONE] -= 8
+        obs[P].values[60, LONE] += 3
+        assert speaking(quality_control(obs, absurd.evidence(), spatial_minutes=0)) == 0
+
+    @pytest.mark.parametrize("doubt", ["moved", "provider", "below the mean wind", "frozen"])
+    def test_a_gust_that_is_not_good_has_no_witness(self, doubt: str) -> None:
+        storm = Evidence(np.full(STATIONS, 50, "f4"), np.full(STATIONS, 3, "f4"))
+        obs = slowly(T, P)
+        if doubt == "moved":
+            obs = obs.assign_coords(moved=("station", np.arange(STATIONS) == LONE))
+        if doubt == "provider":
+            verdict = np.zeros((MINUTES, STATIONS), "u1")
+            verdict[NEWEST, LONE] = QC_SUSPECT
+            obs = obs.assign({f"{G}_provider": (("time", "station"), verdict)})
+        if doubt == "below the mean wind":
+            obs[W].values[-3:, LONE] = 40
+        if doubt == "frozen":
+            obs[G].values[:, LONE] = 28
+        out = quality_control(obs, storm, spatial_minutes=0)
+        assert flags(out, G)[NEWEST, LONE] == QC_SUSPECT
+        assert speaking(out) == 0
+
+    def test_neighbours_that_are_not_good_are_no_witness(self) -> None:
+        obs = self.gust.copy(deep=True)
+        obs[G].values[:, LONE + 1] = 28.0  # frozen
+        assert speaking(quality_control(obs, absurd.evidence(), spatial_minutes=0)) == 0
+        moved = obs.assign_coords(moved=("station", np.arange(STATIONS) == LONE + 1))
+        moved[G].values[:NEWEST, LONE + 1] = SANE[G].values[:NEWEST, LONE + 1]
+        assert speaking(quality_control(moved, absurd.evidence(), spatial_minutes=0)) == 0
+
+    @pytest.mark.parametrize(("minutes", "asked"), [(5, True), (10, True), (20, False), (60, False)])
+    def test_an_hourly_station_cannot_be_asked_about_its_air(self, minutes: int, asked: bool) -> None:
+        alone = self.gust.isel(station=[LONE])[[G, T, P]].copy(deep=True)
+        silent = (np.arange(MINUTES - 1, -1, -1) % minutes) > 0
+        for name in (T, P):
+            alone[name].values[silent] = np.nan
+        assert np.isnan(speaking(quality_control(alone), station=0)) != asked
+
+    def test_weak_gusts_are_not_asked_about(self) -> None:
+        out = quality_control(SANE, absurd.evidence())
+        np.testing.assert_array_equal(np.isnan(out["gust_witnesses"].values), ~(SANE[G].values >= 13.9))
 
     def test_out_of_range_it_is_bad_whatever_speaks_for_it(self) -> None:
         out = quality_control(with_values(G, NEWEST, 55, 75.1), absurd.evidence())
@@ -146,7 +234,7 @@ class TestGust:
     def test_nothing_to_ask_is_nan_and_no_zero(self) -> None:
         alone = self.gust[[G]].isel(station=[LONE])
         out = quality_control(alone)
-        assert np.isnan(gust_support(out)[NEWEST, 0])
+        assert np.isnan(speaking(out, station=0))
         assert flags(out, G)[NEWEST, 0] == QC_SUSPECT
 
     @pytest.mark.parametrize("where", ["ridge", "mountain", "plain"])
@@ -232,4 +320,4 @@ def test_whatever_value_is_put_in(data: st.DataObject) -> None:
         assert set(np.unique(flags(out, name))) <= {QC_GOOD, QC_SUSPECT, QC_BAD, QC_MISSING}
         np.testing.assert_array_equal(flags(out, name) == QC_MISSING, np.isnan(obs[name].values))
         assert (flags(out, name)[np.isinf(obs[name].values)] == QC_BAD).all()
-    gust_support(out)
+    assert not (out["gust_witnesses"].values > 3).any()

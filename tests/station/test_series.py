@@ -94,6 +94,44 @@ def test_rain_of_the_minutes_before_fills_what_the_minutes_did_not_tell() -> Non
         assert np.isnan(found[:-3]).all()
 
 
+def test_minute_rain_of_a_later_report_counts_but_not_over_what_a_minute_tells() -> None:
+    def rain(value: float) -> Any:
+        column = np.full((1, 60), np.nan, dtype=np.float32)
+        column[0, -4:] = value
+        return column
+
+    wrong, right = (reports([("57516", 0, 20.0)], minute_rain=rain(value)) for value in (9.0, 0.1))
+    checked = replace(right, revision=PROVINCIAL)
+    minute = reports([("57516", 1, 0.9)], element="precipitation_1min")
+    for order in ((wrong, right, minute), (wrong, checked, minute), (checked, minute, wrong)):
+        found = laid(*order)["precipitation_1min"].sel(station="57516").values
+        np.testing.assert_allclose(found[-4:], [0.1, 0.1, 0.9, 0.1], rtol=1e-6)
+
+
+def test_a_correction_of_one_station_does_not_lift_the_others_of_its_file() -> None:
+    collective = reports([("57516", 0, 1.0), ("A8290", 0, 10.0)], revision=np.array([1, 0], dtype=np.int32))
+    newer = reports([("57516", 0, 2.0), ("A8290", 0, 22.0)])
+    found = laid(collective, newer)["air_temperature"].isel(time=-1)
+    assert (found.sel(station="57516"), found.sel(station="A8290")) == (1.0, 22.0)
+    again = reports([("57516", 0, 1.0), ("57516", 0, 2.0)], revision=np.array([1, 0], dtype=np.int32))
+    assert laid(again)["air_temperature"].sel(station="57516").values[-1] == 1.0
+
+
+def test_a_gust_has_the_period_of_its_own_row() -> None:
+    rows = [("57516", 0, 20.0), ("A8290", 0, 30.0)]
+    found = laid(reports(rows, element="wind_speed_of_gust", gust_period_min=np.array([10, 360], dtype=np.float32)))[
+        "gust_earliest"
+    ].isel(time=-1)
+    assert found.sel(station="57516").values == np.datetime64("2026-07-01T05:50")
+    assert found.sel(station="A8290").values == np.datetime64("2026-07-01T00:00")
+
+
+def test_columns_of_rows_must_be_of_all_rows() -> None:
+    for other in ({"revision": np.zeros(3, np.int32)}, {"gust_period_min": np.zeros(3, np.float32)}):
+        with pytest.raises(ValueError, match="columns"):
+            reports([("57516", 0, 20.0)], **other)
+
+
 def test_a_providers_verdict_goes_with_its_value() -> None:
     judged = reports([("57516", 0, 60.0)], provider={"air_temperature": np.array([QC_BAD], dtype=np.uint8)})
     anew = reports([("57516", 0, 20.0)])

@@ -132,16 +132,15 @@ def test_present_weather_of_automatic_stations_is_of_another_table() -> None:
     assert np.isnan(only(read("15015 16999 02510 10103 79599"), "present_weather"))
 
 
-def test_gusts_of_an_hour_before_those_of_six() -> None:
+def test_every_gust_with_the_period_of_its_own_row() -> None:
     found = read(
-        "15015 02999 02510 10103 333 91012 91130",  # of six hours, at noon: left out
+        "15015 02999 02510 10103 333 91012 91130",  # 30 m/s of six hours, at noon
         "15020 02999 02510 10103 333 90710 91125 91509",  # 907: one hour
         "15090 02999 02510 10103 333 91117",
     )
-    assert found.values["wind_speed_of_gust"].tolist()[:2] == [12, 25]
-    assert np.isnan(found.values["wind_speed_of_gust"][2])
-    assert found.gust_period_min == 60
-    assert "2 gusts of more than an hour left out, the largest 30.0 m/s" in found.remarks
+    assert found.values["wind_speed_of_gust"].tolist() == [12, 25, 17]
+    assert np.asarray(found.gust_period_min).tolist() == [10, 60, 360]
+    assert "1 stations have a larger gust of more than an hour, up to 30.0 m/s" in found.remarks
     alone = read("15090 02999 02510 10103 333 91117", head="AAXX 21091")
     assert (only(alone, "wind_speed_of_gust"), alone.gust_period_min) == (17, 180)
     assert read("15090 02999 02510 10103 333 91117", head="AAXX 21111").gust_period_min == 60
@@ -178,6 +177,32 @@ def test_the_later_of_two_reports_and_the_correction() -> None:
     found = synop.FORMAT.read(raw, NAME)
     assert only(found, "air_temperature") == 20
     assert found.revision == 1
+    other = b"SMRO01 YRBK 211200\nAAXX 21121\n15020 02999 02501 10100=\n"
+    assert np.asarray(synop.FORMAT.read(raw + other, NAME).revision).tolist() == [1, 0]
+
+
+def test_reports_of_another_kind_are_counted() -> None:
+    raw = (
+        b"SMCI01 BABJ 211200\nAAXX 21121\n57516 02999 02501 10200 21090=\n\nSACI01 BABJ 211200\n"
+        b"METAR ZUCK 211200Z 24010G28MPS 9999 25/20 Q1000=\nZUUU 211200Z 24010MPS 9999 25/20 Q1000=\n"
+        b"USCI01 BABJ 211200\nTTAA 71121 57516 99950 25050 00000=\n"
+    )
+    others = (("reports of another kind (METAR): split the file", 2),
+              ("reports of another kind (TEMP): split the file", 1))  # fmt: skip
+    found = synop.FORMAT.read(raw, NAME)
+    assert (found.station.tolist(), found.rejected) == (["57516"], others)
+    bare = b"\n".join(line for line in raw.split(b"\n") if b" BABJ " not in line)
+    assert synop.FORMAT.read(bare, NAME).rejected == others  # without headings between them
+    assert synop.recognise_synop(raw)
+
+
+def test_texts_that_quote_a_report_are_not_claimed() -> None:
+    report = b"AAXX 01061\n57516 02999 02530 10200 21090=\n"
+    for head in (b'"""How\n\n', b"# How SYNOP looks\n\n", b"import re\n", b'{"x": "', b"2026-07-01 06:00 INFO ",
+                 b"<p>\n", b"A page on SYNOP\n", b"    text "):  # fmt: skip
+        assert not synop.recognise_synop(head + report), head
+    for head in (b"", b"\x01\r\r\n123\r\r\n", b"ZCZC 123\n", b"SMCI01 BABJ 010600 CCA\r\r\n", b"BBXX\nX 01061 99101="):
+        assert synop.recognise_synop(head + report), head
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,47 @@ def test_named_columns_and_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         import_stations(tmp_path / "absent.csv", chongqing(), valid_from=DAY)
 
 
+@pytest.mark.parametrize(
+    ("header", "cell", "metres"),
+    [
+        ("Elevation (feet)", "1000", 304.8), ("elev_ft", "1000", 304.8), ("Elevation ft", "1000", 304.8),
+        ("海拔(英尺)", "1000", 304.8), ("海拔高度(0.1米)", "2591", 259.1), ("海拔高度(0.1m)", "2591", 259.1),
+        ("海拔高度（单位：0.1 米）", "2591", 259.1), ("海拔0.1米", "2591", 259.1), ("海拔高度(m)", "259.1", 259.1),
+        ("Elevation (m a.s.l.)", "259.1", 259.1),
+        ("海拔米", "259.1", 259.1), ("高度[m]", "259.1", 259.1), ("height_m", "259.1", 259.1), ("Alti", "259.1", 259.1),
+        ("Elevation (feet)", "3333 ft.", 1015.9), ("Elevation (feet)", "259.1 m", 259.1), ("elev", "3333 ft.", 1015.9),
+        ("海拔(0.1m)", "9999", math.nan), ("海拔(0.1m)", "99999", math.nan), ("elev (ft)", "9999", math.nan),
+        ("elev (ft)", "29000", 8839.2), ("barometer (feet)", "1000", math.nan),
+    ],
+)  # fmt: skip
+def test_units_of_heights_in_headers(header: str, cell: str, metres: float) -> None:
+    rows, _ = read_list(f"id,lat,lon,{header}\n57516,29.58,106.47,{cell}\n".encode(), "x.csv", {})
+    assert rows[0].elevation == pytest.approx(metres, nan_ok=True)
+    if header.startswith("barometer"):
+        assert rows[0].barometer == pytest.approx(304.8)
+
+
+@pytest.mark.parametrize("header", ["elev_km", "Elevation (km)", "海拔(厘米)", "海拔高度(拔海)", "气压表海拔高度(hPa)"])
+def test_other_units_are_refused_with_the_header(header: str) -> None:
+    with pytest.raises(ReadError) as caught:
+        read_list(f"id,lat,lon,{header}\n57516,29.58,106.47,2\n".encode(), "x.csv", {})
+    assert caught.value.reason is Reason.BAD_HEADER
+    assert header in caught.value.en
+    assert header in caught.value.zh
+
+
+def test_named_column_of_heights_in_feet() -> None:
+    text = b"id,lat,lon,top_ft\n57516,29.58,106.47,1000\n"
+    assert read_list(text, "x.csv", {"elevation": "top_ft"})[0][0].elevation == 304.8
+    assert read_list(text, "x.csv", {"elevation": "top"})[0][0].elevation == 304.8
+
+
+def test_a_blank_source_is_the_files_name(tmp_path: Path) -> None:
+    text = "id,lat,lon\n57516,29.58,106.47\n"
+    assert bring(tmp_path, text, source=" \t").rows[0].source == "list.csv"
+    assert bring(tmp_path, text, source=" list ").rows[0].source == "list"
+
+
 def test_classes() -> None:
     nan = math.nan
     heights = np.array([nan, 200, 600, 1600, 900, 400, 1600])
@@ -149,6 +190,14 @@ def test_merging() -> None:
     assert again.rows == merged.rows
     assert again.unchanged == 4
     assert merge_stations(before, [station("A0001", lat=29.52)]).rows[0].lat == 29.52, "on the same day: corrected"
+
+
+def test_an_older_list_over_newer_rows_is_told() -> None:
+    newer = [station("A0001", valid_from=date(2025, 1, 1)), station("A0002", valid_from=date(2025, 1, 1))]
+    older = [station("A0001", elevation_m=333.0), station("A0002"), station("A0003")]
+    assert merge_stations(newer, older).older == (("A0001", date(2025, 1, 1)),), "the second says nothing else"
+    assert merge_stations(newer, [station("A0001", lat=29.6)]).older == (("A0001", date(2025, 1, 1)),)
+    assert merge_stations(older, newer).older == ()
 
 
 def test_public_lists() -> None:

@@ -111,10 +111,12 @@ def test_broken_lines() -> None:
         ROW.replace(",54,54,", ",2460,54,"),
     )
     found = read(ROW, ROW, ROW, ROW, short, odd, no_day, no_time, "2,81,54,54,1,2", "3,81,54,54,1,2")
-    assert found.time.size == 4
-    assert dict(found.rejected) == {wtm.NOT_A_ROW: 2, wtm.NO_TIME: 2}
+    assert found.time.size == 5
+    assert dict(found.rejected) == {wtm.NOT_A_ROW: 1, wtm.NO_TIME: 2}
+    assert np.isnan(found.values["wind_from_direction"]).tolist() == [False] * 4 + [True]  # 8x.9
+    assert not np.isnan(found.values["air_temperature"]).any()
     with pytest.raises(ReadError) as caught:
-        read(ROW, short, odd)
+        read(ROW, short, no_time)
     assert caught.value.reason is Reason.BAD_VALUE
     with pytest.raises(ReadError):
         read("2,81,54,54,1,2")

@@ -1,4 +1,4 @@
-"""Ground stations near storms: distance to the outline, time of the gust, support before size."""
+"""Ground stations near storms: distance to the outline, time of the gust, witnesses before size."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -25,11 +25,11 @@ def storms(*centres: float) -> pd.DataFrame:
     return pd.DataFrame({"polygon": boxes}, index=[f"s{n}" for n in range(len(boxes))])
 
 
-def station(east_km: float, gust: float = np.nan, supported: float = np.nan, minutes: float = 10, **more: Any) -> Any:
+def station(east_km: float, gust: float = np.nan, witnesses: float = np.nan, minutes: float = 10, **more: Any) -> Any:
     row: dict[str, Any] = {
-        "lon": 107 + east_km * KM_LON, "lat": LAT, "gust_m_s": gust, "gust_supported": supported,
-        "gust_time": END - np.timedelta64(round(60 * minutes), "s"), "pressure_jump_10min_hpa": np.nan,
-        "temperature_drop_k": np.nan, "theta_e_deficit_k": np.nan,
+        "lon": 107 + east_km * KM_LON, "lat": LAT, "gust_30min_m_s": gust, "gust_30min_witnesses": witnesses,
+        "flags": (), "gust_30min_time": END - np.timedelta64(round(60 * minutes), "s"),
+        "pressure_jump_10min_hpa": np.nan, "temperature_drop_k": np.nan, "theta_e_deficit_k": np.nan,
     }  # fmt: skip
     return row | more
 
@@ -58,17 +58,42 @@ def test_largest_of_each() -> None:
         station(2, 19, 1, pressure_jump_10min_hpa=2.5, theta_e_deficit_k=14.0),
         station(60, 40, 1, pressure_jump_10min_hpa=9.0, theta_e_deficit_k=30.0),
     ).iloc[0]
-    assert result.tolist() == [2, 19, 1, 2.5, 9, 14]
+    assert result.tolist() == [2, 19, 1, 1, 2.5, 9, 14]
 
 
-def test_a_supported_gust_goes_before_a_larger_one_without() -> None:
-    first = found(station(1, 60, 0), station(2, 18, 1), station(3, 30)).iloc[0]
-    assert (first["gust_near_m_s"], first["gust_near_supported"]) == (18, 1)
-    second = found(station(1, 60, 0), station(3, 30)).iloc[0]
-    assert second["gust_near_m_s"] == 30
-    assert np.isnan(second["gust_near_supported"])
-    third = found(station(1, 60, 0), station(3, 20, 0)).iloc[0]
-    assert (third["gust_near_m_s"], third["gust_near_supported"]) == (60, 0)
+def gust_of(*stations: Any) -> tuple[float, float, float]:
+    row = found(*stations).iloc[0]
+    return row["gust_near_m_s"], row["gust_near_supported"], row["gust_near_witnesses"]
+
+
+def test_a_gust_with_witnesses_goes_before_a_larger_one_without() -> None:
+    assert gust_of(station(1, 60, 0), station(2, 18, 1), station(3, 30)) == (18, 1, 1)
+    assert gust_of(station(1, 60, 1), station(2, 18, 2)) == (18, 1, 2)
+    assert gust_of(station(1, 60, 0), station(3, 20, 0)) == (60, 0, 0)
+    size, supported, witnesses = gust_of(station(1, 60, 0), station(3, 30))
+    assert size == 30
+    assert np.isnan(supported)
+    assert np.isnan(witnesses)
+
+
+def test_two_witnesses_are_enough_and_then_size_counts() -> None:
+    assert gust_of(station(1, 14, 3), station(2, 25, 2)) == (25, 1, 2)
+
+
+def test_a_breeze_does_not_hide_a_doubted_gale() -> None:
+    assert gust_of(station(1, 28, 0), station(2, 9, 3)) == (28, 0, 0)
+    assert gust_of(station(1, 8, 0), station(2, 6, 3)) == (8, 0, 0)
+
+
+@pytest.mark.parametrize("doubted", ["air_temperature:step", "dew_point_temperature:buddy", "air_pressure:range"])
+def test_a_station_whose_air_is_doubted_says_nothing_of_the_air(doubted: str) -> None:
+    told = {"pressure_jump_10min_hpa": 3.0, "temperature_drop_k": 9.0, "theta_e_deficit_k": 14.0}
+    row = found(station(1, 20, 2, flags=(doubted,), **told), station(2, temperature_drop_k=2.0)).iloc[0]
+    assert row["temperature_drop_k"] == 2
+    assert row[["pressure_jump_hpa", "theta_e_deficit_k"]].isna().all()
+    assert row["gust_near_m_s"] == 20
+    wind = found(station(1, flags=("wind_speed:step",), **told)).iloc[0]
+    assert wind["pressure_jump_hpa"] == 3
 
 
 @pytest.mark.parametrize(("minutes", "counts"), [(0, True), (30, True), (31, False), (-1, False)])
@@ -77,7 +102,7 @@ def test_gust_of_the_last_half_hour(minutes: float, counts: bool) -> None:
 
 
 def test_gust_without_time_is_not_counted() -> None:
-    result = found(station(1, 20, 1, gust_time=np.datetime64("NaT"))).iloc[0]
+    result = found(station(1, 20, 1, gust_30min_time=np.datetime64("NaT"))).iloc[0]
     assert result["stations_near"] == 1
     assert np.isnan(result["gust_near_m_s"])
 

@@ -10,12 +10,17 @@ from rich.table import Table
 
 from wxcore.archive.place import write_file
 from wxcore.cli.options import Json, Lang, Out, RegionId, region_of, whole_home
-from wxcore.cli.show import SCREEN, print_json, say
+from wxcore.cli.show import SCREEN, print_error, print_json, say
+from wxcore.errors import ReadError
 from wxcore.hazard.gale_truth import CONVECTIVE
 from wxcore.hazard.gale_truth import VERDICTS as ORDER
 from wxcore.pipeline.gust_map import gust_map
 from wxcore.pipeline.gusts import Gusts, gusts_of_archive, gusts_of_files, to_json
+from wxcore.pipeline.home import Home
+from wxcore.pipeline.read import read_file
+from wxcore.region import Region
 from wxcore.settings import language, load_settings
+from wxcore.station.reports import Reports
 from wxcore.times import iso, parse_time
 
 MOST_ROWS = 40
@@ -47,8 +52,9 @@ def gusts_command(
     lang = language(lang or load_settings().lang)
     where = region_of(region)
     home = whole_home(out, where, lang)
+    left_out = False
     if files:
-        found = gusts_of_files(files, where, home=home)
+        found, left_out = _of_files(files, where, home, lang)
     else:
         if not (start and end):
             raise typer.BadParameter("give files, or --start and --end 请给出文件，或 --start 与 --end")
@@ -58,10 +64,37 @@ def gusts_command(
         write_file(map_to, gust_map(where, found.table, title))
     if as_json:
         print_json(to_json(found, where))
-        return
-    _show(found, lang)
-    if map_to is not None:
+    else:
+        _show(found, lang)
+    if map_to is not None and not as_json:
         SCREEN.print(say(lang, f"map: {map_to}", f"地图：{map_to}"), markup=False)
+    if left_out:
+        raise typer.Exit(1)
+
+
+def _of_files(files: list[Path], region: Region, home: Home, lang: str) -> tuple[Gusts, bool]:
+    """Their gusts, and whether files were left out: those that cannot be read, which are told."""
+    try:
+        return gusts_of_files(files, region, home=home), False
+    except ReadError:
+        usable = [file for file in files if _usable(file, lang)] if len(files) > 1 else []
+        if not usable and len(files) > 1:
+            raise typer.Exit(1) from None
+        if len(usable) in {0, len(files)}:
+            raise
+    return gusts_of_files(usable, region, home=home), True
+
+
+def _usable(file: Path, lang: str) -> bool:
+    try:
+        native = read_file(file, file.name).native
+    except ReadError as error:
+        print_error(error, lang)
+        return False
+    if not isinstance(native, Reports):
+        told = say(lang, f"{file.name}: no file of station reports: left out", f"{file.name}：不是站点观测文件，已略去")
+        SCREEN.print(told, style="bold red", markup=False)
+    return isinstance(native, Reports)
 
 
 def _show(found: Gusts, lang: str) -> None:

@@ -1,5 +1,7 @@
 """`wx stations`: the table of ground stations: import lists, look at it, ask which reports it does not know."""
 
+import errno
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -14,9 +16,10 @@ from rich.table import Table
 from wxcore.archive.place import write_file
 from wxcore.cli.options import Json, Lang, RegionId, region_of
 from wxcore.cli.show import SCREEN, print_error, print_json, say
-from wxcore.errors import ReadError, RegionError
+from wxcore.errors import ReadError, RegionError, WxcoreError
 from wxcore.pipeline.read import read_file
 from wxcore.region import STATION_META, Region, Station
+from wxcore.region.load import check_stations
 from wxcore.region.stations import STATIONS_FILE, stations_text
 from wxcore.region.terrain import find_dem, load_terrain
 from wxcore.settings import language, load_settings
@@ -30,19 +33,22 @@ OLDER = date(2000, 1, 1)
 
 MOST_ROWS = 40
 """Rows on the screen; --json gives all."""
+MOST_TOLD = 10
+"""Ids in an error."""
 
 Files = Annotated[list[Path], typer.Argument(help="Files of station reports. 站点观测文件")]
 ListFile = Annotated[Path, typer.Argument(help="CSV or MICAPS list of stations. 站点表")]
 From = Annotated[str, typer.Option("--valid-from", help="First day of the rows, YYYY-MM-DD. 生效日期")]
 Source = Annotated[str, typer.Option("--source", help="Where the list is from. 来源说明")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Write nothing. 只检查不写入")]
+Force = Annotated[bool, typer.Option("--force", help="An older list over newer rows. 允许旧表覆盖较新的记录")]
 Columns = Annotated[list[str] | None, typer.Option("--column", help="FIELD=HEADER, such as id=编号. 指定列名")]
 
 
 @stations_app.command("import")
 def import_command(
     file: ListFile, region: RegionId = "", valid_from: From = "", source: Source = "", column: Columns = None,
-    dry_run: DryRun = False, as_json: Json = False, lang: Lang = "",
+    force: Force = False, dry_run: DryRun = False, as_json: Json = False, lang: Lang = "",
 ) -> None:  # fmt: skip
     """Lay a list of stations over station_meta/REGION/stations.csv; moved stations get a new row. 导入站点表."""
     lang = language(lang or load_settings().lang)
@@ -53,13 +59,43 @@ def import_command(
         file, where, columns=_columns(column or []), valid_from=first, source=source, terrain=load_terrain(dem)
     )
     merged = merge_stations(where.stations, imported.rows)
-    target = STATION_META / where.id / STATIONS_FILE
+    if merged.older and not force:
+        raise _older(merged, first)
+    target, text = STATION_META / where.id / STATIONS_FILE, stations_text(merged.rows)
+    check_stations(text, where.grid)
     if not dry_run:
-        write_file(target, stations_text(merged.rows).encode())
+        _write(target, text)
     if as_json:
         print_json(_import_json(where, imported, merged, target, dry_run))
         return
     _show_import(imported, merged, target, dry_run, lang)
+
+
+def _older(merged: Merged, first: date) -> RegionError:
+    rows = ", ".join(f"{number} {day}" for number, day in merged.older[:MOST_TOLD])
+    count = len(merged.older)
+    more = " ..." if count > MOST_TOLD else ""
+    return RegionError(
+        f"--valid-from {first}: {count} stations have newer rows ({rows}{more}), which this older list would "
+        "overwrite; nothing is written: give the right date, or --force",
+        f"--valid-from {first}：{count} 个站已有更新的记录（{rows}{more}），旧表会将其覆盖，未写入；"
+        "请更正日期，或加 --force",
+    )
+
+
+def _write(target: Path, text: str) -> None:
+    """The table, or a clear error where the installation is another user's or read-only."""
+    try:
+        write_file(target, text.encode())
+    except OSError as cause:
+        if cause.errno not in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise
+        raise WxcoreError(
+            f"{target} cannot be written ({cause.strerror}): run the import as the owner of {target.parent}, or give "
+            "this user write access to that folder",
+            f"无法写入 {target}（{cause.strerror}）：请以 {target.parent} 所有者的身份导入，"
+            "或为当前用户开放该文件夹的写权限",
+        ) from cause
 
 
 def _day(text: str, region: Region) -> date:
@@ -155,7 +191,15 @@ def check_command(files: Files, region: RegionId = "", as_json: Json = False, la
 
 
 def _checked(file: Path, region: Region, lang: str) -> dict[str, Any]:
-    item: dict[str, Any] = {"file": file.name, "error": "", "stations": 0, "unknown": [], "moved": [], "absent": []}
+    item: dict[str, Any] = {
+        "file": file.name,
+        "error": "",
+        "stations": 0,
+        "unknown": [],
+        "no_place": [],
+        "moved": [],
+        "absent": [],
+    }
     try:
         native = read_file(file, file.name).native
     except ReadError as error:
@@ -169,10 +213,12 @@ def _checked(file: Path, region: Region, lang: str) -> dict[str, Any]:
 
 
 def _compared(reports: Reports, region: Region) -> dict[str, Any]:
-    """Ids of the region that the table lacks (with a line of it each), those far from their place, and silent ones."""
+    """Ids of the region that the table lacks (with a line of it each; `no_place`: of these, those whose place is not in
+    the file, so that they may be another region's), those far from their place, and silent ones."""
     standing = {row.id: row for row in region.stations_at(reports.end)}
-    ids, first = np.unique(reports.station, return_index=True)
-    places = {str(number): int(index) for number, index in zip(ids, first, strict=True)}
+    order = np.argsort(np.isnan(reports.lat + reports.lon), kind="stable")
+    ids, first = np.unique(reports.station[order], return_index=True)
+    places = {str(number): int(order[index]) for number, index in zip(ids, first, strict=True)}
     drafts = {number: _draft(reports, index, region) for number, index in places.items()}
     moved = {
         number: round(distance_km(standing[number], draft), 2)
@@ -183,8 +229,12 @@ def _compared(reports: Reports, region: Region) -> dict[str, Any]:
         draft for number, draft in drafts.items()
         if number not in standing and west <= draft.lon <= east and south <= draft.lat <= north
     ]  # fmt: skip
+    no_place = [
+        number for number, draft in drafts.items() if number not in standing and math.isnan(draft.lat + draft.lon)
+    ]  # fmt: skip
     return {
-        "time": iso(reports.end), "stations": len(places), "unknown": [row.id for row in unknown],
+        "time": iso(reports.end), "stations": len(places),
+        "unknown": sorted([*(row.id for row in unknown), *no_place]), "no_place": no_place,
         "lines": stations_text(unknown, header=False).splitlines(), "moved": moved,
         "absent": sorted(standing.keys() - places.keys()),
     }  # fmt: skip
@@ -205,6 +255,12 @@ def _show_checked(item: Mapping[str, Any], lang: str) -> None:
     counts = (item["stations"], len(item["unknown"]), len(item["moved"]), len(item["absent"]))
     en, zh = "{} stations: {} unknown, {} moved, {} absent", "{} 站：未登记 {}，位置不符 {}，缺报 {}"
     SCREEN.print(f"{item['file']} {item['time']} " + say(lang, en, zh).format(*counts), markup=False)
+    if item["no_place"]:
+        ids = ", ".join(item["no_place"][:MOST_TOLD]) + (" ..." if len(item["no_place"]) > MOST_TOLD else "")
+        count = len(item["no_place"])
+        SCREEN.print(say(
+            lang, f"  {count} of the unknown: place not in the file: {ids}", f"  其中 {count} 站文件中无经纬度：{ids}",
+        ), markup=False)  # fmt: skip
     for number, distance in list(item["moved"].items())[:MOST_ROWS]:
         SCREEN.print(say(lang, f"  {number}: {distance:g} km off", f"  {number}：相距 {distance:g} 公里"), markup=False)
     for line in item["lines"]:

@@ -11,11 +11,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from wxcore import schema
-from wxcore.codes import eccodes, trouble
+from wxcore.codes import CHILD_BYTES, eccodes, trouble
 from wxcore.environment.build import GRAVITY, MAX_LEVELS, Level, Place, wind
 from wxcore.environment.profile import Soundings
 from wxcore.environment.texts import YEARS, Found, check_size, describe
 from wxcore.errors import ReadError, Reason
+from wxcore.times import require_utc
 
 TITLE = "BUFR sounding"
 VERTICAL_SOUNDINGS = 2
@@ -122,7 +123,12 @@ def _place(handle: int) -> Place | None:
 
 
 def nominal_hour(launch: datetime) -> datetime:
-    """The synoptic hour that a launch is meant for (11:15 for 12 UTC), else the full hour that has begun."""
+    """The synoptic hour that a launch is meant for (11:15 for 12 UTC), else the full hour that has begun.
+
+    Raises:
+        TimeError: `launch` is naive.
+    """
+    launch = require_utc(launch)
     midnight = launch.replace(hour=0, minute=0, second=0, microsecond=0)
     for hour in range(0, 25, SYNOPTIC_H):
         nominal = midnight + timedelta(hours=hour)
@@ -201,4 +207,5 @@ FORMAT = schema.Format(
     read=read_bufr,
     describe=describe,
     in_child=True,
+    memory_bytes=CHILD_BYTES,
 )

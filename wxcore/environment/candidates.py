@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -10,15 +10,23 @@ from itertools import pairwise
 import numpy as np
 
 from wxcore.environment.heights import Heights, heights_of
-from wxcore.environment.profile import Model, Profile, Soundings
-from wxcore.region.records import Region, Station
-from wxcore.times import iso
+from wxcore.environment.profile import Model, Profile, Remark, Soundings
+from wxcore.region.records import Region
+from wxcore.region.stations import sounding_places
+from wxcore.times import iso, require_utc
 
 MAX_RUN_AGE = timedelta(hours=36)
 """Older runs are not used (DOMAIN.md section 3: the latest valid cycle; the limit is our choice)."""
 
-NEAREST = timedelta(hours=3)
-"""Without two valid times around it, the nearest this near is taken as it is [our choice]."""
+NEAREST, NEAR = timedelta(hours=3), timedelta(minutes=90)
+"""Without two valid times around it, the nearest this near is taken as it is; over the second it is doubtful
+[our choice]."""
+
+FRESH_RUN = timedelta(hours=24)
+"""Runs over this are doubtful [our choice]."""
+
+MAX_SPREAD_M = 1000.0
+"""Where the 0 C heights within the region differ by more, one height for all of it is doubtful [our choice]."""
 
 MAX_STEP = timedelta(hours=12)
 """Two valid times further apart are not interpolated between [our choice]: a front passes in between."""
@@ -28,6 +36,9 @@ MAX_SOUNDING_AGE, FRESH_SOUNDING = timedelta(hours=12), timedelta(hours=6)
 
 MAX_DISTANCE_KM = 300.0
 """Stations further from the grid's edge are not used [our choice]: half the distance of two synoptic stations there."""
+
+MOST_TOLD = 3
+"""Stations without a place that are told by number; of the others the count [our choice]."""
 
 EARTH_KM = 6371.0
 
@@ -39,7 +50,7 @@ class Candidate:
     Attributes:
         h0_m, hm10_m, hm20_m, wet_bulb_zero_m: [m ASL], NaN where it does not tell.
         source: "nwp" or "sounding"; valid: the time it speaks of; age_h: since the run, or the sounding's hour.
-        doubtful: old, or the ground is colder than 0 C; note_en, note_zh: a sentence each.
+        doubtful: the remarks say why, or old, or the ground is colder than 0 C; note_en, note_zh: a sentence each.
         profile: that of the valid time, or the nearer one of two.
     """
 
@@ -54,14 +65,18 @@ class Candidate:
     note_en: str
     note_zh: str
     profile: Profile
-    remarks: tuple[str, ...]
+    remarks: tuple[Remark, ...]
 
 
 def model_candidates(models: Iterable[Model], when: datetime) -> list[Candidate]:
     """One of every run that started 0 to 36 h before `when` and reaches it, the newest first.
 
     The files of a run (one a valid time, as models are delivered) count as one.
+
+    Raises:
+        TimeError: `when` is naive.
     """
+    when = require_utc(when)
     runs: dict[tuple[datetime, str], dict[datetime, list[tuple[Profile, float]]]] = defaultdict(dict)
     for model in models:
         if timedelta(0) <= when - model.run <= MAX_RUN_AGE:
@@ -76,9 +91,9 @@ def model_candidates(models: Iterable[Model], when: datetime) -> list[Candidate]
 
 
 def _order(row: tuple[Profile, float]) -> tuple[object, ...]:
-    """Of two versions of the same fields any will do, but always the same."""
+    """Of two versions of the same fields that with most levels, else any will do, but always the same."""
     profile = row[0]
-    return profile.pressure.size, profile.pressure.tobytes(), profile.temperature.tobytes(), profile.height.tobytes()
+    return -profile.pressure.size, profile.pressure.tobytes(), profile.temperature.tobytes(), profile.height.tobytes()
 
 
 def _of_run(
@@ -96,14 +111,36 @@ def _of_run(
     spread = times[nearest][1]
     told = f"; 0 C height differs by {spread:.0f} m within the region" if math.isfinite(spread) else ""
     told_zh = f"；区域内 0 ℃ 层高度相差 {spread:.0f} m" if math.isfinite(spread) else ""
+    off = timedelta(0) if around else abs(nearest - when)
+    doubts = _doubts(when - run, off, spread)
     exact = {first, second} if when not in {first, second} else {when}
     valid_en = " and ".join(iso(valid) for valid in sorted(exact))
     return Candidate(
-        h0, hm10, hm20, wet_bulb_zero, "nwp", when if around else nearest, age_h, one.grounded or two.grounded,
+        h0, hm10, hm20, wet_bulb_zero, "nwp", when if around else nearest, age_h,
+        bool(doubts) or one.grounded or two.grounded,
         f"{title} run of {iso(run)}, {age_h:.1f} h old, valid {valid_en}{told}",
         f"{title} 模式 {iso(run)} 起报（{age_h:.1f} 小时前），预报时刻 {valid_en.replace(' and ', '、')}{told_zh}",
-        times[nearest][0], tuple(dict.fromkeys((*one.remarks, *two.remarks))),
+        times[nearest][0], tuple(dict.fromkeys((*doubts, *one.remarks, *two.remarks))),
     )  # fmt: skip
+
+
+def _doubts(age: timedelta, off: timedelta, spread: float) -> list[Remark]:
+    """Why a run is doubtful, empty where it is not."""
+    doubts: list[Remark] = []
+    if age > FRESH_RUN:
+        hours = FRESH_RUN.total_seconds() / 3600
+        doubts.append((f"doubtful: the run is over {hours:g} h old", f"存疑：起报已超过 {hours:g} 小时"))
+    if off > NEAR:
+        hours = off.total_seconds() / 3600
+        doubts.append((
+            f"doubtful: the nearest valid time is {hours:.1f} h off", f"存疑：最近预报时刻相差 {hours:.1f} 小时",
+        ))  # fmt: skip
+    if spread > MAX_SPREAD_M:
+        doubts.append((
+            f"doubtful: 0 C height differs by {spread:.0f} m within the region",
+            f"存疑：区域内 0 ℃ 层高度相差 {spread:.0f} m",
+        ))  # fmt: skip
+    return doubts
 
 
 _KEYS = ("h0_m", "hm10_m", "hm20_m", "wet_bulb_zero_m")
@@ -118,21 +155,52 @@ def _between(one: float, two: float, share: float) -> float:
 
 def sounding_candidates(soundings: Sequence[Soundings], region: Region, when: datetime) -> list[Candidate]:
     """Ascents of 0 to 12 h before `when` at most 300 km from the grid's edge: the nearest to its centre first, of one
-    place the newest first. A profile without position is placed by its number in the region's stations."""
-    stations = {station.id: station for station in region.stations_at(when)}
+    place the newest first, of one place and hour (parts of a report in files of their own) that with most levels.
+    A profile without position is placed by its number (`region.stations.sounding_places`)."""
+    places = sounding_places(region, when)
     west, south, east, north = region.grid.bounds
     rows = []
-    for profile in (profile for file in soundings for profile in file.profiles):
-        lat, lon = _position(profile, stations)
-        age = when - profile.time
-        if not timedelta(0) <= age <= MAX_SOUNDING_AGE or not math.isfinite(lat + lon):
+    for profile in _of_the_day(soundings, when):
+        lat, lon = _position(profile, places)
+        if not math.isfinite(lat + lon):
             continue
         to_edge = distance_km(lat, lon, min(max(lat, south), north), min(max(lon, west), east))
         to_centre = distance_km(lat, lon, (south + north) / 2, (west + east) / 2)
         if to_edge <= MAX_DISTANCE_KM:
-            rows.append((round(to_centre, 1), age, profile.place, _order((profile, 0.0)), to_edge, profile))
-    rows.sort(key=lambda row: row[:4])
-    return [_of_sounding(profile, age, centre, edge) for centre, age, _, _, edge, profile in rows]
+            rows.append((round(to_centre, 1), to_edge, profile))
+    nearest: dict[str, float] = {}  # files give one place to 0.01 deg and to 0.0001 deg
+    for centre, _, profile in rows:
+        nearest[profile.place] = min(centre, nearest.get(profile.place, math.inf))
+    rows.sort(key=lambda row: (
+        nearest[row[2].place] if row[2].place else row[0], when - row[2].time, row[2].place, _order((row[2], 0.0)),
+        row[:2],
+    ))  # fmt: skip
+    return [_of_sounding(profile, when - profile.time, centre, edge) for centre, edge, profile in rows]
+
+
+def unplaced(soundings: Sequence[Soundings], region: Region, when: datetime) -> tuple[Remark, ...]:
+    """One remark of the ascents that would do for their hour, but nobody knows where their stations are; or none."""
+    places = sounding_places(region, when)
+    lost = sorted({
+        profile.place for profile in _of_the_day(soundings, when) if not math.isfinite(sum(_position(profile, places)))
+    })  # fmt: skip
+    if not lost:
+        return ()
+    named, more = ", ".join(lost[:MOST_TOLD]), len(lost) - MOST_TOLD
+    others, others_zh = (f" and {more} more", f" 等共 {len(lost)} 站") if more > 0 else ("", "")
+    file = f"station_meta/{region.id}/stations.csv"
+    return (
+        (
+            f"sounding {named}{others}: its place is not known: add it to {file}, or to [soundings] of region.toml",
+            f"探空 {named}{others_zh}：站址未知，请加入 {file} 或 region.toml 的 [soundings]",
+        ),
+    )
+
+
+def _of_the_day(soundings: Sequence[Soundings], when: datetime) -> list[Profile]:
+    """Profiles of 0 to 12 h before `when`."""
+    profiles = (profile for file in soundings for profile in file.profiles)
+    return [profile for profile in profiles if timedelta(0) <= when - profile.time <= MAX_SOUNDING_AGE]
 
 
 def _of_sounding(profile: Profile, age: timedelta, to_centre: float, to_edge: float) -> Candidate:
@@ -151,11 +219,10 @@ def _of_sounding(profile: Profile, age: timedelta, to_centre: float, to_edge: fl
     )  # fmt: skip
 
 
-def _position(profile: Profile, stations: dict[str, Station]) -> tuple[float, float]:
+def _position(profile: Profile, places: Mapping[str, tuple[float, float]]) -> tuple[float, float]:
     if np.isfinite(profile.lat + profile.lon):
         return profile.lat, profile.lon
-    station = stations.get(profile.place)
-    return (math.nan, math.nan) if station is None else (station.lat, station.lon)
+    return places.get(profile.place, (math.nan, math.nan))
 
 
 def distance_km(lat: float, lon: float, other_lat: float, other_lon: float) -> float:

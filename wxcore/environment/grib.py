@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wxcore import schema
-from wxcore.codes import eccodes, trouble
+from wxcore.codes import CHILD_BYTES, eccodes, trouble
 from wxcore.environment.box_mean import Cube, Field, mean_profile, spread_h0
 from wxcore.environment.profile import Doubles, Model, Profile
 from wxcore.errors import LimitError, ReadError, Reason
@@ -260,17 +260,17 @@ def _too_large(name: str, what: str, limit: int) -> LimitError:
 
 
 def describe(native: Any) -> schema.Description:
-    """What the file is: `time` is its first valid time, `began` the run; `sweeps` counts valid times."""
+    """What the file is: `time` is its last valid time, `began` the run; `sweeps` counts valid times."""
     assert isinstance(native, Model)
     times = sorted(native.profiles)
     return schema.Description(
         kind="nwp",
         site=native.title,
-        time=times[0],
+        time=times[-1],
         sweeps=len(times),
         moments=("temperature", "dew_point", "wind"),
-        remarks=(f"run {native.run:%Y-%m-%d %H:%M} UTC, {len(times)} valid times to {times[-1]:%Y-%m-%d %H:%M} UTC",
-                 *native.remarks),
+        remarks=(f"run {native.run:%Y-%m-%d %H:%M} UTC, {len(times)} valid times from {times[0]:%Y-%m-%d %H:%M} to "
+                 f"{times[-1]:%Y-%m-%d %H:%M} UTC", *native.remarks),
         began=native.run,
     )  # fmt: skip
 
@@ -290,5 +290,6 @@ FORMAT = schema.Format(
     read=read,
     describe=describe,
     in_child=True,
+    memory_bytes=CHILD_BYTES,
     read_path=read_path,
 )

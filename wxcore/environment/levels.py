@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Literal
 
-from wxcore.environment.candidates import Candidate, model_candidates, sounding_candidates
-from wxcore.environment.profile import Model, Profile, Soundings
+from wxcore.environment.candidates import Candidate, model_candidates, sounding_candidates, unplaced
+from wxcore.environment.profile import Model, Profile, Remark, Soundings
 from wxcore.errors import WxcoreError
 from wxcore.region.records import MonthLevels, Region
 from wxcore.times import require_utc
@@ -38,12 +38,12 @@ class Levels:
         source_note, note_zh: a sentence for the report, English and Chinese.
         age_h: age at the time of use [h]: of a model since its run, of a sounding since its nominal hour; None where
             it has none (by hand, climatology).
-        quality: "good" if it describes the day; "doubtful" if it is old or the ground is colder than 0 C;
-            "climatology" if it does not describe the day at all.
+        quality: "good" if it describes the day; "doubtful" if it is old, off in time, says much different things
+            within the region, or the ground is colder than 0 C; "climatology" if it does not describe the day at all.
         hm10_m, wet_bulb_zero_m: heights of -10 C and of wet-bulb 0 C [m ASL], NaN where the source does not tell.
         valid: the time that the source speaks of, aware UTC; None by hand and climatology.
         indices: of the profile (`thermo_door.INDICES`), empty until somebody computes them.
-        remarks: sources that were passed over, inversions; one sentence each.
+        remarks: sources that were passed over, inversions, why it is doubtful; (English, Chinese) sentences.
         profile: the air itself, None by hand and climatology.
     """
 
@@ -57,7 +57,7 @@ class Levels:
     wet_bulb_zero_m: float = field(default=math.nan, compare=False)
     valid: datetime | None = None
     indices: Mapping[str, float] = field(default_factory=dict, compare=False)
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     note_zh: str = ""
     profile: Profile | None = field(default=None, compare=False, repr=False)
 
@@ -125,19 +125,24 @@ def levels_for(
             "only one of --h0-m and --hm20-m is given: give both, or none for the region's climatology",
             "--h0-m 与 --hm20-m 只给了一个：请两个都给，或都不给（用本区域气候值）",
         )
-    passed_over: list[str] = []
+    passed_over: list[Remark] = []
     models = [native for native in natives if isinstance(native, Model)]
     soundings = [native for native in natives if isinstance(native, Soundings)]
     for candidate in (*model_candidates(models, when), *sounding_candidates(soundings, region, when)):
         if plausible(candidate.h0_m, candidate.hm20_m):
-            return _of_candidate(candidate, passed_over)
-        passed_over.append(
-            f"passed over: {candidate.note_en}: 0 C at {candidate.h0_m:.0f} m and -20 C at {candidate.hm20_m:.0f} m"
-        )
-    return replace(climatological_levels(region, when), remarks=tuple(passed_over))
+            others = () if candidate.source == "nwp" or not candidate.doubtful else unplaced(soundings, region, when)
+            return _of_candidate(candidate, (*passed_over, *others))
+        h0, hm20 = (f"{height:.0f}" for height in (candidate.h0_m, candidate.hm20_m))
+        passed_over.append((
+            f"passed over: {candidate.note_en}: 0 C at {h0} m and -20 C at {hm20} m",
+            f"未采用：{candidate.note_zh}：0 ℃ 层 {h0} m，-20 ℃ 层 {hm20} m",
+        ))  # fmt: skip
+    return replace(
+        climatological_levels(region, when), remarks=(*passed_over, *unplaced(soundings, region, when))
+    )  # fmt: skip
 
 
-def _of_candidate(candidate: Candidate, passed_over: Sequence[str]) -> Levels:
+def _of_candidate(candidate: Candidate, passed_over: Sequence[Remark]) -> Levels:
     return Levels(
         h0_m=round(candidate.h0_m, 1),
         hm20_m=round(candidate.hm20_m, 1),

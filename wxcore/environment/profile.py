@@ -11,6 +11,9 @@ from wxcore.times import require_utc
 
 Doubles = npt.NDArray[np.float64]
 
+Remark = tuple[str, str]
+"""A sentence in English and in Chinese."""
+
 
 @dataclass(frozen=True)
 class Profile:

@@ -19,12 +19,17 @@ DEFICIT_K = 5.0
 TOLD_GUST_M_S = 13.9
 """A gust that is told [m s-1]: Beaufort 7 (GB/T 28591)."""
 
+WITNESSES_NEEDED = 2
+"""Of sky, neighbours and the station's own air [our choice]: at least one of any two is on the ground. With the sky
+alone, a broken anemometer beside any storm would be a gale."""
+
 
 def gale_seen(storm: Mapping[str, Any]) -> bool:
-    """Did a station near the storm measure the gale in the last half hour, with anything else speaking for it?
+    """Did a station near the storm measure the gale in the last half hour, with WITNESSES_NEEDED to speak for it?
 
-    One station alone, which neighbours, radar, lightning, temperature and pressure leave alone, never says so."""
-    return _figure(storm, "gust_near_m_s") >= GALE.threshold and _figure(storm, "gust_near_supported") == 1
+    One station alone never says so: radar or lightning beside it bear out the storm, not the anemometer."""
+    strong = _figure(storm, "gust_near_m_s") >= GALE.threshold
+    return strong and _figure(storm, "gust_near_witnesses") >= WITNESSES_NEEDED
 
 
 def outflow_signs(storm: Mapping[str, Any]) -> list[Phrase]:
@@ -32,8 +37,7 @@ def outflow_signs(storm: Mapping[str, Any]) -> list[Phrase]:
     phrases: list[Phrase] = []
     gust = _figure(storm, "gust_near_m_s")
     if gust >= TOLD_GUST_M_S:
-        supported = _figure(storm, "gust_near_supported") == 1
-        en, zh = ("", "") if supported else (", nothing else speaks for it: not used", "，无佐证，未采用")
+        en, zh = _believed(_figure(storm, "gust_near_witnesses"))
         phrases.append((f"measured gust {gust:.1f} m/s{en}", f"实测阵风{gust:.1f}米/秒{zh}"))
     jump, drop = _figure(storm, "pressure_jump_hpa"), _figure(storm, "temperature_drop_k")
     if jump >= JUMP_HPA:
@@ -43,6 +47,18 @@ def outflow_signs(storm: Mapping[str, Any]) -> list[Phrase]:
     if (deficit := _figure(storm, "theta_e_deficit_k")) >= DEFICIT_K:
         phrases.append((f"theta-e deficit {deficit:.0f} K", f"相当位温下降{deficit:.0f}K"))
     return phrases
+
+
+def _believed(witnesses: float) -> Phrase:
+    """What is said behind a measured gust."""
+    if witnesses >= WITNESSES_NEEDED:
+        return "", ""
+    if witnesses == 1:
+        return (
+            ", one witness only (radar or lightning, neighbours, or own air): check it",
+            "，仅一项佐证（雷达或闪电、邻站、本站气温气压之一），请核实",
+        )
+    return ", nothing else speaks for it: not used", "，无佐证，未采用"
 
 
 def _figure(storm: Mapping[str, Any], name: str) -> float:

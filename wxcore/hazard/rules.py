@@ -108,7 +108,7 @@ def probabilities(
 
 def _with_signs(found: Opinion, code: str, storm: Mapping[str, Any]) -> Opinion:
     """The opinion with what satellites, lightning and stations say. Thunderstorms listen to lightning that was seen,
-    gales to a gust that was measured and is borne out."""
+    gales to a gust that was measured and has two witnesses."""
     if code == GALE.code:
         p = float(np.fmax(GALE_CONSTANTS["gust_floor"], found.p)) if gale_seen(storm) else found.p
         return with_reasons(found, p, [*outflow_signs(storm), *severe_signs(storm)])

@@ -24,18 +24,20 @@ KEPT = 64
 """Decoded soundings and fields that are kept in memory: they serve every cycle of half a day."""
 
 
-INDICES_WALL_S = 10.0
-"""The indices of a profile are given this [s, our choice]: MetPy takes half a second, and two to start."""
+INDICES_WALL_S = 60.0
+"""The indices of a profile are given this [s, our choice]: MetPy takes half a second, and two to start, on a free
+machine; a crowded one must not give another result."""
 
 COLUMNS = ("pressure", "height", "temperature", "dew_point", "u", "v")
 
 
 @dataclass(frozen=True)
 class Air:
-    """The levels that a cycle uses, and the files that told nothing."""
+    """The levels that a cycle uses, the files that told nothing, and whether simulated files may have a part in it."""
 
     levels: Levels
     missing: tuple[str, ...] = ()
+    simulated: bool = False
 
 
 def by_hand(region: Region, when: datetime, h0_m: float | None, hm20_m: float | None) -> Levels | None:
@@ -49,11 +51,12 @@ def by_hand(region: Region, when: datetime, h0_m: float | None, hm20_m: float | 
     return None if h0_m is None and hm20_m is None else levels_for(region, when, h0_m=h0_m, hm20_m=hm20_m)
 
 
-def air_of(home: Home, region: Region, when: datetime, rows: Sequence[FileRow]) -> Air:
+def air_of(home: Home, region: Region, when: datetime, rows: Sequence[FileRow], *, real_only: bool = False) -> Air:
     """The levels of the best of these files, of climatology where none will do (DOMAIN.md section 3).
 
     Args:
         rows: `Chosen.air`.
+        real_only: leave out simulated files, and say so.
 
     Raises:
         TimeError: `when` is naive.
@@ -64,16 +67,21 @@ def air_of(home: Home, region: Region, when: datetime, rows: Sequence[FileRow]) 
     missing: list[str] = []
     for row in rows:
         try:
-            natives.append(_decoded(home, row, region.grid.bounds))
+            native = _decoded(home, row, region.grid.bounds)
         except ReadError as error:
             missing.append(lost(row, error))
+            continue
+        if real_only and native.simulated:
+            missing.append(f"file {row.name} (simulated, not used beside real radars)")
+        else:
+            natives.append(native)
     levels = levels_for(region, when, natives=natives)
     if levels.profile is not None:
         try:
             levels = replace(levels, indices=dict(_indices(*_parts(levels.profile))))
         except ReadError as error:
             missing.append(f"indices of the environment ({error.reason})")
-    return Air(levels, tuple(missing))
+    return Air(levels, tuple(missing), any(native.simulated for native in natives))
 
 
 def _parts(profile: Profile) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from wxcore.archive.storms import BACK_MIN
 from wxcore.landing.ledger import CycleRow, Ledger, cycles_between, files_between
-from wxcore.pipeline.gather import AIR, LOOK_BACK, Chosen, air_between, choose_from, cycles_covered, later
+from wxcore.pipeline.gather import LOOK_BACK, Chosen, air_between, choose_from, cycles_covered, later
 from wxcore.region import Region
 from wxcore.times import CYCLE, latest_cycle
 
@@ -41,6 +41,10 @@ RERUN_EVERY = timedelta(minutes=2)
 SKY_RERUN_EVERY = CYCLE
 """... and for late lightning or images, where its radar files are the same, not more often than this: a lightning file
 comes every minute, each some minutes late."""
+
+
+LATE_RERUN_EVERY = timedelta(minutes=60)
+"""The same of cycles past the cut-off: late reports, soundings and models reach many of them one by one."""
 
 
 @dataclass(frozen=True)
@@ -81,15 +85,19 @@ def basis_now(ledger: Ledger, region: Region, when: datetime, chosen: Chosen) ->
 def stale_cycles(ledger: Ledger, region: Region, start: datetime, end: datetime) -> list[Stale]:
     """Cycles from `start` to `end` that a file belongs to and whose basis is not the one on record, ascending."""
     rows = files_between(ledger, start - LOOK_BACK, end)
-    times = [row.obs_time for row in rows if row.obs_time is not None]
+    reports = [row for row in rows if row.kind == "station"]
+    rows = [row for row in rows if row.kind != "station"]
+    times, reported = ([row.obs_time for row in part if row.obs_time is not None] for part in (rows, reports))
     growing, air = later(ledger, start, end), air_between(ledger, start, end)
     known = cycles_between(ledger, region.id, start - WARNING_MEMORY, end)
     by_time = {row.time: row for row in known}
     found: list[Stale] = []
-    for when in cycles_covered([row.obs_time for row in rows if row.obs_time is not None and row.kind not in AIR]):
+    dated = [(row.kind, row.site, row.obs_time) for row in (*rows, *reports) if row.obs_time is not None]
+    for when in cycles_covered(dated):
         if not start <= when <= end:
             continue
         window = rows[bisect_left(times, when - LOOK_BACK) : bisect_right(times, when)]
+        window += reports[bisect_left(reported, when - LOOK_BACK) : bisect_right(reported, when)]
         ahead = [row for row in growing if row.obs_time is not None and row.obs_time > when]
         chosen, row = choose_from([*window, *ahead, *air], region, when), by_time.get(when)
         basis = basis_of(chosen, history_of(known, when))
@@ -150,13 +158,11 @@ def ready(item: Stale, recent_sites: Collection[str], last_run: Mapping[datetime
     """
     if item.row is not None or item.time in last_run:
         ran, chosen = last_run.get(item.time), item.chosen
-        by_sky = (
-            ran is not None
-            and bool(chosen.scenes or chosen.lightning or chosen.stations)
-            and radar_files(chosen) == ran.radars
-        )
+        others = bool(chosen.scenes or chosen.lightning or chosen.stations or chosen.air)
+        by_sky = ran is not None and others and radar_files(chosen) == ran.radars
+        every = SKY_RERUN_EVERY if now - item.time <= CUT_OFF else LATE_RERUN_EVERY
         # The clock may have been set back.
-        return ran is None or abs(now - ran.at) >= (SKY_RERUN_EVERY if by_sky else RERUN_EVERY)
+        return ran is None or abs(now - ran.at) >= (every if by_sky else RERUN_EVERY)
     if now >= item.time + PATIENCE:
         return True
     own = {row.site for row in item.chosen.volumes if row.obs_time is not None and row.obs_time > item.time - CYCLE}

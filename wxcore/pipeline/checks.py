@@ -1,8 +1,12 @@
 """Is a well-formed file one that this region's cycles may use? Site, position, time and name are held together."""
 
 import math
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
 
 from wxcore.errors import ReadError, Reason, TimeError
 from wxcore.pipeline.formats import FORMATS, SKY_HDF5
@@ -12,11 +16,13 @@ from wxcore.region import RadarSite, Region
 from wxcore.schema import Format
 from wxcore.station.network import network_of, sort_out
 from wxcore.station.reports import Reports
-from wxcore.times import FUTURE_LIMIT, iso, parse_time
+from wxcore.times import CYCLE, FUTURE_LIMIT, from_datetime64, iso, parse_time, require_utc, to_datetime64
 
 POSITION_TOLERANCE_DEG = 0.05
 ALTITUDE_TOLERANCE_M = 100.0
 """Beyond these the header is taken as wrong and station_meta as right (DOMAIN.md 1.3, step 2)."""
+
+FROM_FUTURE = "from the future: the clock of the station is wrong"
 
 SHOWN = 6
 """So many unknown stations are named in a refusal."""
@@ -25,8 +31,19 @@ NAME_TIME_TOLERANCE = timedelta(minutes=10)
 """A name whose time is farther from the header's than this names another file."""
 
 
-def accept(reading: Reading, name: str, region: Region, now: datetime) -> None:
+NOMINAL_AHEAD = timedelta(minutes=75)
+"""A sounding is launched, and its first part sent, so long before the hour that it is named by (WMO-No. 306, FM 35)."""
+
+SETTLED_SHARE = 0.25
+"""A file of stations is of the newest time that so many of them report: one fast clock dates nobody else [our
+choice]."""
+
+
+def accept(reading: Reading, name: str, region: Region, now: datetime) -> Reading:
     """Refuse what a cycle of this region must not use.
+
+    Returns:
+        the reading; of a file of stations without the reports from the future, and with the time of most of the others.
 
     Raises:
         ReadError: UNSUPPORTED (a product), NAME_MISMATCH, FUTURE_TIME, UNKNOWN_SITE or BAD_POSITION.
@@ -39,9 +56,12 @@ def accept(reading: Reading, name: str, region: Region, now: datetime) -> None:
             f"{name}：{reading.format.title_zh}是其他系统的产品，只用于对比，不作为输入",
         )
     _check_name(reading, name)
+    if isinstance(reading.native, Reports):
+        reading = _settled(reading, now)
+        description = reading.description
     began = description.began or description.time
     observed = began if description.kind == "nwp" else description.time
-    if observed > now + FUTURE_LIMIT:
+    if observed > now + FUTURE_LIMIT + (NOMINAL_AHEAD if description.kind == "sounding" else timedelta()):
         raise ReadError(
             Reason.FUTURE_TIME,
             f"{name}: observed at {iso(observed)}, now is {iso(now)}: check the clock of the source",
@@ -51,6 +71,41 @@ def accept(reading: Reading, name: str, region: Region, now: datetime) -> None:
         place(reading.native, region)
     if isinstance(reading.native, Reports):
         known_stations(reading.native, name, region)
+    return reading
+
+
+def _settled(reading: Reading, now: datetime) -> Reading:
+    """Without reports from the future, unless most are; dated by what a share of the stations says; and with how far
+    back it reaches in its source, where that is more than a cycle (`gather.span_of`)."""
+    reports = without_future(reading.native, now)
+    times, count = np.unique(reports.time, return_counts=True)
+    enough = count >= SETTLED_SHARE * np.unique(reports.station).size
+    newest = times[enough][-1] if enough.any() else times[-1]
+    found = reading.format.describe(reports)
+    minutes = int((newest - reports.time.min()) // np.timedelta64(1, "m"))
+    site = f"{found.site}/{minutes}min" if minutes > CYCLE // timedelta(minutes=1) else found.site
+    return replace(reading, native=reports, description=replace(found, time=from_datetime64(newest), site=site))
+
+
+def without_future(reports: Reports, now: datetime) -> Reports:
+    """Without the reports that claim to be from later than FUTURE_LIMIT after `now`; as it is where most do, for then
+    the file is to be refused.
+
+    Raises:
+        TimeError: `now` is naive.
+    """
+    ahead = reports.time > to_datetime64(require_utc(now) + FUTURE_LIMIT)
+    count = int(np.count_nonzero(ahead))
+    if not count or 2 * count > ahead.size:
+        return reports
+    columns: dict[str, Any] = {}
+    for field in fields(reports):
+        value = getattr(reports, field.name)
+        if isinstance(value, np.ndarray):
+            columns[field.name] = value[~ahead]
+        elif isinstance(value, Mapping):
+            columns[field.name] = {name: column[~ahead] for name, column in value.items()}
+    return replace(reports, **columns, rejected=(*reports.rejected, (FROM_FUTURE, count)))
 
 
 def _check_name(reading: Reading, name: str) -> None:

@@ -105,6 +105,10 @@ def _run(
     air = Air(given) if given is not None else air_of(home, region, when, chosen.air)
     levels = air.levels
     analysis = analyse(home, region, when, chosen, levels)
+    if air.simulated and analysis.kind != "sky" and analysis.truth == REAL:
+        air = air_of(home, region, when, chosen.air, real_only=True)  # real hail is not judged by simulated air
+        levels = air.levels
+        analysis = analyse(home, region, when, chosen, levels)
     analysis = replace(analysis, missing=(*analysis.missing, *air.missing))
     storms, cells = _storms(home, region, when, analysis)
     chances = probabilities(storms, levels_quality=levels.quality)
@@ -293,6 +297,8 @@ def _levels(levels: Levels) -> dict[str, Any]:
         "note": levels.source_note,
         "note_zh": levels.note_zh,
         "quality": levels.quality,
+        "remarks": [en for en, _ in levels.remarks],
+        "remarks_zh": [zh for _, zh in levels.remarks],
         "indices": {name: plain(value) for name, value in sorted(levels.indices.items())},
     }
 

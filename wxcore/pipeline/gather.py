@@ -1,7 +1,7 @@
 """What a cycle is made of: which landed files feed it, and their decoded, placed and quality-controlled contents."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -53,18 +53,19 @@ STATION_BACK = timedelta(minutes=130)
 LOOK_BACK = max(SLOW_TOLERANCE + EARLIER_SCENES[-1] + EARLIER_SLACK, STATION_BACK)
 """How far back from a cycle the oldest file may be that feeds it."""
 
-STATION_AHEAD = {
-    "wtm-5min": timedelta(days=1),
-    **dict.fromkeys(("music-csv", "music-json", "music-xml"), timedelta(hours=1)),
-}
-"""Formats of which a file may hold the reports of so long a time, and has its last as its own: those of before are
-looked for in files that end later."""
-
 SOUNDING_BACK = timedelta(hours=12)
 """A sounding older than this does not stand for the cycle (DOMAIN.md section 3)."""
 
-MODEL_BACK, MODEL_AHEAD = timedelta(hours=3), timedelta(hours=3)
-"""Fields of a model are looked for whose valid time is so near [our choice]: global models give one every 3 hours."""
+MODEL_BACK, MODEL_AHEAD = timedelta(hours=6), timedelta(days=10)
+"""A model's file may serve a cycle where its last valid time is so long before, or after [our choice]: one file may
+hold one step or all steps of a run."""
+
+MODELS = 8
+"""Of the models' files those whose last valid time is nearest are read, at most so many [our choice]: two of each of
+some runs."""
+
+SPAN = r"/(\d+)min$"
+"""How the source of a station file ends whose reports are of more than a cycle."""
 
 AIR = ("sounding", "nwp")
 """Kinds that tell of the environment: they join cycles and make none."""
@@ -85,6 +86,10 @@ ORBITERS = "FY-3"
 
 DECODE_THREADS = 2
 """bz2 frees the GIL: two files decode side by side."""
+
+
+Dated = tuple[str, str, datetime]
+"""Kind, source and time of a file."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +126,14 @@ class Chosen:
         return len(self.rows) > len(self.air)
 
 
-def cycles_covered(times: Sequence[datetime]) -> list[datetime]:
-    """The cycles that observations at these times belong to, ascending."""
-    return sorted({cycle_of(time) for time in times})
+def cycles_covered(files: Iterable[Dated]) -> list[datetime]:
+    """The cycles that these observations belong to, ascending; those of the environment make none."""
+    cycles: set[datetime] = set()
+    for kind, site, time in files:
+        if kind not in AIR:
+            begin = cycle_of(time - span_of(site)) if kind == "station" else cycle_of(time)
+            cycles.update(begin + number * CYCLE for number in range((cycle_of(time) - begin) // CYCLE + 1))
+    return sorted(cycles)
 
 
 def choose(ledger: Ledger, region: Region, when: datetime) -> Chosen:
@@ -135,10 +145,21 @@ def choose(ledger: Ledger, region: Region, when: datetime) -> Chosen:
 
 def later(ledger: Ledger, start: datetime, end: datetime) -> list[FileRow]:
     """Versions of the networks' growing files that may hold lightning of times from `start` to `end`, and end later;
-    and files of stations that may hold reports of such times."""
+    and files of stations that hold reports of such times."""
     rows = files_between(ledger, start, end + DAY, {"lightning", "station"})
-    reaching = {GROWING: DAY, **STATION_AHEAD}
-    return [row for row in rows if row.obs_time and start < row.obs_time <= end + reaching.get(row.format, -DAY)]
+    return [row for row in rows if row.obs_time and start < row.obs_time and _begins(row) <= end]
+
+
+def _begins(row: FileRow) -> datetime:
+    """When the oldest record of a file may be of: of what grows through a day, a day before its end."""
+    assert row.obs_time is not None
+    return row.obs_time - (DAY if row.format == GROWING else span_of(row.site))
+
+
+def span_of(site: str) -> timedelta:
+    """How long the reports of a file of stations reach back from its time, as its source says ("WTM/1435min")."""
+    found = re.search(SPAN, site)
+    return timedelta(minutes=int(found[1])) if found else timedelta()
 
 
 def air_between(ledger: Ledger, start: datetime, end: datetime) -> list[FileRow]:
@@ -165,14 +186,31 @@ def choose_from(rows: Sequence[FileRow], region: Region, when: datetime) -> Chos
 
 
 def _stations(rows: Sequence[FileRow], when: datetime) -> tuple[FileRow, ...]:
-    reports = [row for row in rows if row.kind == "station" and row.obs_time is not None]
-    ahead = {row.sha256: STATION_AHEAD.get(row.format, timedelta()) for row in reports}
-    near = {
-        row.sha256: row
-        for row in reports
-        if row.obs_time and when - STATION_BACK < row.obs_time <= when + ahead[row.sha256]
-    }
-    return tuple(sorted(near.values(), key=_by_content))
+    """Reports that may be of the last STATION_BACK; each once though a source sends what it sent before, with more."""
+    oldest = when - STATION_BACK
+    reports = {row.sha256: row for row in rows if row.kind == "station" and row.obs_time and row.obs_time > oldest}
+    found = [row for row in reports.values() if not span_of(row.site) and row.obs_time and row.obs_time <= when]
+    long: dict[str, list[FileRow]] = {}
+    for row in reports.values():
+        if span_of(row.site) and _begins(row) <= when:
+            long.setdefault(re.sub(SPAN, "", row.site), []).append(row)
+    for versions in long.values():
+        found += _cover(sorted(versions, key=_fuller_last), oldest, when)
+    return tuple(sorted(found, key=_fuller_last))
+
+
+def _cover(versions: Sequence[FileRow], oldest: datetime, when: datetime) -> list[FileRow]:
+    """The first file that reaches `when`, else the newest; then those that reach back to `oldest`, as few as can be. So
+    what comes later changes nothing any more."""
+    reaching = [row for row in versions if row.obs_time and row.obs_time >= when]
+    found = [reaching[0] if reaching else versions[-1]]
+    while (begin := _begins(found[-1])) > oldest:
+        before = [row for row in versions if _begins(row) < begin and row.obs_time and row.obs_time < when]
+        if not before:
+            break
+        joined = [row for row in before if row.obs_time and row.obs_time >= begin]
+        found.append(min(joined, key=_begins) if joined else before[-1])
+    return found
 
 
 def _air(rows: Sequence[FileRow], when: datetime) -> tuple[FileRow, ...]:
@@ -182,7 +220,13 @@ def _air(rows: Sequence[FileRow], when: datetime) -> tuple[FileRow, ...]:
     fields = [
         row for row in rows if row.kind == "nwp" and row.obs_time and -MODEL_BACK <= row.obs_time - when <= MODEL_AHEAD
     ]
-    return tuple(sorted({row.sha256: row for row in (*soundings, *fields)}.values(), key=_by_content))
+    fields.sort(key=lambda row: (abs(row.obs_time - when) if row.obs_time else MODEL_AHEAD, row.sha256))
+    return tuple(sorted({row.sha256: row for row in (*soundings, *fields[:MODELS])}.values(), key=_by_content))
+
+
+def _fuller_last(row: FileRow) -> tuple[datetime | None, str, int, str]:
+    """By content, not by arrival; of two deliveries of the same reports the larger file comes last, and so counts."""
+    return row.obs_time, row.site, row.size, row.sha256
 
 
 def _of_the_day(row: FileRow, when: datetime) -> bool:

@@ -16,6 +16,7 @@ import xarray as xr
 from wxcore.errors import ReadError
 from wxcore.landing.ledger import FileRow
 from wxcore.lightning.flashes import Flashes
+from wxcore.pipeline.checks import without_future
 from wxcore.pipeline.gather import STATION_BACK, Chosen, load_file, lost
 from wxcore.pipeline.ground_evidence import evidence_at
 from wxcore.pipeline.home import Home
@@ -24,15 +25,14 @@ from wxcore.products.surface import station_table
 from wxcore.region import Region
 from wxcore.schema import ELEMENT_NAMES, QC_BAD, QC_SUSPECT, STATION_TABLE, SURFACE, qc_name
 from wxcore.station.analysis import surface_analysis
-from wxcore.station.network import Network, network_of, sort_out
+from wxcore.station.network import Sorted, network_of, sort_out
 from wxcore.station.qc import quality_control
-from wxcore.station.qc_outflow import gust_support
 from wxcore.station.reports import Reports
 from wxcore.station.series import series
 from wxcore.times import iso, require_utc
 
-KEPT = 1024
-"""Decoded station files that are kept in memory: each serves the cycles of two hours."""
+KEPT = 192
+"""Decoded station files that are kept in memory: each serves the cycles of two hours, 131 files of a minute each."""
 
 TOLD = 6
 """So many station ids are named in a note; of more, the number."""
@@ -112,13 +112,14 @@ def _ground_of(
     missing: list[str] = []
     reports = list(_read(home, chosen.stations, missing, real_only=real_only))
     network = network_of(region, when)
-    notes = _strangers(reports, network, region)
+    found = [sort_out(one, network) for one in reports]
+    notes = _strangers(found, region)
     if not reports or not network.ids.size:
         return Ground(missing=tuple(missing), notes=tuple(notes))
-    observed = series(reports, network, when - STATION_BACK, when)
+    observed = series(reports, network, when - STATION_BACK, when, found)
     seen = evidence_at(home, region, when, cube, flashes, network)
     judged = quality_control(observed, seen)
-    table = station_table(judged, when, support=gust_support(judged, seen))
+    table = station_table(judged, when)
     fields = surface_analysis(judged, table, region.grid, when, ground_heights(region))
     return Ground(
         fields=_possible(fields),
@@ -148,24 +149,20 @@ def _read(home: Home, rows: Sequence[FileRow], missing: list[str], *, real_only:
 def _decoded(home: Home, row: FileRow) -> Reports:
     native = load_file(home, row)
     assert isinstance(native, Reports)
-    return native
+    return without_future(native, row.received_at)
 
 
 def _possible(fields: xr.Dataset) -> xr.Dataset:
-    """The fields without values that the schema does not allow."""
-    kept = {}
+    """The same fields, in which values that the schema does not allow became NaN."""
     for var in SURFACE:
         if var.name in fields and np.dtype(var.dtype).kind == "f":
-            values = fields[var.name]
-            kept[var.name] = values.where((values >= var.valid_min) & (values <= var.valid_max)).assign_attrs(
-                values.attrs
-            )
-    return fields.assign(kept)
+            values = fields[var.name].values
+            np.copyto(values, np.nan, where=(values < var.valid_min) | (values > var.valid_max))
+    return fields
 
 
-def _strangers(reports: Sequence[Reports], network: Network, region: Region) -> list[Note]:
+def _strangers(found: Sequence[Sorted], region: Region) -> list[Note]:
     """Ids that report from inside the region and are not in its table; stations that report from elsewhere."""
-    found = [sort_out(one, network) for one in reports]
     unknown = sorted({name for one in found for name in one.unknown})
     moved = sorted({name for one in found for name in one.moved})
     notes: list[Note] = []

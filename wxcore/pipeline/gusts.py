@@ -19,10 +19,10 @@ from wxcore.hazard.gale_truth import GaleTruthRules, gale_truth, gale_truth_rule
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.read import read_file
 from wxcore.region import Region
-from wxcore.schema import LAT, LON, QC_MISSING, TIME, qc_name
+from wxcore.schema import LAT, LON, QC_GOOD, QC_MISSING, TIME, qc_name
 from wxcore.station.network import network_of
 from wxcore.station.qc import quality_control
-from wxcore.station.qc_outflow import gust_support
+from wxcore.station.qc_sheet import GUST_WITNESSES
 from wxcore.station.reports import Reports
 from wxcore.station.series import series
 from wxcore.times import CYCLE, require_utc, to_datetime64
@@ -119,8 +119,15 @@ def _judged(obs: xr.Dataset) -> xr.Dataset:
 
 
 def _with_support(obs: xr.Dataset) -> xr.Dataset:
-    """With `gust_supported` (time, station) beside; nothing to ask where no minute was kept."""
-    return obs.assign(gust_supported=((TIME, "station"), gust_support(obs) if obs.sizes[TIME] else np.empty((0, 0))))
+    """With `gust_supported` (time, station) beside: whether quality control found a witness (NaN nobody to ask); where
+    only its flags were kept, by the flag, for a strong gust without a witness is suspect."""
+    if GUST_WITNESSES in obs:
+        told = obs[GUST_WITNESSES].values
+    elif qc_name(GUST) in obs:
+        told = np.where(obs[GUST].notnull().values, obs[qc_name(GUST)].values == QC_GOOD, np.nan)
+    else:
+        told = np.full((obs.sizes[TIME], obs.sizes["station"]), np.nan)
+    return obs.assign(gust_supported=((TIME, "station"), np.where(np.isnan(told), np.nan, told >= 1)))
 
 
 def _verdicts(parts: Sequence[xr.Dataset], region: Region, home: Home | None, start: datetime, end: datetime) -> Gusts:

@@ -322,8 +322,8 @@ def _judge(row: FileRow, home: Home, region: Region, now: datetime) -> FileRow |
     Trouble of ours comes back instead: it says nothing about the file.
     """
     try:
-        reading = read_file(landed_path(home.landing, row.sha256), row.name, region.grid.bounds)
-        accept(reading, row.name, region, now)
+        path, dated = landed_path(home.landing, row.sha256), row.published_at
+        reading = accept(read_file(path, row.name, region.grid.bounds, reference=dated), row.name, region, now)
         what = reading.description
         return replace(
             row, status=STORED, format=reading.format.name, kind=what.kind, site=display_text(what.site),

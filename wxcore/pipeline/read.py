@@ -10,7 +10,7 @@ from typing import Any
 
 from wxcore.errors import ReadError, Reason
 from wxcore.landing.files import open_regular
-from wxcore.landing.guard import WALL_S, GuardError, run_guarded
+from wxcore.landing.guard import MEMORY_BYTES, WALL_S, GuardError, run_guarded
 from wxcore.landing.identify import identify
 from wxcore.landing.unpack import unpack
 from wxcore.pipeline.formats import FORMATS
@@ -71,11 +71,13 @@ def _decoded(found: Format, data: bytes, name: str, box: Box | None, wall_s: flo
         with tempfile.NamedTemporaryFile() as spool:
             spool.write(data)
             spool.flush()
-            return _in_child(wall_s, found.read_path, Path(spool.name), name, box)
+            return _in_child(wall_s, found.read_path, Path(spool.name), name, box, memory_bytes=found.memory_bytes)
     dated = found.read_dated
     function: Callable[..., Any] = found.read if dated is None else dated
     args = (data, name) if dated is None else (data, name, reference)
-    return _in_child(wall_s, function, *args) if found.in_child else function(*args)
+    if not found.in_child:
+        return function(*args)
+    return _in_child(wall_s, function, *args, memory_bytes=found.memory_bytes)
 
 
 def _written(path: Path) -> datetime:
@@ -100,9 +102,9 @@ def _read_hdf5(path: Path, name: str, box: Box | None, wall_s: float) -> Reading
     return Reading(found, native, found.describe(native))
 
 
-def _in_child(wall_s: float, function: Callable[..., Any], *args: Any) -> Any:
+def _in_child(wall_s: float, function: Callable[..., Any], *args: Any, memory_bytes: int = 0) -> Any:
     try:
-        return run_guarded(function, *args, wall_s=wall_s)
+        return run_guarded(function, *args, wall_s=wall_s, memory_bytes=memory_bytes or MEMORY_BYTES)
     except GuardError as error:
         if error.errno == errno.ECANCELED:
             raise

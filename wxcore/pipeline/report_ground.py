@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from wxcore.hazard.ground import WITNESSES_NEEDED
 from wxcore.pipeline.canvas import Canvas
 from wxcore.pipeline.picture import WIND_COLOURS
 from wxcore.pipeline.result import CycleResult, strongest
@@ -15,6 +16,9 @@ from wxcore.times import beijing
 
 LEAST_M_S = 10.8
 """Weaker gusts are not marked on the map [m s-1]: Beaufort 6 begins here (GB/T 28591)."""
+
+JUDGED_M_S = 13.9
+"""Weaker gusts are not judged [m s-1]: Beaufort 7 (station.qc)."""
 
 GALE_M_S = 17.2
 """Gusts that the map labels [m s-1]: Beaufort 8 (DOMAIN.md 5.3)."""
@@ -75,9 +79,12 @@ def believed(row: Mapping[Any, Any]) -> tuple[str, str]:
     """Is a gust to be believed? In Chinese and English."""
     if row["gust_flag"] >= QC_SUSPECT:
         return "可疑：无其他资料佐证", "suspect: nothing else speaks for it"
-    if row["gust_supported"] == 1:
-        return "有佐证", "supported"
-    return ("无佐证", "not supported") if row["gust_supported"] == 0 else ("无资料可佐证", "nothing there to ask")
+    witnesses = row["gust_witnesses"]
+    if witnesses >= WITNESSES_NEEDED:
+        return f"有{witnesses:.0f}项佐证", f"{witnesses:.0f} witnesses"
+    if witnesses == 1:
+        return "仅一项佐证，请核实", "one witness: check it"
+    return ("", "") if row["gust_m_s"] < JUDGED_M_S else ("无资料可佐证", "nothing there to ask")
 
 
 def _mark(row: Mapping[Any, Any], canvas: Canvas) -> dict[str, Any]:

@@ -28,7 +28,7 @@ STORM_KEYS = (
     "axis_ratio", "bow", "gust_front_km", "bt108_min_k", "bt108_change_15min_k", "wv_difference_max_k",
     "overshooting_tops", "satellite_age_min", "flash_rate_min", "flash_total", "flash_positive_fraction",
     "peak_current_ka", "lightning_jump_sigma", "lightning_jump", "stations_near", "gust_near_m_s",
-    "gust_near_supported", "pressure_jump_hpa", "temperature_drop_k", "theta_e_deficit_k",
+    "gust_near_supported", "gust_near_witnesses", "pressure_jump_hpa", "temperature_drop_k", "theta_e_deficit_k",
 )  # fmt: skip
 
 
@@ -221,7 +221,8 @@ def strongest(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _station_json(row: dict[Any, Any]) -> dict[str, Any]:
-    times = {name: None if pd.isna(row[name]) else iso(_aware(row[name])) for name in ("time", "gust_time")}
+    named = ("time", "gust_time", "gust_30min_time")
+    times = {name: None if pd.isna(row[name]) else iso(_aware(row[name])) for name in named}
     return plain_record({key: value for key, value in row.items() if key not in times}) | times
 
 

@@ -36,7 +36,8 @@ def plan(inputs: Sequence[Input], at: datetime | None) -> list[tuple[datetime, t
     """
     usable = [item for item in inputs if item.status != QUARANTINED and item.kind not in AIR]
     seen = [item for item in usable if item.kind != "station"] or usable
-    cycles = [cycle_of(at)] if at is not None else cycles_covered([item.time for item in seen if item.time is not None])
+    dated = [(item.kind, item.site, item.time) for item in seen if item.time is not None]
+    cycles = [cycle_of(at)] if at is not None else cycles_covered(dated)
     listed: dict[datetime, list[Input]] = {cycle: [] for cycle in cycles}
     for item in inputs:
         own = cycle_of(item.time) if item.time is not None else None

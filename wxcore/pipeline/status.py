@@ -1,6 +1,7 @@
 """How the house is: what each source delivered last, what waits, how much room is left."""
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +10,7 @@ from wxcore.landing.ledger import Conservation, Ledger, Source, pending_count, s
 from wxcore.landing.space import free_bytes
 from wxcore.lightning.adtd import TITLE as NETWORK
 from wxcore.pipeline.catchup import BACK
-from wxcore.pipeline.gather import AIR, ORBITERS
+from wxcore.pipeline.gather import AIR, ORBITERS, SPAN
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.report import write_whole
 from wxcore.times import CYCLE, iso
@@ -43,9 +44,12 @@ def silences(found: list[Source], now: datetime) -> tuple[Silence, ...]:
     A polar orbiter, a sounding or a model never has: they come two to four times a day, and each cycle tells where its
     levels come from. Strokes of a network may really have ended, so for it the time counts when its last file came.
     """
+    newest: dict[tuple[str, str], Source] = {}
+    for source in sorted(found, key=lambda source: source.newest):
+        newest[source.kind, re.sub(SPAN, "", source.site)] = source  # files that reach back differently are one source
     return tuple(
         Silence(source.name, source.newest, round((now - source.newest) / timedelta(minutes=1)))
-        for source in found
+        for source in newest.values()
         if not source.site.startswith(ORBITERS)
         and source.kind not in AIR
         and now - (source.received_at if source.site == NETWORK else source.newest) > _patience(source)

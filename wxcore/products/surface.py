@@ -12,6 +12,7 @@ from wxcore.products.theta_e import dew_point, theta_e
 from wxcore.schema import (
     ELEMENT_NAMES,
     QC_BAD,
+    QC_GOOD,
     QC_MISSING,
     QC_REASONS,
     QC_SUSPECT,
@@ -20,12 +21,16 @@ from wxcore.schema import (
     reason_name,
 )
 from wxcore.station.analysis import MINUTE, Recent
+from wxcore.station.qc_sheet import GUST_WITNESSES
 
 SLACK_MIN = 5
 """A report of an hour before may be so much earlier or later [our choice]: five-minute series, aviation reports."""
 
 GUST_MIN = 60
 """A gust that blew earlier is not of the last hour."""
+
+HALF_MIN = 30
+"""A storm's gust is not older (DOMAIN.md 5.1)."""
 
 SHORT_PERIOD_MIN = 10
 """A gust of a period not longer than this blew when it was reported [our choice]."""
@@ -61,7 +66,7 @@ Ints = npt.NDArray[np.int64]
 Times = npt.NDArray[np.datetime64]
 
 
-def station_table(obs: xr.Dataset, when: datetime, support: Floats | None = None) -> pd.DataFrame:
+def station_table(obs: xr.Dataset, when: datetime) -> pd.DataFrame:
     """schema.STATION_TABLE: a row for each station that reported in the last 70 minutes, in the order of `obs`.
 
     Bad values are used nowhere. Of gusts, suspect ones count and carry their flag; everything else has no flag of its
@@ -69,7 +74,8 @@ def station_table(obs: xr.Dataset, when: datetime, support: Floats | None = None
 
     - Gust: the largest of which the report says that it blew in the last hour: by its time, else by the earliest time
       at which it may have blown. A gust that hourly records repeat counts once, as its newest report has it; one that
-      is bad in any report of it is bad in all.
+      is bad in any report of it is bad in all. Witnesses: the most that any report of it has; 0 where its newest report
+      is not good. The same of the last half hour, only of gusts of which the time is told.
     - Pressure: solar tides removed. Jump: largest rise in 10 minutes of the last hour; change: against an hour before.
     - Temperature: largest fall within the hour that ends with the newest value; two values at least.
     - Theta-e: dew point from humidity where it lacks, pressure from the elevation (standard atmosphere) where that
@@ -81,7 +87,6 @@ def station_table(obs: xr.Dataset, when: datetime, support: Floats | None = None
     Args:
         obs: (time, station) after quality control, a row each minute (station.series).
         when: aware; later rows are not used.
-        support: (time, station) f4 of quality control: does anything else speak for the gust?
 
     Raises:
         TimeError: `when` is naive. SchemaError: rows of `obs` are not each a minute.
@@ -100,7 +105,7 @@ def station_table(obs: xr.Dataset, when: datetime, support: Floats | None = None
         "lat": station["lat"].astype(np.float64),
         "lon": station["lon"].astype(np.float64),
         "elevation_m": station["elevation"].astype(np.float64),
-        **_gusts(recent, support, newest.size),
+        **_gusts(recent, newest.size),
         "pressure_jump_10min_hpa": jump,
         "pressure_change_1h_hpa": change,
         "temperature_drop_k": _fall(recent, recent.good("air_temperature")),
@@ -148,23 +153,43 @@ def _at_newest(recent: Recent, values: npt.NDArray[np.floating]) -> npt.NDArray[
     return _ended(values, recent.newest(np.isfinite(values)))
 
 
-def _gusts(recent: Recent, support: Floats | None, stations: int) -> dict[str, npt.NDArray[np.generic]]:
+def _gusts(recent: Recent, stations: int) -> dict[str, npt.NDArray[np.generic]]:
     last = slice(recent.rows.size - recent.minutes, None)
     shape = (recent.minutes, stations)
     values, flags = recent.raw("wind_speed_of_gust"), recent.raw(qc_name("wind_speed_of_gust"))
+    counts = recent.raw(GUST_WITNESSES)
     told = np.full(shape, np.nan) if values is None else values[last].astype(np.float64)
     flag = np.zeros(shape, dtype=np.int64) if flags is None else flags[last].astype(np.int64)
+    witnesses = np.full(shape, np.nan) if counts is None else counts[last].astype(np.float64)
     time, current = _blew(recent, last, shape)
-    row, same = _largest(np.where(current, told, np.nan), time, flag == QC_BAD)
-    column, there = np.arange(stations), row >= 0
-    backing = np.full(shape, np.nan) if support is None else support[recent.past][last].astype(np.float64)
     direction = recent.good("wind_gust_from_direction")[last]
+    row, found = _gust(told, time, flag, witnesses, current)
+    half = slice(recent.minutes - recent.count(HALF_MIN), None)  # it was not reported before it blew
+    late_time = time[half]
+    counted = (late_time >= recent.end - HALF_MIN * MINUTE) & (late_time <= recent.end)
+    late = _gust(told[half], late_time, flag[half], witnesses[half], counted)[1]
+    speaks = found["witnesses"].astype(np.float64)
     return {
-        "gust_m_s": np.where(there, told[row, column], np.nan),
-        "gust_time": np.where(there, time[row, column], NOT_A_TIME),
-        "gust_from_deg": np.where(there, direction[row, column], np.nan).astype(np.float64),
-        "gust_flag": np.where(there, flag[row, column], QC_MISSING),
-        "gust_supported": np.fmax.reduce(np.where(same, backing, np.nan), axis=0),
+        "gust_m_s": found["m_s"], "gust_time": found["time"], "gust_flag": found["flag"], "gust_witnesses": speaks,
+        "gust_from_deg": np.where(row >= 0, direction[row, np.arange(stations)], np.nan).astype(np.float64),
+        "gust_supported": np.where(np.isnan(speaks), np.nan, speaks >= 1),
+        **{f"gust_30min_{name}": column for name, column in late.items()},
+    }  # fmt: skip
+
+
+def _gust(
+    told: Doubles, time: Times, flag: Ints, witnesses: Doubles, counted: Bools
+) -> tuple[Ints, dict[str, npt.NDArray[np.generic]]]:
+    """Each station's largest gust of those that are counted: the row of its newest report (-1 none), and what of it."""
+    row, same = _largest(np.where(counted, told, np.nan), time, flag == QC_BAD)
+    column, there = np.arange(row.size), row >= 0
+    verdict: Ints = np.where(there, flag[row, column], np.int64(QC_MISSING)).astype(np.int64)
+    most = np.fmax.reduce(np.where(same, witnesses, np.nan), axis=0)
+    return row, {
+        "m_s": np.where(there, told[row, column], np.nan),
+        "time": np.where(there, time[row, column], NOT_A_TIME),
+        "flag": verdict,
+        "witnesses": np.minimum(most, np.where(verdict == QC_GOOD, np.inf, 0.0)),
     }
 
 

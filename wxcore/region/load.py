@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,7 +17,7 @@ from wxcore.grid import MRMS_LEVELS_M, Grid
 from wxcore.region.outlines import cnmaps_outlines, geojson_outlines
 from wxcore.region.records import District, Issuer, MonthLevels, RadarSite, Region, Satellite, Station
 from wxcore.region.rules import read_rules
-from wxcore.region.stations import STATIONS_FILE, read_stations
+from wxcore.region.stations import STATIONS_FILE, read_soundings, read_stations
 from wxcore.region.tables import (
     Fault,
     Field,
@@ -99,6 +100,7 @@ def load_region(region_id: str, *, root: Path = STATION_META) -> Region:
     radars = _radars(folder, grid, faults)
     satellites = _satellites(folder, faults)
     stations = _stations(folder, grid, faults)
+    soundings = read_soundings(table, REGION_FILE, faults)
     levels = _levels(folder, faults)
     districts = _districts(folder, table, faults)
     rules = _rules(folder, table, faults)
@@ -108,18 +110,39 @@ def load_region(region_id: str, *, root: Path = STATION_META) -> Region:
     return Region(
         id=region_id, name_zh=names["name_zh"], name_en=names["name_en"], grid=grid, radars=radars,
         satellites=satellites, districts=districts, levels=levels, rules=rules, issuer=Issuer(**issuer),
-        timezone=names["timezone"], stations=stations,
+        timezone=names["timezone"], stations=stations, soundings=soundings,
     )  # fmt: skip
+
+
+def check_stations(text: str, grid: Grid) -> None:
+    """Would this text load as a region's stations.csv?
+
+    Raises:
+        RegionError: it would not; every fault is listed.
+    """
+    faults: list[Fault] = []
+    with TemporaryDirectory() as folder:
+        (Path(folder) / STATIONS_FILE).write_text(text, encoding="utf-8")
+        _stations(Path(folder), grid, faults)
+    if faults:
+        en, zh = _listing(faults)
+        raise RegionError(
+            f"{STATIONS_FILE} would not load, so nothing is written; correct these in the list:{en}",
+            f"生成的 {STATIONS_FILE} 无法加载，未写入；请在站点表中改正：{zh}",
+        )
 
 
 def _raise(region_id: str, faults: list[Fault]) -> None:
     if faults:
-        en = "".join(f"\n- {fault.en}" for fault in faults)
-        zh = "".join(f"\n- {fault.zh}" for fault in faults)
+        en, zh = _listing(faults)
         raise RegionError(
             f"region {region_id!r} cannot be used; correct these in its folder:{en}",
             f"区域 {region_id!r} 不可用，请在其文件夹中改正：{zh}",
         )
+
+
+def _listing(faults: list[Fault]) -> tuple[str, str]:
+    return "".join(f"\n- {fault.en}" for fault in faults), "".join(f"\n- {fault.zh}" for fault in faults)
 
 
 def _section(table: Mapping[str, Any], name: str, faults: list[Fault]) -> Mapping[str, Any]:

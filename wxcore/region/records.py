@@ -4,7 +4,7 @@ A row holds from the day `valid_from` until the day before `valid_to` (None: sti
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -120,6 +120,7 @@ class Region:
     """Everything that makes a place: see the rows above. `rules` is rules.toml as read, empty where there is none.
 
     `radars`, `satellites`, `stations` and `districts` hold the rows of all times; the methods pick those of one time.
+    `soundings` is where those are launched that no row of stations.csv stands for: WMO number -> lat, lon [deg].
     `timezone` is the IANA name of the clock on the wall there.
     """
 
@@ -135,6 +136,7 @@ class Region:
     issuer: Issuer = Issuer("", "", "", "")
     timezone: str = "UTC"
     stations: tuple[Station, ...] = ()
+    soundings: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def day(self, when: datetime) -> date:
         """The date on the region's own clock.

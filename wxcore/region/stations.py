@@ -1,18 +1,20 @@
-"""stations.csv of a region: its columns, its rows as records, and records as its text."""
+"""Places of a region: stations.csv (columns, rows, text), and where soundings are launched."""
 
 import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from wxcore.grid import Grid
-from wxcore.region.records import Station
-from wxcore.region.tables import Fault, Field, Row, choice, day, number, read_table, text
+from wxcore.region.records import Region, Station
+from wxcore.region.tables import Fault, Field, Row, choice, day, number, read_table, take, text
 
 STATIONS_FILE = "stations.csv"
 ELEV_CLASSES = ("plain", "hill", "mountain", "ridge", "")
@@ -42,6 +44,40 @@ STATIONS = (
     day("valid_to", empty=True), text("source"),
 )  # fmt: skip
 """Columns of the table."""
+
+
+SOUNDINGS = "soundings"
+PLACE = (number("lat", -90, 90), number("lon", -180, 180))
+
+
+def sounding_places(region: Region, when: datetime) -> dict[str, tuple[float, float]]:
+    """lat, lon [deg] by number: of the stations that stand at a time, else of [soundings] in region.toml.
+
+    Raises:
+        TimeError: `when` is naive.
+    """
+    return {**region.soundings, **{row.id: (row.lat, row.lon) for row in region.stations_at(when)}}
+
+
+def read_soundings(table: Mapping[str, Any], file: str, faults: list[Fault]) -> dict[str, tuple[float, float]]:
+    """The optional section [soundings] of region.toml, `57516 = [lat, lon]`; what is wrong goes to `faults`."""
+    section = table.get(SOUNDINGS, {})
+    if not isinstance(section, dict):
+        expected, zh = "a section of 57516 = [lat, lon]", "一节 57516 = [纬度, 经度]"
+        faults.append(Fault(file, "", SOUNDINGS, repr(section), expected, zh))
+        return {}
+    places = {}
+    for name, pair in section.items():
+        where = f"[{SOUNDINGS}] {name}"
+        if not _ID.fullmatch(name):
+            faults.append(Fault(file, where, "", repr(name), "a WMO number such as 57516", "区站号，如 57516"))
+        elif not isinstance(pair, list) or len(pair) != len(PLACE):
+            faults.append(Fault(file, where, "", repr(pair), "[lat, lon] in degrees", "[纬度, 经度]（度）"))
+        else:
+            values = take(dict(zip(("lat", "lon"), pair, strict=True)), PLACE, faults, file=file, where=where)
+            if len(values) == len(PLACE):
+                places[name] = (values["lat"], values["lon"])
+    return places
 
 
 def read_stations(path: Path, grid: Grid | None, faults: list[Fault]) -> list[Row]:

@@ -18,8 +18,8 @@ class Description:
     `kind`: "volume" (one radar's beams), "mosaic" (3-D grid), "composite" (2-D grid), "product" (truth for
     comparison, never an input of a cycle), "scene" (a satellite's image), "geolocation" (the places of a scene in
     another file), "lightning", "station" (reports of ground stations), "sounding", "nwp" (a model's profiles: `time`
-    is when they are valid, `began` when the model started). `site` is a radar's id, "" for a grid, "FY-4B/AGRI-4000M"
-    for a scene, "FY-4A/LMI" for lightning; `scan` names the scan strategy.
+    is when the last of them is valid, `began` when the model started). `site` is a radar's id, "" for a grid,
+    "FY-4B/AGRI-4000M" for a scene, "FY-4A/LMI" for lightning; `scan` names the scan strategy.
     `time` is the observation time: of radars when it began, of satellites and lightning when it ended and could be
     sent; `began` then tells the beginning.
     """
@@ -47,6 +47,7 @@ class Format:
         describe: native object -> Description.
         write: native object -> bytes, where there is a writer.
         in_child: a C library parses it, so it is decoded where a hang or crash can be killed.
+        memory_bytes: address space of that child; the usual where 0. Children of one limit are kept for one another.
         read_path: (path of the uncompressed file, base name, box or None) -> native object, instead of `read`, for
             files of which only the part over a box is read. None: everything.
         read_dated: (bytes, base name, reference) -> native object, instead of `read`, for files that do not tell year
@@ -65,6 +66,7 @@ class Format:
     describe: Callable[[Any], Description]
     write: Callable[[Any], bytes] | None = None
     in_child: bool = False
+    memory_bytes: int = 0
     read_path: Callable[[Path, str, Box | None], Any] | None = None
     read_dated: Callable[[bytes, str, datetime], Any] | None = None
     claims: Callable[[Any], bool] | None = None

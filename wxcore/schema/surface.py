@@ -85,15 +85,13 @@ STATION_TABLE: tuple[Column, ...] = (
     Column("gust_time", "time", "UTC", "when it blew; NaT where the report does not tell"),
     Column("gust_from_deg", "float", "degree", "direction of the same", 0, 360),
     Column("gust_flag", "int", "1", "flag of the same (QC_GOOD ...); 8 where there is none", 0, 8),
-    Column(
-        "gust_supported",
-        "float",
-        "1",
-        "1 where neighbours, radar, lightning, temperature or pressure speak for it"
-        ", 0 where they do not, NaN where nothing is there to ask",
-        0,
-        1,
-    ),
+    Column("gust_witnesses", "float", "1", "how many of sky (echo, lightning), neighbours and own air speak for it; "
+           "NaN where nobody is there to ask, and for gusts below 13.9", 0, 3),
+    Column("gust_supported", "float", "1", "1 with a witness, 0 without, NaN as gust_witnesses", 0, 1),
+    Column("gust_30min_m_s", "float", "m s-1", "largest gust of the last 30 minutes that is not bad", 0, 75),
+    Column("gust_30min_time", "time", "UTC", "when it blew: a gust without a time is not counted here"),
+    Column("gust_30min_flag", "int", "1", "flag of the same; 8 where there is none", 0, 8),
+    Column("gust_30min_witnesses", "float", "1", "as gust_witnesses", 0, 3),
     Column(
         "pressure_jump_10min_hpa", "float", "hPa", "largest rise in 10 minutes of the last hour, daily cycle removed"
     ),
@@ -104,7 +102,7 @@ STATION_TABLE: tuple[Column, ...] = (
     Column("wind_shift_deg", "float", "degree", "turn of the mean wind in an hour, where it also grew", 0, 180),
     Column("rain_1h_mm", "float", "mm", "precipitation of the last hour", 0),
     Column("flags", "object", "", "tuple of element:reason of what is suspect or bad in the newest report"),
-)
+)  # fmt: skip
 """One row a station a cycle: what its last two hours say. NaN where it does not report: missing is never zero."""
 
 SURFACE: tuple[Var, ...] = (

@@ -62,8 +62,18 @@ STORMS: tuple[Column, ...] = (
     Column("lightning_jump_sigma", "float", "1", "growth of the flash rate over its standard deviation"),
     Column("lightning_jump", "float", "1", "1 in a lightning jump (2 sigma, Schultz 2009), else 0", 0, 1),
     Column("stations_near", "float", "1", "ground stations that reported within 20 km of the outline", 0),
-    Column("gust_near_m_s", "float", "m s-1", "largest gust of theirs in the last 30 minutes that is not bad", 0, 75),
-    Column("gust_near_supported", "float", "1", "1 where anything else speaks for that gust, else 0", 0, 1),
+    Column(
+        "gust_near_m_s",
+        "float",
+        "m s-1",
+        "gust of theirs in the last 30 minutes, of most witnesses, then largest",
+        0,
+        75,
+    ),
+    Column(
+        "gust_near_supported", "float", "1", "1 where a witness speaks for that gust, else 0; NaN nobody to ask", 0, 1
+    ),
+    Column("gust_near_witnesses", "float", "1", "how many of sky, neighbours and own air speak for that gust", 0, 3),
     Column("pressure_jump_hpa", "float", "hPa", "largest rise in 10 minutes at those stations, daily cycle removed"),
     Column("temperature_drop_k", "float", "K", "largest fall of temperature in an hour at those stations"),
     Column("theta_e_deficit_k", "float", "K", "largest deficit of equivalent potential temperature at those stations"),

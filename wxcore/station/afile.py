@@ -26,12 +26,17 @@ from wxcore.errors import ReadError, Reason
 from wxcore.schema import QC_BAD, QC_GOOD, QC_MISSING, QC_SUSPECT
 from wxcore.station import reports
 from wxcore.station.afile_blocks import HEADER, Blocks, Days, read_blocks
+from wxcore.station.clocks import sexagesimal
 from wxcore.station.reports import Floats, Reports, Times
+from wxcore.station.sentinels import CODES
 from wxcore.times import to_datetime64
 
 HOURS = 24
 THOUSAND = 5000.0
 """Pressure drops its 1000 hPa [0.1 hPa]: what is below is over 1000 hPa; no station of CMA lies where 500 hPa is."""
+
+SENTINELS = frozenset({"-9999", "99999", "999999", "999017", *map(str, CODES)})
+"""What is missing besides slashes, if a database wrote the file; 9999 is a pressure of 999.9 hPa here."""
 
 WIDEST = 6
 """Characters of the widest word: direction and speed of a wind."""
@@ -202,9 +207,8 @@ BAD_DAY = "day of an element without its number of words"
 
 def _degrees(text: str, whole: int) -> float:
     """Degrees of DDMM or DDMMSS (`whole` digits of degrees); NaN where there is no such place."""
-    minutes, seconds = int(text[whole : whole + 2]), int(text[whole + 2 :] or 0)
-    degrees = int(text[:whole]) + minutes / 60 + seconds / 3600
-    return degrees if max(minutes, seconds) < 60 and degrees <= 90 * (whole - 1) else np.nan
+    degrees = float(sexagesimal(np.array([float(text)]), seconds=len(text) > whole + 2)[0])
+    return degrees if degrees <= 90 * (whole - 1) else np.nan
 
 
 def _height(text: str) -> float:
@@ -334,7 +338,7 @@ class _Reading:
         return self._first + np.timedelta64(day, "D") + np.timedelta64(minutes or 1440, "m")
 
     def _value(self, word: str, meaning: Callable[[str], float]) -> float:
-        if "/" in word:
+        if "/" in word or word in SENTINELS or (word == "9999" and meaning is not _pressure):
             return np.nan
         try:
             if len(word) <= WIDEST:

@@ -189,3 +189,9 @@ def largest(
                 if not field[i, j] >= values[n]:
                     field[i, j] = values[n]
     return field
+
+
+def shares(size: int, every: int) -> tuple[Ints, Doubles]:
+    """For each of `size` cells the point of the lattice before it, and the share of the point after that."""
+    cell = np.arange(size)
+    return (cell // every).astype(np.int64), (cell % every / every).astype(np.float64)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from wxcore import schema
-from wxcore.codes import eccodes, trouble
+from wxcore.codes import CHILD_BYTES, eccodes, trouble
 from wxcore.errors import LimitError, ReadError, Reason
 from wxcore.station.bulletin import Gust, Harvest, Row, assemble, check_size
 from wxcore.station.reports import Doubles, Reports, describe
@@ -313,4 +313,5 @@ FORMAT = schema.Format(
     read=read_bufr_surface,
     describe=describe,
     in_child=True,
+    memory_bytes=CHILD_BYTES,
 )

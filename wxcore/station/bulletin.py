@@ -11,7 +11,8 @@ import numpy as np
 
 from wxcore.errors import LimitError, ReadError, Reason
 from wxcore.schema import ELEMENT_NAMES
-from wxcore.station.reports import CORRECTED, Reports
+from wxcore.station.heads import is_foreign
+from wxcore.station.reports import CORRECTED, Floats, Reports, revision_of
 from wxcore.times import require_utc, to_datetime64
 
 MAX_BYTES = 16 * 2**20
@@ -26,6 +27,17 @@ than the reference is of this month, not of the last one [our choice]."""
 
 SHORT_GUST_MIN = 60.0
 """Gusts of periods up to this [min] are worth more to a warning than larger ones of six hours [our choice]."""
+
+METAR_START = r"(?:(METAR|SPECI)\s+)?(?:(COR)\s+)?([A-Z][A-Z0-9]{3})\s+(\d\d)(\d\d)(\d\d)Z(?=\s|=|$)"
+"""Begins a METAR or SPECI: word, COR, station, day, hour, minute."""
+
+KINDS = {
+    "SYNOP": re.compile(r"(?:^|=)\s*AAXX\s+\d{4}[0-9/]\s[^=]*=?(?:\s*\d{5}\s[^=]*=)*", re.MULTILINE),
+    "METAR": re.compile(rf"(?:^|=)\s*{METAR_START}", re.MULTILINE),
+    "TEMP": re.compile(r"(?:^|=)\s*(?:TT|PP)(?:AA|BB|CC|DD)\s", re.MULTILINE),
+    "BUFR": re.compile(r"\bBUFR\b"),
+}
+"""Reports of the kinds that come in bulletins; of SYNOP a match is a section with all of its reports."""
 
 _HEADING = re.compile(r"^ *[A-Z]{4}\d{0,2} +[A-Z]{4} +\d{6}(?: +([A-Z]{3}))? *$", re.MULTILINE)
 _NAME_TIME = re.compile(r"(?<!\d)((?:19|20)\d{10})(\d\d)?(?!\d)")
@@ -63,11 +75,13 @@ class Row:
 
 @dataclass
 class Harvest:
-    """What was found in a file: rows, how many were left out and why, how many say nothing, what is odd."""
+    """What was found in a file: rows, how many were left out and why, how many say nothing, how many are another
+    reader's, what is odd."""
 
     rows: list[Row] = field(default_factory=list)
     rejected: Counter[str] = field(default_factory=Counter)
     silent: int = 0
+    others: Counter[str] = field(default_factory=Counter)
     remarks: list[str] = field(default_factory=list)
 
     def add(self, row: Row | str | None) -> None:
@@ -78,6 +92,14 @@ class Harvest:
             self.silent += 1
         else:
             self.rows.append(row)
+
+    def note_others(self, text: str, mine: str) -> None:
+        """Count reports of other kinds than `mine`: a file is read by one reader, which leaves them out."""
+        for kind, pattern in KINDS.items():
+            found = [match[0] for match in pattern.finditer(text)] if kind != mine else []
+            count = sum(max(1, one.count("=", 1)) for one in found) if kind == "SYNOP" else len(found)
+            if count:
+                self.others[f"reports of another kind ({kind}): split the file"] += count
 
 
 def clean_text(data: bytes, name: str) -> str:
@@ -101,6 +123,27 @@ def check_size(data: bytes, name: str, limit: int) -> None:
             f"{name}: {len(data)} bytes, at most {limit} are read: cut the file into bulletins",
             f"{name}：{len(data)} 字节，上限 {limit}，请按公报拆分文件",
         )
+
+
+_ENVELOPE = re.compile(
+    rb"\s*(?:ZCZC\b.*|NNNN|NIL=?|\d{1,10}(?: \d\d)?|[A-Z]{4}\d{0,2} +[A-Z]{4} +\d{6}(?: +[A-Z]{3})?|[A-Z0-9]{3,6}"
+    rb"|\d{4}/\d\d/\d\d \d\d:\d\d)?\s*",
+    re.IGNORECASE,
+)
+_KIND = re.compile(
+    rb"\s*(?:(?:AAXX|BBXX|OOXX|METAR|SPECI|TAF)\b|(?:COR )?[A-Z][A-Z0-9]{3}\s+\d{6}Z|(?:TT|PP)[A-D]{2}|\d{5}\s)",
+    re.IGNORECASE,
+)
+
+
+def is_bulletin(head: bytes) -> bool:
+    """Is the first line that is no envelope (heading, number, ZCZC, a date alone) the beginning of a report? Programs,
+    pages, alerts and logs that quote reports are no bulletins."""
+    if is_foreign(head):
+        return False
+    lines = head.translate(None, b"\x00\x01\x02\x03\x1e").splitlines()
+    first = next((line for line in lines if _KIND.match(line) or not _ENVELOPE.fullmatch(line)), b"")
+    return _KIND.match(first) is not None
 
 
 def bulletins(text: str) -> Iterator[tuple[int, str]]:
@@ -163,21 +206,26 @@ def reader_by_name(read_dated: Callable[[bytes, str, datetime], Reports]) -> Cal
     return read
 
 
-def _choose_gusts(rows: list[Row]) -> tuple[list[Gust | None], float, str]:
-    """The gust of each row, the longest period [min] among those without a time, and a remark.
+def _choose_gusts(rows: list[Row]) -> tuple[list[Gust | None], str]:
+    """The gust of each row, and a remark: the largest of those of at most SHORT_GUST_MIN or with a time; where it has
+    none of them, the largest of three or six hours."""
+    chosen = []
+    left = []
+    for row in rows:
+        short = [gust for gust in row.gusts if gust.time is not None or gust.minutes <= SHORT_GUST_MIN]
+        one = max(short or row.gusts, key=lambda gust: gust.speed, default=None)
+        chosen.append(one)
+        left += [gust.speed for gust in row.gusts if one is not None and gust.speed > one.speed]
+    remark = f"{len(left)} stations have a larger gust of more than an hour, up to {max(left):.1f} m/s" if left else ""
+    return chosen, remark
 
-    Reports has one period for all rows. So gusts of at most SHORT_GUST_MIN, or with a time, are taken where a file has
-    any (the largest of a row); gusts of three or six hours only where no row has others.
-    """
-    short = [[g for g in row.gusts if g.time is not None or g.minutes <= SHORT_GUST_MIN] for row in rows]
-    lists = short if any(short) else [row.gusts for row in rows]
-    chosen = [max(gusts, key=lambda gust: gust.speed) if gusts else None for gusts in lists]
-    left = [
-        g.speed for row, one in zip(rows, chosen, strict=True) for g in row.gusts if one is None or g.speed > one.speed
-    ]
-    remark = f"{len(left)} gusts of more than an hour left out, the largest {max(left):.1f} m/s" if left else ""
-    periods = [one.minutes for one in chosen if one is not None and one.time is None]
-    return chosen, max(periods, default=SHORT_GUST_MIN), remark
+
+def _periods(gusts: list[Gust | None]) -> float | Floats:
+    """Period of each gust [min], one number where all that have no time have the same."""
+    known = {one.minutes for one in gusts if one is not None and one.time is None}
+    if len(known) < 2:
+        return known.pop() if known else SHORT_GUST_MIN
+    return np.array([SHORT_GUST_MIN if one is None else one.minutes for one in gusts], dtype=np.float32)
 
 
 def assemble(form: str, title: str, name: str, harvest: Harvest) -> Reports:
@@ -207,7 +255,7 @@ def assemble(form: str, title: str, name: str, harvest: Harvest) -> Reports:
         )
     if len(harvest.rows) > len(rows):
         harvest.remarks.append(f"{len(harvest.rows) - len(rows)} reports repeat station and time: the last is taken")
-    gusts, period, remark = _choose_gusts(rows)
+    gusts, remark = _choose_gusts(rows)
     for row, gust in zip(rows, gusts, strict=True):
         if gust is not None:
             row.values |= {"wind_speed_of_gust": gust.speed, "wind_gust_from_direction": gust.direction}
@@ -222,9 +270,9 @@ def assemble(form: str, title: str, name: str, harvest: Harvest) -> Reports:
         np.array([row.elevation for row in rows], dtype=np.float32),
         {key: column for key, column in values.items() if np.isfinite(column).any()},
         np.array([none if one is None or one.time is None else to_datetime64(one.time) for one in gusts]),
-        gust_period_min=period,
-        revision=min(row.revision for row in rows),
-        rejected=tuple(harvest.rejected.items()),
+        gust_period_min=_periods(gusts),
+        revision=revision_of(np.array([row.revision for row in rows])),
+        rejected=(*harvest.rejected.items(), *harvest.others.items()),
         remarks=(*harvest.remarks, *([remark] if remark else []),
                  *([f"{harvest.silent} stations report nothing"] if harvest.silent else [])),
     )  # fmt: skip

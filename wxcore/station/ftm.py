@@ -34,11 +34,12 @@ from wxcore.station.ftm_fields import (
     VERDICTS,
     Bytes,
     Ints,
-    check_size,
+    plain_lines,
     record,
     reports_of,
 )  # fmt: skip
 from wxcore.station.ftm_write import FLAGS_AT, HEADER_TOKENS, PLACES, VALUE_TOKENS, write_ftm
+from wxcore.station.heads import is_foreign
 from wxcore.station.reports import Reports, describe
 
 TITLE = "FTM regional"
@@ -72,10 +73,7 @@ def read_ftm(data: bytes, name: str) -> Reports:
         ReadError: EMPTY; BAD_VALUE where fewer blocks are read than left out.
         LimitError: TOO_LARGE.
     """
-    check_size(data, name, TITLE)
-    if b"\r" in data:
-        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    text = _cut(data)
+    text = _cut(plain_lines(data, name, TITLE))
     rejected: dict[str, int] = {}
     heads = _heads(text, rejected)
     records = np.full((heads.size, RECORD_BYTES), 32, np.uint8)
@@ -109,7 +107,6 @@ class _Text:
 
 
 def _cut(data: bytes) -> _Text:
-    data = data.removeprefix(b"\xef\xbb\xbf")
     if not data.endswith(b"\n"):
         data += b"\n"
     codes = np.frombuffer(data, np.uint8)
@@ -213,7 +210,7 @@ def _slow(text: _Text, head: int) -> bytes | None:
 
 def recognise_ftm(head: bytes) -> bool:
     """Are there a first and a second line of a block?"""
-    return _HEAD.search(head) is not None
+    return _HEAD.search(head) is not None and not is_foreign(head)
 
 
 FORMAT = schema.Format(
@@ -225,4 +222,5 @@ FORMAT = schema.Format(
     read=read_ftm,
     describe=describe,
     write=write_ftm,
+    in_child=True,
 )

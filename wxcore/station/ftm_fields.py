@@ -14,13 +14,19 @@ import numpy.typing as npt
 
 from wxcore.errors import LimitError, ReadError, Reason
 from wxcore.schema import ELEMENT_NAMES, QC_BAD, QC_GOOD, QC_MISSING, QC_SUSPECT
-from wxcore.station.reports import PROVINCIAL, Doubles, Floats, Ids, Reports, Times
+from wxcore.station.clocks import gust_times, nearest, sexagesimal
+from wxcore.station.ids import NO_IDS, with_letter
+from wxcore.station.reports import PROVINCIAL, Doubles, Floats, Ids, Reports, Times, revision_of
+from wxcore.station.sentinels import CODES, CODES_FROM
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 
 MAX_BYTES = 32 * 2**20
 """Largest file [our choice]: 40,000 reports of the regional text."""
+
+MAX_LINES = 400_000
+"""Most lines that are not empty [our choice]: 80,000 reports of the regional text, 26,000 of the national one."""
 
 NAME = re.compile(
     r"Z_SURF_(?:C_(?P<cc>[A-Z]{4})(?:-REG)?_\d{14}|I_(?P<station>[A-Z0-9]{5})(?:-REG_\d{14}|_(?P<t>\d{14})))"
@@ -60,11 +66,9 @@ NUMBERS = slice(VERDICTS.stop, VERDICTS.stop + len(FIELDS) * TOKEN)
 RECORD_BYTES = NUMBERS.stop
 NO_RAIN, NO_VERDICTS = b"/" * 120, b"9" * len(JUDGED)
 
-SENTINELS = (32744, 32766, 32767)
-"""Missing-value numbers of other CMA products that never are observations here; so is a number of nines only (of three
-digits or more), as 999 or 99999 [our choice: 99.9 m/s is rather a sentinel than a gust]."""
-
 _NINES = 10 ** np.arange(TOKEN + 1, dtype=np.int64) - 1
+"""A number of nines only (of three digits or more), as 999 or 99999, is missing here, besides the codes of sentinels.py
+[our choice: 99.9 m/s is rather a sentinel than a gust; a pressure of 999.9 hPa has a zero before it]."""
 
 NO_ID, NO_TIME = "no station id", "no possible date or time"
 
@@ -85,8 +89,8 @@ def record(
     ))  # fmt: skip
 
 
-def check_size(data: bytes, name: str, title: str) -> None:
-    """Refuse what no reader should touch.
+def plain_lines(data: bytes, name: str, title: str) -> bytes:
+    """The text with line feeds only, without empty lines, if it is not too large for a reader.
 
     Raises:
         ReadError: EMPTY. LimitError: TOO_LARGE.
@@ -101,6 +105,19 @@ def check_size(data: bytes, name: str, title: str) -> None:
             f"{name}: {title}: {len(data)} bytes, at most {MAX_BYTES} are read: cut the file",
             f"{name}：{title}：{len(data)} 字节，上限 {MAX_BYTES}，请拆分文件",
         )
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    if b"\r" in data:
+        data = data.replace(b"\r", b"\n")
+    if b"\n\n" in data:
+        data = re.sub(rb"\n{2,}", b"\n", data)
+    lines = data.count(b"\n")
+    if lines > MAX_LINES:
+        raise LimitError(
+            Reason.TOO_LARGE,
+            f"{name}: {title}: {lines} lines, at most {MAX_LINES} are read: cut the file",
+            f"{name}：{title}：{lines} 行，上限 {MAX_LINES}，请拆分文件",
+        )
+    return data
 
 
 def title_of(name: str) -> str:
@@ -146,17 +163,19 @@ def reports_of(
         remarks = (f"{int((revision > 0).sum())} of {read} reports are corrections (BBB); they stand last",)
     reports = _decoded(records, time, thousand=thousand)
     return replace(
-        reports, format=form, title=title_of(name), revision=_file_revision(name, int(revision.max())),
+        reports, format=form, title=title_of(name),
+        revision=revision_of(_revisions(name, np.sort(revision, kind="stable"))),
         rejected=tuple(rejected.items()), simulated=simulated, remarks=remarks + reports.remarks,
     )  # fmt: skip
 
 
-def _file_revision(name: str, marked: int) -> int:
+def _revisions(name: str, marked: Ints) -> Ints:
+    """Of rows with marks of their own, in a file whose name may say that all of it is one."""
     match = NAME.search(name)
     suffix = "" if match is None else match["suffix"].upper()
     letter = re.search(r"-CC([A-Z])", suffix)
     named = 0 if letter is None else ord(letter[1]) - ord("A") + 1
-    return max(marked, named) + (PROVINCIAL if "_PQC" in suffix else 0)
+    return np.maximum(marked, named) + (PROVINCIAL if "_PQC" in suffix else 0)
 
 
 def _decoded(records: Bytes, time: Times, *, thousand: bool) -> Reports:
@@ -165,7 +184,7 @@ def _decoded(records: Bytes, time: Times, *, thousand: bool) -> Reports:
     column = {name: number[:, at] for at, name in enumerate(FIELDS)}
     values: dict[str, Floats] = {}
     for name in JUDGED:
-        value = column[name]
+        value = np.where(np.abs(column[name]) >= CODES_FROM, np.nan, column[name])
         if name in TEMPERATURES and thousand:
             value = 1000 - value
         if name == "precipitation_1h":
@@ -176,8 +195,8 @@ def _decoded(records: Bytes, time: Times, *, thousand: bool) -> Reports:
         values[name] = (value if name in WHOLE else value / 10).astype(np.float32)
     for direction, speed in WINDS:
         values[direction][values[speed] == 0] = np.nan
-    gust_time = gust_clocks(time, column["gust_time"], digits[:, FIELDS.index("gust_time")])
-    gust_time[np.isnan(values["wind_speed_of_gust"])] = np.datetime64("NaT")
+    clock = _minutes(column["gust_time"], digits[:, FIELDS.index("gust_time")])
+    gust_time, odd = gust_times(time, nearest(time, clock), ~np.isnan(values["wind_speed_of_gust"]))
     rain = minute_rain(records[:, RAIN], time)
     values["precipitation_1min"] = rain[:, -1].copy()
     values = {name: values[name] for name in ELEMENT_NAMES if name in values and not np.isnan(values[name]).all()}
@@ -187,7 +206,7 @@ def _decoded(records: Bytes, time: Times, *, thousand: bool) -> Reports:
         "", "", station_ids(records[:, ID]), time, lat, lon, (column["elevation"] / 10).astype(np.float32),
         values, gust_time, minute_rain=None if np.isnan(rain).all() else rain,
         provider=_verdicts(records[:, VERDICTS], values),
-        remarks=(f"{lost} reports have no position that is understood (DDMMSS, DDDMMSS)",) if lost else (),
+        remarks=(*odd, *((f"{lost} reports have no position that is understood (DDMMSS, DDDMMSS)",) if lost else ())),
     )  # fmt: skip
 
 
@@ -208,7 +227,7 @@ def numbers(text: Bytes) -> tuple[Doubles, Ints]:
         broken |= (begun & ~digit) | ~(digit | negative | (character == 32))
         begun |= digit
     whole = ~broken & begun & (minus <= 1)
-    for missing in SENTINELS:
+    for missing in CODES:
         whole &= value != missing
     whole &= (value != _NINES[count]) | (count < 3)
     signed = np.where(minus > 0, -value, value).astype(np.float64)
@@ -235,15 +254,12 @@ def clocks(text: Bytes) -> Times:
     return np.asarray(time.astype("datetime64[ns]"))
 
 
-def gust_clocks(time: Times, hhmm: Doubles, digits: Ints) -> Times:
-    """HHMM (UTC) to times, of the report's day or, where that would be after the report, of the day before."""
+def _minutes(hhmm: Doubles, digits: Ints) -> Doubles:
+    """HHMM (UTC) to minutes of the day, NaN where it is no clock."""
     known = (digits == 4) & ~np.isnan(hhmm)
     hour, minute = np.divmod(np.where(known, hhmm, 0).astype(np.int64), 100)
     known &= (minute < 60) & ((hour < 24) | ((hour == 24) & (minute == 0)))
-    midnight = time.astype("datetime64[D]").astype("datetime64[ns]")
-    blew = midnight + (hour * 60 + minute).astype("timedelta64[m]")
-    blew = np.where(blew > time, blew - np.timedelta64(1, "D"), blew)
-    return np.where(known, blew, np.datetime64("NaT", "ns"))
+    return np.where(known, hour * 60 + minute, np.nan)
 
 
 def minute_rain(text: Bytes, time: Times) -> Floats:
@@ -277,13 +293,8 @@ def minutes_elapsed(time: Times) -> Ints:
 
 
 def _degrees(value: Doubles, digits: Ints, text: Bytes, width: int) -> Doubles:
-    """DDMMSS or DDDMMSS (`width` digits) to degrees; decimal degrees where there is a point; else NaN. Minutes or
-    seconds of 60 and more are refused, for then it may be decimal degrees without their point."""
-    size = np.abs(value)
-    degree, rest = np.divmod(size, 10_000)
-    minute, second = np.divmod(rest, 100)
-    result = np.copysign(degree + minute / 60 + second / 3600, value)
-    result[(digits != width) | (minute >= 60) | (second >= 60)] = np.nan
+    """DDMMSS or DDDMMSS (`width` digits) to degrees; decimal degrees where there is a point; else NaN."""
+    result = np.where(digits == width, sexagesimal(value, seconds=True), np.nan)
     for row in np.flatnonzero((text == ord(".")).sum(axis=1) == 1):
         number = text[row].tobytes().strip()
         result[row] = float(number) if re.fullmatch(rb"-?\d{1,3}\.\d{1,6}", number) else np.nan
@@ -295,7 +306,10 @@ def _has_id(text: Bytes) -> npt.NDArray[np.bool_]:
     letter = ((text | 32) >= 97) & ((text | 32) <= 122)
     alphanumeric = letter | ((text >= 48) & (text <= 57))
     inside = alphanumeric[:, :-1] & ~alphanumeric[:, 1:]
-    return np.asarray((alphanumeric | (text == 32)).all(axis=1) & ~inside.any(axis=1) & alphanumeric[:, -1])
+    named = np.zeros(text.shape[0], bool)
+    for word in NO_IDS:
+        named |= ((text & 0xDF) == np.frombuffer(word.rjust(8, "\0").encode(), np.uint8)).all(axis=1)
+    return np.asarray((alphanumeric | (text == 32)).all(axis=1) & ~inside.any(axis=1) & alphanumeric[:, -1] & ~named)
 
 
 def station_ids(text: Bytes) -> Ids:
@@ -304,12 +318,7 @@ def station_ids(text: Bytes) -> Ids:
     if (upper[:, 2] == 32).all() and (upper[:, 3] != 32).all():
         return np.ascontiguousarray(upper[:, 3:]).view("S5")[:, 0].astype(np.str_)
     names = (row.tobytes().strip().decode("ascii") for row in upper)
-    return np.array([_with_letter(name) for name in names], dtype=np.str_)
-
-
-def _with_letter(name: str) -> str:
-    numeric = len(name) == 6 and name.isdigit() and "A" <= chr(int(name[:2])) <= "Z"
-    return chr(int(name[:2])) + name[2:] if numeric else name
+    return np.array([with_letter(name) for name in names], dtype=np.str_)
 
 
 def _verdicts(text: Bytes, values: Mapping[str, Floats]) -> dict[str, npt.NDArray[np.uint8]]:

@@ -22,10 +22,11 @@ from wxcore.station.ftm_fields import (
     JUDGED,
     NAME,
     RECORD_BYTES,
-    check_size,
+    plain_lines,
     record,
     reports_of,
 )  # fmt: skip
+from wxcore.station.heads import is_foreign
 from wxcore.station.reports import Reports, describe
 
 TITLE = "FTM national"
@@ -64,8 +65,7 @@ def read_ftm_national(data: bytes, name: str) -> Reports:
         ReadError: EMPTY; BAD_VALUE where fewer reports are read than left out.
         LimitError: TOO_LARGE.
     """
-    check_size(data, name, TITLE)
-    data = data.removeprefix(b"\xef\xbb\xbf")
+    data = plain_lines(data, name, TITLE)
     rejected: dict[str, int] = {}
     records = []
     for header, lines in _blocks(data.splitlines(), rejected):
@@ -129,7 +129,7 @@ def _verdicts(lines: _Lines) -> bytes:
 
 def recognise_ftm_national(head: bytes) -> bool:
     """Is there a header with a line PP after it?"""
-    return _HEAD.search(head) is not None
+    return _HEAD.search(head) is not None and not is_foreign(head)
 
 
 FORMAT = schema.Format(
@@ -140,4 +140,5 @@ FORMAT = schema.Format(
     name_pattern=NAME,
     read=read_ftm_national,
     describe=describe,
+    in_child=True,
 )

@@ -3,6 +3,7 @@
 import numpy as np
 
 from wxcore.schema import QC_BAD, QC_MISSING, SIMULATED_ATTRIBUTE, SIMULATED_MARK
+from wxcore.station.clocks import OLDEST_GUST
 from wxcore.station.ftm_fields import JUDGED, WHOLE, WINDS, Bytes, minutes_elapsed
 from wxcore.station.reports import PROVINCIAL, Doubles, Floats, Reports, Times
 
@@ -93,7 +94,7 @@ def write_ftm(native: Reports) -> bytes:
     """Reports as regional FTM text.
 
     Tenths of a unit (directions, humidity and weather: units), seconds of a degree, 0.1 m; slashes are missing. Left
-    out are elements that the text has no place for, the time of a gust more than a day old, and the minutes of the hour
+    out are elements that the text has no place for, the time of a gust older than an hour, and the minutes of the hour
     before the running one. Places must be north and east.
 
     Raises:
@@ -107,8 +108,10 @@ def write_ftm(native: Reports) -> bytes:
     if ids.dtype.itemsize != 5 or (np.char.str_len(ids) != 5).any():
         raise ValueError(f"station ids of FTM text have five characters: {np.unique(native.station)[:5].tolist()}")
     text[:, _ID] = ids.view(np.uint8).reshape(count, 5)
-    if 0 < native.revision % PROVINCIAL <= 26:
-        text[:, _MARK] = np.frombuffer(b"CC" + bytes([64 + native.revision % PROVINCIAL]), np.uint8)
+    letter = np.broadcast_to(native.revision, (count,)) % PROVINCIAL
+    marked = np.flatnonzero((letter > 0) & (letter <= 26))
+    text[marked, _MARK] = np.frombuffer(b"CC@", np.uint8)
+    text[marked, _MARK.stop - 1] += letter[marked].astype(np.uint8)
     text[:, _CLOCK] = _clock_digits(native.time)
     for name, degrees in (("lat", native.lat), ("lon", native.lon)):
         _fill(text, _SLICES[name], _sexagesimal(degrees), name)
@@ -156,9 +159,9 @@ def _sexagesimal(degrees: Doubles) -> Doubles:
 
 
 def _hhmm(native: Reports) -> Doubles:
-    """Hour and minute of the gust, NaN where unknown or more than a day from its report."""
+    """Hour and minute of the gust, NaN where unknown or older than a reader takes it for."""
     age = native.time - native.gust_time
-    known = (age >= np.timedelta64(0)) & (age < np.timedelta64(1, "D"))
+    known = (age >= np.timedelta64(0)) & (age <= OLDEST_GUST)
     minutes = np.where(known, native.gust_time, native.time).astype("datetime64[m]").astype(np.int64) % 1440
     return np.where(known, minutes // 60 * 100 + minutes % 60, np.nan)
 

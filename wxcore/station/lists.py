@@ -5,20 +5,28 @@ import re
 from wxcore import schema
 from wxcore.errors import ReadError, Reason
 from wxcore.schema import Description
+from wxcore.station.heads import is_foreign
 
-_LATITUDE, _LONGITUDE = re.compile(r"\b(lat|latitude)\b|纬度"), re.compile(r"\b(lon|long|longitude)\b|经度")
-_CLOCK = re.compile(r"\b(time|date|year|hour|day|minute|datetime|obstime)\b|时间|日期|年|观测")
+_LATITUDE, _LONGITUDE = re.compile(r"\b(lat|latitude)\b|纬度"), re.compile(r"\b(lon|long|longitude|lng)\b|经度")
+_ID = re.compile(r"\b(id|ids|stid|station|stationid|logger|wmoid|icao)\b|站号|站点编号")
+_REPORT = re.compile(
+    r"\b(time|date|year|mon|month|hour|day|min|minute|datetime|obstime|timestamp|utc|valid|gust|wind|win|current|peak"
+    r"|magnitude|mag|speed|tem|temp|temperature|rain|precipitation|pressure|depth|event)\b|时间|日期|年|观测(?!场)|风|雨|气温|时次"
+)
+"""A table with one of these is one of reports, events or strokes and not of stations."""
+
+_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|_")
 _NAMES = re.compile(r"\A(?:\d{5} \S+ \S+\r?\n){5}")
 """Lines of a station's number, province and county."""
 
 
 def recognise_list(head: bytes) -> bool:
-    """Does a table begin whose columns tell a place and no time, or one of numbers and names?"""
+    """Does a table begin whose columns tell id and place, and no time or weather, or one of numbers and names?"""
     text = _text(head)
-    first = text.split("\n", 1)[0].lower()
-    separated = first.count(",") + first.count("\t") >= 2
-    placed = _LATITUDE.search(first) and _LONGITUDE.search(first) and not _CLOCK.search(first)
-    return bool(separated and placed) or _NAMES.match(text) is not None
+    first = _WORD.sub(" ", text.split("\n", 1)[0]).lower()
+    separated = first.count(",") + first.count("\t") >= 2 and not is_foreign(head)
+    told = all(column.search(first) for column in (_LATITUDE, _LONGITUDE, _ID))
+    return bool(separated and told and not _REPORT.search(first)) or _NAMES.match(text) is not None
 
 
 def _text(head: bytes) -> str:

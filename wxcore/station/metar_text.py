@@ -20,12 +20,14 @@ from wxcore import schema
 from wxcore.errors import ReadError, Reason
 from wxcore.station.bulletin import (
     KNOT,
+    METAR_START,
     Gust,
     Harvest,
     Row,
     assemble,
     bulletins,
     clean_text,
+    is_bulletin,
     newest_date,
     reader_by_name,
     time_of_name,
@@ -49,10 +51,9 @@ MAX_GROUP = 20
 
 NO_DATE, TOO_LONG, NOT_DECODED = "no possible day or time", f"longer than {MAX_REPORT} characters", "library gave up"
 
-_START = r"(?:(METAR|SPECI)\s+)?(?:(COR)\s+)?([A-Z][A-Z0-9]{3})\s+(\d\d)(\d\d)(\d\d)Z(?=\s|=|$)"
-_REPORT = re.compile(rf"(?<!\S)(TAF\s+(?:(?:AMD|COR)\s+)?)?{_START}")
+_REPORT = re.compile(rf"(?<![^\s=])(TAF\s+(?:(?:AMD|COR)\s+)?)?{METAR_START}")
 _RECOGNISED = re.compile(
-    rb"(?:^|\s)(?:(?:METAR|SPECI)\s+(?:COR\s+)?[A-Z][A-Z0-9]{3}\s+\d{6}Z\s"
+    rb"(?:^|[\n\r=])[\s\x01]*(?:(?:METAR|SPECI)\s+(?:COR\s+)?[A-Z][A-Z0-9]{3}\s+\d{6}Z\s"
     rb"|[A-Z][A-Z0-9]{3}\s+\d{6}Z\s+(?:(?:AUTO|COR)\s+)?(?:NIL\b|(?:\d{3}|VRB|///)[P/\d][/\d]{1,2}(?:G\d{2,3})?(?:KT|MPS|KMH)\s))"
 )
 _NAME = re.compile(r"^[AZ]_S[AP][A-Z]{2}\d\d[A-Z]{4}\d{6}.*_(?P<sent>\d{14})", re.IGNORECASE)
@@ -83,6 +84,7 @@ def read_metar_dated(data: bytes, name: str, reference: datetime) -> Reports:
     sent = time_of_name(name)
     text = clean_text(data, name)
     harvest = Harvest()
+    harvest.note_others(text, "METAR")
     harvest.remarks.append(f"month and year from {'the name' if sent else f'the reference {reference:%Y-%m-%d %H:%M}'}")
     found = 0
     with warnings.catch_warnings():
@@ -131,10 +133,11 @@ def _row(start: re.Match[str], rest: str, revision: int, reference: datetime) ->
 def _decoded(report: Metar, station: str, time: datetime, wind: str | None) -> Row:
     """What the library found. Where no group has a direction, speed and unit it takes visibilities for winds: no wind
     then."""
+    pressure = _number(report.press, "HPA")  # Q0000 is written where there is none
     values = {
         "air_temperature": _number(report.temp, "C"),
         "dew_point_temperature": _number(report.dewpt, "C"),
-        "air_pressure_at_mean_sea_level": _number(report.press, "HPA"),
+        "air_pressure_at_mean_sea_level": pressure if pressure > 0 else np.nan,
         "precipitation_1h": _number(report.precip_1hr, "IN") * 25.4,
     }
     gusts: list[Gust] = []
@@ -166,8 +169,8 @@ def _degrees(found: object) -> float:
 
 
 def recognise_metar(head: bytes) -> bool:
-    """Is there a report with a station, time and wind, or the word METAR or SPECI before it, and no SYNOP?"""
-    return _RECOGNISED.search(head) is not None and b"AAXX" not in head
+    """Does a line of a bulletin begin with a station, time and wind, or METAR or SPECI before them, without SYNOP?"""
+    return _RECOGNISED.search(head) is not None and b"AAXX" not in head and is_bulletin(head)
 
 
 FORMAT = schema.Format(

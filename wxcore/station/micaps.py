@@ -17,6 +17,7 @@ import numpy as np
 from wxcore import schema
 from wxcore.errors import ReadError, Reason
 from wxcore.station import micaps_grids, micaps_plots
+from wxcore.station.clocks import sexagesimal
 from wxcore.station.micaps_rows import Columns, Place, Plot, describe_plot, make_plot, scatter, table
 from wxcore.station.micaps_text import NAME, NUMBER, Text, floats, recogniser
 from wxcore.station.reports import Doubles
@@ -24,7 +25,7 @@ from wxcore.station.reports import Doubles
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 """Time of diamonds 16 and 17, which have none."""
 
-_DEGREES = re.compile(r"(-?)(\d{1,3}?)(\d\d)")
+_DEGREES = re.compile(r"-?\d{3,5}")
 
 
 def read_list(data: bytes, name: str) -> Plot:
@@ -51,15 +52,10 @@ def read_list(data: bytes, name: str) -> Plot:
 
 def _degrees(words: Sequence[str]) -> Doubles:
     """DDDMM to degrees; with a point they are degrees. 999 (no such place) where a word is neither."""
-    found = []
-    for word in words:
-        match = _DEGREES.fullmatch(word)
-        if match is not None and int(match[3]) < 60:
-            value = (int(match[2]) + int(match[3]) / 60) * (-1 if match[1] else 1)
-        else:
-            value = float(word) if "." in word and NUMBER.fullmatch(word) else 999.0
-        found.append(value)
-    return np.array(found, dtype=np.float64)
+    whole = np.array([float(word) if _DEGREES.fullmatch(word) else np.nan for word in words])
+    pointed = np.array([float(word) if "." in word and NUMBER.fullmatch(word) else 999.0 for word in words])
+    degrees = sexagesimal(whole, seconds=False)
+    return np.where(np.isnan(degrees), pointed, degrees)
 
 
 def station_list(data: bytes, name: str) -> list[tuple[str, float, float, float]]:
@@ -103,6 +99,7 @@ FORMATS: tuple[schema.Format, ...] = (
             name_pattern=NAME,
             read=read_list,
             describe=describe_plot,
+            in_child=True,
         )
         for diamond in (16, 17)
     ),

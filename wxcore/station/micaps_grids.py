@@ -300,6 +300,7 @@ def _format(diamond: int, english: str, chinese: str, read: Callable[[bytes, str
         name_pattern=NAME,
         read=read,
         describe=describe,
+        in_child=True,
     )
 
 

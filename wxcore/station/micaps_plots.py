@@ -11,6 +11,7 @@ Precipitation is of 6 hours, so no `precipitation_1h` is made of it. Diamonds 2 
 """
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,8 @@ def read_surface(data: bytes, name: str) -> Reports:
 
 def _pressure(code: Floats) -> tuple[Floats, int]:
     """Last three digits of tenths of hPa to hPa (117 -> 1011.7, 983 -> 998.3), and how many could not be told."""
-    low, high = (code >= 0) & (code < CODE_TURNS), (code >= CODE_SURE) & (code < 1000)
+    whole = code % 1 == 0
+    low, high = whole & (code >= 0) & (code < CODE_TURNS), whole & (code >= CODE_SURE) & (code < 1000)
     value = np.where(low, 1000 + code / 10, np.where(high, 900 + code / 10, np.nan)).astype(np.float32)
     return value, int((~np.isnan(code) & ~low & ~high).sum())
 
@@ -101,12 +103,16 @@ def _reports(
 
 
 def read_scatter(data: bytes, name: str) -> Reports | Plot:
-    """Diamond 3: reports where its title can mean but one element, else a product or a station list.
+    """Diamond 3: reports where its title can mean but one element, else a product or a station list. A name with a
+    lead time behind its dot (17011418.024) is that of a forecast.
 
     Raises:
         ReadError: BAD_HEADER, EMPTY, BAD_VALUE, TRUNCATED; LimitError: TOO_LARGE.
     """
     plot = scatter(Text(data, name))
+    hours = float(name[-3:]) if NAME.match(name) else 0.0
+    if hours:
+        return replace(plot, hours=hours, remarks=(*plot.remarks, f"a forecast of {hours:g} h, by its name"))
     element = element_of(plot.title)
     if not element or plot.stations_only or list(plot.values) != ["value"]:
         return plot
@@ -241,6 +247,7 @@ FORMATS = tuple(
         read=read,
         describe=describe,
         write=write,
+        in_child=True,
     )
     for diamond, english, chinese, read, write in (
         (1, "surface reports", "地面填图", read_surface, write_surface),

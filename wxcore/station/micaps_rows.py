@@ -10,9 +10,12 @@ import numpy.typing as npt
 
 from wxcore import schema
 from wxcore.errors import ReadError, Reason
-from wxcore.station.micaps_text import GLUED, ID, LIST_YEAR, Text, clear, floats, station_id
+from wxcore.station.micaps_text import GLUED, LIST_YEAR, Text, clear, floats, station_id
 from wxcore.station.reports import Doubles, Floats, Ids
 from wxcore.times import BEIJING
+
+FAR_MORE = 2
+"""A file with so many times the rows that its header counts is none of ours [our choice]."""
 
 FAR_FEWER = 0.9
 """A file with a smaller part of the rows that its header counts was cut off [our choice]; the real ones that miscount
@@ -61,6 +64,8 @@ def table(
         ReadError: EMPTY, BAD_VALUE where most rows are bad, TRUNCATED where far fewer are there than counted.
     """
     lines = [line for line in text.lines() if line.strip(" \t\0\x1a")]
+    if len(lines) > max(FAR_MORE * count, 1):
+        raise _refusal(text, 0, len(lines), count)
     cut = text.ends_in_line and len(lines) < count  # its last number may be the beginning of a longer one
     rows: list[list[str]] = []
     for line in lines[: len(lines) - cut]:
@@ -69,7 +74,7 @@ def table(
             words = GLUED.sub(" -", line).split()
             if len(words) not in widths:
                 continue
-        if ID.fullmatch(words[0]):
+        if station_id(words[0]):
             rows.append(words[: widths[0]])
     if not rows:
         raise _refusal(text, 0, len(lines), count)

@@ -8,10 +8,14 @@ import numpy as np
 
 from wxcore import schema
 from wxcore.errors import LimitError, ReadError, Reason
+from wxcore.station.ids import NO_IDS, with_letter
 from wxcore.station.reports import Doubles, Floats
+from wxcore.station.sentinels import is_missing
 from wxcore.times import BEIJING
 
-MAX_BYTES = 64 * 2**20
+MAX_BYTES = 16 * 2**20
+"""Largest file [our choice]: the longest real grid has 2 MB, the longest list of stations 0.7 MB."""
+
 MAX_TITLE = 1000
 """Longest first line [characters, our choice]: real ones have up to 60."""
 
@@ -26,6 +30,7 @@ NAME = re.compile(r"^\d{8}(?:\d{2}|\d{6})?\.\d{3}$")
 dot. No group `t`: a name of Beijing time."""
 
 _FIRST = re.compile(r"diamond[ \t]*(\d{1,2})(?!\d)")
+_EMPTY_LINES = re.compile(r"\n{2,}")
 GLUED = re.compile(r"(?<=[\d.])-(?=[\d.])")
 NUMBER = re.compile(r"[-+]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][-+]?\d{1,3})?")
 ID = re.compile(r"[A-Za-z0-9]{1,12}")
@@ -53,7 +58,8 @@ class Text:
                 f"{name}: MICAPS: {len(data)} bytes, at most {MAX_BYTES} are read",
                 f"{name}：MICAPS 文件 {len(data)} 字节，上限 {MAX_BYTES}",
             )
-        first, *self._lines = _decode(data).lstrip().replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        text = _EMPTY_LINES.sub("\n", _decode(data).lstrip().replace("\r", "\n"))
+        first, *self._lines = text.split("\n")
         match = _FIRST.match(first)
         if match is None or len(first) > MAX_TITLE:
             raise self.bad_header("first line", repr(first[:40]), "diamond, a number and a title")
@@ -179,20 +185,15 @@ def _float(word: str) -> float:
 
 
 def clear(values: Doubles) -> Floats:
-    """Numbers as f4, NaN where they are sentinels (9999 here, others of CMA that were passed on) or do not fit."""
+    """Numbers as f4, NaN where they are sentinels (9999 here, others that were passed on) or do not fit."""
     with np.errstate(over="ignore"):
         small = values.astype(np.float32)
-    size = np.abs(small)
-    missing = np.isin(size, np.array([9999, 99999, 32766, 32744, 999017], np.float32))
-    missing |= ((size >= 999990) & (size <= 999999)) | ~np.isfinite(small)
-    return np.where(missing, np.float32(np.nan), small)
+    return np.where(is_missing(small) | ~np.isfinite(small), np.float32(np.nan), small)
 
 
 def station_id(word: str) -> str:
     """WMO numbers with their zeros (86 -> 00086), numbers of regional stations with their letter (658290 -> A8290);
     "" where it is no id."""
-    if ID.fullmatch(word) is None:
+    if ID.fullmatch(word) is None or word.upper() in NO_IDS:
         return ""
-    if word.isdecimal() and len(word) == 6 and 65 <= int(word[:2]) <= 90:
-        return chr(int(word[:2])) + word[2:]
-    return word.zfill(5) if word.isdecimal() else word.upper()
+    return with_letter(word.zfill(5) if word.isdecimal() else word.upper())

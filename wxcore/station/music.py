@@ -14,7 +14,10 @@ import numpy.typing as npt
 
 from wxcore.errors import LimitError, ReadError, Reason
 from wxcore.schema import QC_BAD, QC_GOOD, QC_MISSING, QC_SUSPECT
+from wxcore.station.clocks import gust_times, minutes_of, nearest
+from wxcore.station.ids import NO_IDS, with_letter
 from wxcore.station.reports import Floats, Ids, Reports, Times
+from wxcore.station.sentinels import is_missing
 from wxcore.times import to_datetime64
 
 Ints = npt.NDArray[np.int64]
@@ -58,13 +61,12 @@ WANTED = frozenset({
 
 KNOWN_VALUES = frozenset(column.lower() for column in _VALUES)
 
-SENTINELS = (999_990.0, 1_000_000.0)
-"""999999 missing, 999998 not observed ... 999990: codes, and no values [M but 999999, which is V]."""
-
-DIRECTION_CODES = 999_000.0
-"""999017 is calm, 999001 to 999016 are compass points [M]: of a direction such codes are not degrees."""
-
 CALM_CODE = 999_017.0
+"""Direction of a calm [M]; 999001 to 999016 are compass points [M], which are not read."""
+
+NO_RECORD = re.compile(r"no\s+(?:record|data)|没有(?:记录|数据)|无(?:记录|数据)|记录为空", re.IGNORECASE)
+"""What MUSIC says beside return code -1 where the query was right and nothing is there [M]."""
+
 WEATHER_CODES = 99
 """Present weather above is of another code table (BUFR 0 20 003: from 100 automatic, from 508 nothing to say)."""
 
@@ -72,13 +74,10 @@ VERDICTS = {0: QC_GOOD, 1: QC_SUSPECT, 2: QC_BAD, 3: QC_GOOD, 4: QC_GOOD}
 """Q_ codes: 3 and 4 are corrected values; the others (7 not judged, 8 missing, 9 not judged) give no verdict."""
 
 FIRST_YEAR, LAST_YEAR = 1950, 2199
-OLD_GUST = np.timedelta64(60, "m")
 
 _CODE = re.compile(r"SURF_[A-Z]{2,}(?:_[A-Z]{2,})*")
 _DATETIME = re.compile(r"(\d{4})[-/]?(\d\d)[-/]?(\d\d)[T ]?(\d\d):?(\d\d)?(?::?(\d\d)(?:\.0*)?)?Z?", re.IGNORECASE)
-_CLOCK = re.compile(r"(\d{1,2}):?([0-5]\d)(?:\.0*)?|([0-5]?\d)(?:\.0*)?")
 _ID = re.compile(r"[A-Z0-9]{1,16}")
-_NUMERIC_ID = re.compile(r"(6[5-9]|[78]\d|90)(\d{4})")
 
 NO_ID, NO_TIME = "no station id", "no possible date and time"
 
@@ -133,8 +132,10 @@ def check_answer(name: str, code: object, message: object) -> None:
     """Refuse the answer of a query that failed.
 
     Raises:
-        ReadError: BAD_HEADER, with MUSIC's own words.
+        ReadError: BAD_HEADER, with MUSIC's own words; EMPTY where these say that there is no record.
     """
+    if str(code).strip() in {"-1", "-1.0"} and NO_RECORD.search(str(message)):
+        raise empty(name)
     if str(code).strip() not in {"0", "0.0"}:
         raise ReadError(
             Reason.BAD_HEADER,
@@ -164,22 +165,24 @@ def station_id(text: str) -> str:
     whole, _, rest = plain.partition(".")
     if rest and not rest.strip("0"):
         plain = whole
-    if not _ID.fullmatch(plain) or plain in {"999999", "999998"}:
+    if not _ID.fullmatch(plain) or plain in {"999999", "999998", *NO_IDS}:
         return ""
-    match = _NUMERIC_ID.fullmatch(plain)
-    return plain if match is None else chr(int(match[1])) + match[2]
+    return with_letter(plain)
 
 
 def build(columns: Columns, told: Delivery) -> Reports:
     """The reports of a delivery's columns.
 
     Raises:
-        ReadError: BAD_HEADER where columns lack that tell station or time, EMPTY without a row, BAD_VALUE where most
-            rows have no station or time.
+        ReadError: BAD_HEADER where columns lack that tell station, time or minute, EMPTY without a row, BAD_VALUE where
+            most rows have no station or time.
     """
     if not columns.size:
         raise empty(told.name)
     ids, time = _ids(columns, told.name), _times(columns, told.name)
+    whole_hours = not {"min", "datetime"} & columns.names
+    if whole_hours and told.code.endswith("_MIN"):
+        raise _missing(told.name, f"Min or Datetime, though {told.code} is a table of minutes")
     known = ids != ""
     keep = known & ~np.isnat(time)
     kept, rejected = int(np.count_nonzero(keep)), dict(told.rejected)
@@ -195,12 +198,12 @@ def build(columns: Columns, told: Delivery) -> Reports:
         )
     values, provider, remarks = _elements(columns, told.code)
     lat, lon, elevation = (_clean(columns.numbers(name.lower())) for name in PLACE)
-    gust_time = _gust_times(columns, time)
+    if whole_hours and _contradict(ids, time, keep, values):
+        raise _missing(told.name, "Min or Datetime, though stations have several rows of an hour that differ")
+    gust_time, odd = _gust_times(columns, time, values.get("wind_speed_of_gust"))
+    remarks += odd
     if columns.bad:
         remarks.append(f"{columns.bad} values are no numbers: taken as missing")
-    old = int(np.count_nonzero((time - gust_time)[keep] > OLD_GUST))
-    if old:
-        remarks.append(f"{old} gusts blew over an hour before their reports: is their clock UTC?")
     rows = slice(None) if kept == columns.size else keep
     told_values = {element: column[rows] for element, column in values.items()}
     told_values = {element: column for element, column in told_values.items() if not np.isnan(column).all()}
@@ -266,6 +269,16 @@ def _times(columns: Columns, name: str) -> Times:
     return time
 
 
+def _contradict(ids: Ids, time: Times, keep: Mask, values: dict[str, Floats]) -> bool:
+    """Are there rows of one station and time with different values?"""
+    rows = np.flatnonzero(keep)
+    order = rows[np.lexsort((time[rows], np.unique(ids[rows], return_inverse=True)[1]))]
+    left, right = order[:-1], order[1:]
+    again = (ids[left] == ids[right]) & (time[left] == time[right])
+    left, right = left[again], right[again]
+    return any(not np.array_equal(one[left], one[right], equal_nan=True) for one in values.values())
+
+
 def _moment(text: str) -> np.datetime64:
     match = _DATETIME.fullmatch(text)
     if match is not None and FIRST_YEAR <= int(match[1]) <= LAST_YEAR:
@@ -277,37 +290,21 @@ def _moment(text: str) -> np.datetime64:
     return np.datetime64("NaT", "ns")
 
 
-def _gust_times(columns: Columns, time: Times) -> Times:
-    """The newest such clock (HHMM) that is not after the report, or the date and time that the row tells."""
-    none = np.datetime64("NaT", "ns")
-    if GUST_CLOCK.lower() not in columns.names:
-        return np.full(columns.size, none)
+def _gust_times(columns: Columns, time: Times, gust: Floats | None) -> tuple[Times, tuple[str, ...]]:
+    """By the clock (HHMM), or by the date and time that the row tells (of 1970, where a middle layer took 999999 for
+    milliseconds: not told)."""
+    if GUST_CLOCK.lower() not in columns.names or gust is None:
+        return np.full(columns.size, np.datetime64("NaT", "ns")), ()
     texts, which = columns.texts(GUST_CLOCK.lower())
-    minutes = np.array([_minutes(text) for text in texts], dtype=np.float64)[which]
-    clock = np.nan_to_num(minutes).astype(np.int64).astype("timedelta64[m]")
-    today = time.astype("datetime64[D]").astype("datetime64[ns]") + clock
-    newest = np.where(today > time, today - np.timedelta64(1, "D"), today)
-    newest = np.where(np.isnan(minutes), none, newest)
-    moments = np.array([_moment(text) for text in texts], dtype="datetime64[ns]")
-    if np.isnat(moments).all():
-        return newest
-    # A middle layer that takes 999999 for milliseconds writes 1970-01-01: a gust is of the last day, or not told.
-    age = time - moments[which]
-    fits = (age >= np.timedelta64(0)) & (age < np.timedelta64(1, "D"))
-    return np.where(fits, moments[which], newest)
-
-
-def _minutes(text: str) -> float:
-    """HHMM (823 is 08:23, 0 midnight) or HH:MM as minutes of the day; NaN where it is none."""
-    match = _CLOCK.fullmatch(text)
-    if match is None:
-        return np.nan
-    hours, minutes = (0, int(match[3])) if match[3] else (int(match[1]), int(match[2]))
-    return hours * 60 + minutes if hours <= 23 else np.nan
+    minutes = np.array([minutes_of(text) for text in texts], dtype=np.float64)[which]
+    moments = np.array([_moment(text) for text in texts], dtype="datetime64[ns]")[which]
+    moments[moments < np.datetime64("1970-01-02")] = np.datetime64("NaT", "ns")
+    moments = np.where(np.isnat(moments), nearest(time, minutes), moments)
+    return gust_times(time, moments, ~np.isnan(gust) & ~np.isnat(time))
 
 
 def _clean(values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
-    return np.where((values >= SENTINELS[0]) & (values < SENTINELS[1]), np.nan, values)
+    return np.where(is_missing(values), np.nan, values)
 
 
 def _verdicts(columns: Columns, column: str) -> Flags | None:
@@ -329,7 +326,7 @@ def _direction(columns: Columns, column: str, speed: Floats) -> tuple[Floats, Fl
     """Degrees, NaN where calm; the speed of a calm that tells none becomes 0, in place."""
     codes = columns.numbers(column.lower())
     speed[(codes == CALM_CODE) & np.isnan(speed)] = 0.0
-    return np.where(codes >= DIRECTION_CODES, np.nan, codes).astype(np.float32), _verdicts(columns, column)
+    return _clean(codes).astype(np.float32), _verdicts(columns, column)
 
 
 _Found = dict[str, tuple[Floats, Flags | None]]

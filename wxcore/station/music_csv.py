@@ -1,7 +1,8 @@
 """MUSIC's rows as text: comma, tab or spaces; a header row of column names, or the columns of FORMATS.md C in order.
 
 Minutes of a whole network come so (150,000 rows an hour): Arrow parses the wanted columns, ids and clocks as
-dictionaries. Names of places may be GBK or UTF-8: they are not read.
+dictionaries. Names of places may be GBK or UTF-8: they are not read. Quotes join no lines and no columns: one that is
+not closed would swallow every row up to the next.
 """
 
 import re
@@ -202,7 +203,7 @@ def _parsed(rows: Any, columns: list[str], delimiter: str, types: dict[str, Any]
     return csv.read_csv(
         pa.BufferReader(rows),
         read_options=csv.ReadOptions(column_names=columns),
-        parse_options=csv.ParseOptions(delimiter=delimiter, invalid_row_handler=skip),
+        parse_options=csv.ParseOptions(delimiter=delimiter, quote_char=False, invalid_row_handler=skip),
         convert_options=csv.ConvertOptions(
             include_columns=list(types), column_types=types, null_values=_NULLS, strings_can_be_null=False
         ),

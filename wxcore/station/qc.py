@@ -17,7 +17,6 @@ from wxcore.station.qc_outflow import (
     Signals,
     kinds_of_support,
     signals,
-    support_of_wind,
 )
 from wxcore.station.qc_point import (
     PERSISTENCE_MIN,
@@ -29,8 +28,21 @@ from wxcore.station.qc_point import (
     find_frozen,
     find_steps,
 )
-from wxcore.station.qc_sheet import GUST, PRESSURE, RAIN, RAIN_1MIN, WIND, WIND_10MIN, Mask, Sheet, sheet_of
+from wxcore.station.qc_sheet import (
+    GUST,
+    GUST_WITNESSES,
+    PRESSURE,
+    RAIN,
+    RAIN_1MIN,
+    WIND,
+    WIND_10MIN,
+    Floats,
+    Mask,
+    Sheet,
+    sheet_of,
+)
 from wxcore.station.qc_spatial import SPATIAL, check_field, reduced_pressure
+from wxcore.station.qc_witness import gust_age, strongest_good, witnesses
 
 ISOLATED_WIND = 13.9
 """Gust or mean wind [m/s] from which somebody else must speak for it: 7 Bft, below any warning [our choice]."""
@@ -53,7 +65,9 @@ def quality_control(obs: xr.Dataset, evidence: Evidence | None = None, *, spatia
 
     Returns:
         The same with `<element>_qc` u1 (QC_GOOD, QC_SUSPECT, QC_BAD; QC_MISSING exactly where the value is NaN) and
-        `<element>_qc_reason` u2, bits of schema.QC_REASONS. A direction that is missing in a wind keeps its bit.
+        `<element>_qc_reason` u2, bits of schema.QC_REASONS. A direction that is missing in a wind keeps its bit. And
+        `gust_witnesses` (time, station) f4: how many of sky, neighbours and own air speak for the gust (qc_witness), 0
+        where the gust itself is not good; NaN: no gust, one below ISOLATED_WIND, or nobody to ask.
 
     Raises:
         ValueError: evidence is not of these stations.
@@ -63,7 +77,8 @@ def quality_control(obs: xr.Dataset, evidence: Evidence | None = None, *, spatia
     seen = evidence or nothing_seen(sheet.elevation.size)
     if seen.max_dbz.size != sheet.elevation.size:
         raise ValueError(f"evidence of {seen.max_dbz.size} stations for observations of {sheet.elevation.size}")
-    if sheet.minute.size and sheet.elevation.size:
+    told = np.full((sheet.minute.size, sheet.elevation.size), np.nan, "f4")
+    if told.size:
         check_range(sheet)
         check_provider(sheet, obs)
         check_internal(sheet, obs)
@@ -71,12 +86,12 @@ def quality_control(obs: xr.Dataset, evidence: Evidence | None = None, *, spatia
         _check_frozen(sheet, stations)
         _check_space(sheet, own, seen, stations, spatial_minutes)
         _check_rain(sheet, seen, stations)
-        _check_wind(sheet, own, seen, stations)
         if "moved" in obs.coords and obs["moved"].values.any():
             moved = np.broadcast_to(obs["moved"].values.astype("?"), (sheet.minute.size, sheet.elevation.size))
             for name in sheet.values:
                 sheet.mark(name, moved, QC_SUSPECT, "moved_station")
-    return _with_flags(obs, sheet)
+        told = _check_wind(sheet, obs, seen, stations)
+    return _with_flags(obs, sheet, told)
 
 
 def _check_steps(sheet: Sheet, seen: Evidence, stations: Network) -> Signals:
@@ -170,27 +185,36 @@ def _check_rain(sheet: Sheet, seen: Evidence, stations: Network) -> None:
         sheet.mark(name, where, QC_SUSPECT, "buddy")
 
 
-def _check_wind(sheet: Sheet, own: Signals, seen: Evidence, stations: Network) -> None:
-    """A strong wind for which nothing speaks, or for which nothing can be asked, is suspect; never bad."""
+def _check_wind(sheet: Sheet, obs: xr.Dataset, seen: Evidence, stations: Network) -> Floats:
+    """A strong wind without a witness, or for which nobody can be asked, is suspect; never bad. Returns the witnesses
+    of gusts (time, station), see `quality_control`."""
+    told = np.full((sheet.minute.size, sheet.elevation.size), np.nan, "f4")
+    strongest = strongest_good(sheet)
     for name in (GUST, WIND, WIND_10MIN):
         if name not in sheet.values:
             continue
         rows, columns = np.nonzero(sheet.values[name] >= ISOLATED_WIND)
         if not rows.size:
             continue
-        cases = Cases(rows, columns, np.zeros(rows.size, "f4"))
-        support = support_of_wind(sheet, own, seen, stations, cases, sheet.values[name][rows, columns])
-        alone = np.zeros(sheet.values[name].shape, "?")
-        alone[rows, columns] = support != 1
+        age = gust_age(obs, rows, columns) if name == GUST else np.zeros(rows.size)
+        cases = rows, columns, sheet.values[name][rows, columns]
+        found = witnesses(sheet, strongest, seen, stations, cases, age)
+        alone = np.zeros(told.shape, "?")
+        alone[rows, columns] = ~(found >= 1)
         sheet.mark(name, alone, QC_SUSPECT, "isolated_gust")
+        if name == GUST:
+            told[rows, columns] = found
+    if GUST in sheet.values:
+        np.minimum(told, 0, out=told, where=sheet.level[GUST] != QC_GOOD)
+    return told
 
 
-def _with_flags(obs: xr.Dataset, sheet: Sheet) -> xr.Dataset:
+def _with_flags(obs: xr.Dataset, sheet: Sheet, told: Floats) -> xr.Dataset:
     flags = {"flag_values": np.array([QC_GOOD, QC_SUSPECT, QC_BAD, QC_MISSING], "u1"),
              "flag_meanings": "good suspect bad missing"}  # fmt: skip
     bits = {"flag_masks": np.array([bit for bit, _ in QC_REASONS], "u2"),
             "flag_meanings": " ".join(word for _, word in QC_REASONS)}  # fmt: skip
-    added: dict[str, Any] = {}
+    added: dict[str, Any] = {GUST_WITNESSES: (REPORT, told, {"long_name": "independent witnesses of the gust"})}
     for name, level in sheet.level.items():
         with np.errstate(invalid="ignore"):
             missing = np.isnan(obs[name].values)

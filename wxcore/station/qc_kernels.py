@@ -18,6 +18,8 @@ SPIKE_GAP_MIN = 3
 """One report that is off between two that agree, no farther apart than this, is a spike [our choice]."""
 DENSE_KM, SPARSE_KM, SPARSE_NEAREST = 30.0, 60.0, 3
 """Neighbours asked about a gust: within 30 km, of the nearest three within 60, for thin networks [our choice]."""
+SAME_MAST_KM = 0.5
+"""Who stands nearer is the same mast under another id, and no witness [our choice]."""
 RETURN_SHARE = 0.5
 """It came back when less than this share of its jump is left: else the jump was the start of a slope [our choice]."""
 
@@ -148,11 +150,14 @@ def neighbour_reaches(
     """1 where a neighbour has at least `wanted` near the time of each case, 0 where none has, 8 where none reports."""
     out = np.full(rows.size, 8, np.uint8)
     for c in range(rows.size):
-        t, s = rows[c], columns[c]
+        t, s, others = rows[c], columns[c], 0
         for k in range(near.shape[1]):
             n = near[s, k]
-            if n < 0 or km[s, k] > (SPARSE_KM if k < SPARSE_NEAREST else DENSE_KM) or out[c] == 1:
+            if n < 0 or km[s, k] > (SPARSE_KM if others < SPARSE_NEAREST else DENSE_KM) or out[c] == 1:
                 break
+            if km[s, k] < SAME_MAST_KM:
+                continue
+            others += 1
             for row in range(min(t + ahead, x.shape[0] - 1), max(t - back, 0) - 1, -1):
                 if x[row, n] >= wanted[c]:
                     out[c] = 1

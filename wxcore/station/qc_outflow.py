@@ -1,4 +1,4 @@
-"""An outflow is not an error: what speaks for a jump, for a cold pool and for a gust.
+"""An outflow is not an error: what speaks for a jump and for a cold pool (for a gust: qc_witness).
 
 THE RULE. A failed step, buddy check or spatial consistency test is cleared (good, bit `step_cleared`) when at least
 KINDS_TO_CLEAR different kinds of support are there, and only softened to suspect with one. The kinds: (1) a neighbour
@@ -14,12 +14,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
-from wxcore.schema import QC_BAD, qc_name
-from wxcore.station.evidence import Evidence, nothing_seen
-from wxcore.station.neighbours import Network, network
-from wxcore.station.qc_kernels import neighbour_any, neighbour_reaches, own_any
+from wxcore.station.evidence import Evidence
+from wxcore.station.neighbours import Network
+from wxcore.station.qc_kernels import neighbour_any, own_any
 from wxcore.station.qc_sheet import (
     DEW_POINT,
     DIRECTION,
@@ -32,7 +30,6 @@ from wxcore.station.qc_sheet import (
     WIND_10MIN,
     Mask,
     Sheet,
-    sheet_of,
 )
 
 Floats = npt.NDArray[np.float32]
@@ -54,10 +51,6 @@ PLAUSIBLE: dict[str, float] = {
     TEMPERATURE: 15, DEW_POINT: 15, HUMIDITY: 70, PRESSURE: 8, SEA_LEVEL: 8, WIND: 35, WIND_10MIN: 30
 }  # fmt: skip
 """Largest jump that an outflow can make [our choice]."""
-GUST_SHARE_OF_NEIGHBOUR = 0.6
-GUST_BACK_MIN, GUST_AHEAD_MIN = 60, 10
-"""A neighbour's gust, or the station's own T or p signal, this long before and after the report speaks for a gust: one
-that is reported at the full hour may be an hour old [our choice]."""
 FAMILIES: tuple[tuple[str, ...], ...] = ((PRESSURE, SEA_LEVEL), (TEMPERATURE, DEW_POINT, HUMIDITY), (WIND, WIND_10MIN))
 
 
@@ -143,48 +136,3 @@ def kinds_of_support(
     for mask in seen.others(element):
         count += own_any(mask, rows, columns, back, ahead)
     return np.asarray(count + evidence.echo[columns] + evidence.lightning[columns])
-
-
-def support_of_wind(
-    sheet: Sheet, seen: Signals, evidence: Evidence, stations: Network, cases: Cases, speed: Floats
-) -> Floats:
-    """(case,): 1 where something speaks for a wind of `speed` (case,), 0 where nothing does, NaN: nothing to ask.
-
-    Support: a neighbour with GUST_SHARE_OF_NEIGHBOUR of it, a cell, lightning, a fall of temperature or a rise of
-    pressure. Where the station stands (ridge, mountain) is neither support nor fault.
-    """
-    rows, columns = cases.rows, cases.columns
-    strongest = np.fmax(sheet.of(GUST), sheet.of(WIND))
-    wanted = np.asarray(speed * GUST_SHARE_OF_NEIGHBOUR, "f4")
-    neighbours = neighbour_reaches(
-        strongest, rows, columns, wanted, stations.near, stations.km, GUST_BACK_MIN, GUST_AHEAD_MIN
-    )
-    own = own_any(seen.pressure | seen.temperature, rows, columns, GUST_BACK_MIN, GUST_AHEAD_MIN)
-    yes = (neighbours == 1) | own | evidence.echo[columns] | evidence.lightning[columns]
-    senses = sum(np.isfinite(sheet.of(name)).sum(axis=0) > 1 for name in (TEMPERATURE, PRESSURE, SEA_LEVEL)) > 0
-    asked = (neighbours != 8) | np.asarray(senses)[columns] | evidence.asked[columns]
-    return np.where(yes, 1, np.where(asked, 0, np.nan)).astype("f4")
-
-
-def gust_support(obs: xr.Dataset, evidence: Evidence | None = None) -> Floats:
-    """What speaks for each gust, for the station table.
-
-    Args:
-        obs: observations after quality control; what it calls bad supports nothing.
-
-    Returns:
-        (time, station) f4: 1 supported, 0 not; NaN: no gust, or nothing to ask (no radar, no lightning network, no
-        neighbour with wind, neither T nor p at the station).
-    """
-    sheet = sheet_of(obs)
-    for name, values in sheet.values.items():
-        if qc_name(name) in obs:
-            values[obs[qc_name(name)].values == QC_BAD] = np.nan
-    gust = sheet.of(GUST)
-    out = np.full(gust.shape, np.nan, "f4")
-    rows, columns = np.nonzero(np.isfinite(gust))
-    stations = network(obs["lat"].values, obs["lon"].values, sheet.elevation)
-    cases = Cases(rows, columns, np.zeros(rows.size, "f4"))
-    seen = evidence or nothing_seen(gust.shape[1])
-    out[rows, columns] = support_of_wind(sheet, signals(sheet), seen, stations, cases, gust[rows, columns])
-    return out

@@ -16,6 +16,8 @@ PRESSURE, SEA_LEVEL = "air_pressure", "air_pressure_at_mean_sea_level"
 WIND, WIND_10MIN, GUST = "wind_speed", "wind_speed_10min", "wind_speed_of_gust"
 DIRECTION, DIRECTION_10MIN = "wind_from_direction", "wind_from_direction_10min"
 RAIN, RAIN_1MIN = "precipitation_1h", "precipitation_1min"
+GUST_WITNESSES = "gust_witnesses"
+"""Variable of the judged observations: see qc_witness."""
 LAPSE = -0.0065
 """Of temperature [K m-1], standard atmosphere (DOMAIN.md 2.6)."""
 

@@ -15,6 +15,7 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Times = npt.NDArray[np.datetime64]
 Ids = npt.NDArray[np.str_]
+Levels = npt.NDArray[np.int32]
 
 CORRECTED, PROVINCIAL = 1, 100
 """`Reports.revision` of a first correction (CCA, or BBB of a bulletin; the second is 2 ...), and of a file after
@@ -33,12 +34,13 @@ class Reports:
         values: element of schema.ELEMENTS -> (n,) f4 in its units, NaN where missing. Elements that no row has are
             left out. No sentinel is ever in it; absurd numbers are: judging is for quality control.
         gust_time: (n,) datetime64[ns] UTC, when the gust of `wind_speed_of_gust` blew; NaT where not told.
-        gust_period_min: how long before `time` that gust may be, where it has no time (an hourly report 60).
+        gust_period_min: how long before `time` that gust may be, where it has no time (an hourly report 60): of all
+            rows, or (n,) f4.
         minute_rain: (n, 60) f4 [mm] of the minutes that end at time - 59 min ... time, NaN missing; None where the
             format has none.
         provider: element -> (n,) u1: the provider's own verdict as QC_GOOD, QC_SUSPECT or QC_BAD; QC_MISSING where it
             gives none.
-        revision: see PROVINCIAL; rejected: (reason, count) of rows that could not be read.
+        revision: see PROVINCIAL; of all rows, or (n,) i4. rejected: (reason, count) of rows that could not be read.
         simulated: the file says of itself that it is; remarks: what is odd, one sentence each.
     """
 
@@ -51,10 +53,10 @@ class Reports:
     elevation: Floats
     values: Mapping[str, Floats]
     gust_time: Times
-    gust_period_min: float = 60.0
+    gust_period_min: float | Floats = 60.0
     minute_rain: Floats | None = None
     provider: Mapping[str, npt.NDArray[np.uint8]] = field(default_factory=dict)
-    revision: int = 0
+    revision: int | Levels = 0
     rejected: tuple[tuple[str, int], ...] = ()
     simulated: bool = False
     remarks: tuple[str, ...] = ()
@@ -62,6 +64,7 @@ class Reports:
     def __post_init__(self) -> None:
         columns: list[npt.NDArray[Any]] = [*self.values.values(), *self.provider.values()]
         columns += [self.station, self.time, self.lat, self.lon, self.elevation, self.gust_time]
+        columns += [one for one in (self.revision, self.gust_period_min) if isinstance(one, np.ndarray)]
         sizes = {column.size for column in columns}
         if len(sizes) > 1 or not self.time.size or np.isnat(self.time).any() or set(self.values) - set(ELEMENT_NAMES):
             raise ValueError(f"reports of {self.title}: columns of {sizes} rows, elements {sorted(self.values)}")
@@ -75,6 +78,11 @@ class Reports:
     def end(self) -> datetime:
         """Time of the newest report."""
         return from_datetime64(self.time.max())
+
+
+def revision_of(levels: npt.NDArray[np.integer[Any]]) -> int | Levels:
+    """(n,) revisions as `Reports.revision`: one number where all rows have the same."""
+    return int(levels[0]) if (levels == levels[0]).all() else levels.astype(np.int32)
 
 
 def describe(native: Any) -> Description:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from wxcore.schema import ELEMENTS, QC_MISSING, REPORT, STATION, TIME
-from wxcore.station.network import Network, sort_out
+from wxcore.station.network import Network, Sorted, sort_out
 from wxcore.station.reports import Doubles, Floats, Ids, Reports, Times
 from wxcore.times import to_datetime64
 
@@ -22,15 +22,23 @@ PROVIDER = "_provider"
 Ints = npt.NDArray[np.int64]
 
 
-def series(reports: Sequence[Reports], network: Network, start: datetime, end: datetime) -> xr.Dataset:
+def series(
+    reports: Sequence[Reports],
+    network: Network,
+    start: datetime,
+    end: datetime,
+    found: Sequence[Sorted] | None = None,
+) -> xr.Dataset:
     """What the network's stations reported, by the minute.
 
     Of two reports of a station, minute and element the higher revision counts, then the later of `reports`; an element
-    that it lacks is the other's.
+    that it lacks is the other's. So with the rain of the minutes before reports, of which it is what no report of the
+    minute itself tells.
 
     Args:
         reports: in an order that does not depend on when files came.
         start, end: first and last minute, aware, both included; seconds are cut off.
+        found: `sort_out` of each of the reports, where it was asked already.
 
     Returns:
         (time, station) Dataset: elements of schema.ELEMENTS that anybody reported (f4, NaN no report);
@@ -47,18 +55,28 @@ def series(reports: Sequence[Reports], network: Network, start: datetime, end: d
     values: dict[str, Floats] = {}
     provider: dict[str, npt.NDArray[np.uint8]] = {}
     gusts = _no_times(shape), _no_times(shape)
-    for one in sorted(reports, key=lambda one: one.revision):
-        found = sort_out(one, network)
-        moved |= set(found.moved)
-        minute = (one.time.astype("datetime64[m]") - first) // MINUTE
-        rows = np.flatnonzero((found.place >= 0) & (minute >= 0) & (minute < count))
-        at = minute[rows].astype(np.int64), found.place[rows]
+    before: dict[str, Floats] = {}
+    found = [sort_out(one, network) for one in reports] if found is None else found
+    for level, number in sorted((level, number) for number, one in enumerate(reports) for level in _levels(one)):
+        one, place = reports[number], found[number].place
+        moved |= set(found[number].moved)
+        minute = ((one.time.astype("datetime64[m]") - first) // MINUTE).astype(np.int64)
+        mine = (place >= 0) & (one.revision == level)
+        rows = np.flatnonzero(mine & (minute >= 0) & (minute < count))
+        at = minute[rows], place[rows]
         _lay(values, one.values, rows, at, shape)
         _judge(provider, one, rows, at, shape)
         _gusts(gusts, one, rows, at)
         if one.minute_rain is not None:
-            _rain(values, one.minute_rain, (minute.astype(np.int64), found.place), shape)
+            _rain(before, one.minute_rain[mine], (minute[mine], place[mine]), shape)
+    for name, rain in before.items():
+        values[name] = np.where(np.isnan(values[name]), rain, values[name]) if name in values else rain
     return _dataset(values, provider, gusts, network, first + MINUTE * np.arange(count), moved)
+
+
+def _levels(one: Reports) -> list[int]:
+    """The revisions of its rows."""
+    return [int(level) for level in np.unique(one.revision)]
 
 
 def _no_times(shape: tuple[int, int]) -> Times:
@@ -71,8 +89,9 @@ def _lay(
     for name, column in found.items():
         told = ~np.isnan(column[rows])
         if told.any():
-            target = values.setdefault(name, np.full(shape, np.nan, dtype=np.float32))
-            target[at[0][told], at[1][told]] = column[rows][told]
+            if name not in values:
+                values[name] = np.full(shape, np.nan, dtype=np.float32)
+            values[name][at[0][told], at[1][told]] = column[rows][told]
 
 
 def _judge(
@@ -83,8 +102,9 @@ def _judge(
         told = ~np.isnan(column[rows])
         flags = one.provider.get(name)
         if told.any() and (flags is not None or name in provider):
-            target = provider.setdefault(name, np.full(shape, QC_MISSING, dtype=np.uint8))
-            target[at[0][told], at[1][told]] = QC_MISSING if flags is None else flags[rows][told]
+            if name not in provider:
+                provider[name] = np.full(shape, QC_MISSING, dtype=np.uint8)
+            provider[name][at[0][told], at[1][told]] = QC_MISSING if flags is None else flags[rows][told]
 
 
 def _gusts(gusts: tuple[Times, Times], one: Reports, rows: Ints, at: tuple[Ints, Ints]) -> None:
@@ -92,23 +112,23 @@ def _gusts(gusts: tuple[Times, Times], one: Reports, rows: Ints, at: tuple[Ints,
         return
     told = ~np.isnan(one.values[GUST][rows])
     place, mine = (at[0][told], at[1][told]), rows[told]
-    period = np.timedelta64(round(one.gust_period_min * 60), "s")
+    minutes = np.broadcast_to(one.gust_period_min, one.time.shape)[mine].astype(np.float64)
+    period = np.rint(minutes * 60).astype("timedelta64[s]")
     known = ~np.isnat(one.gust_time[mine])
     gusts[0][place] = one.gust_time[mine]
     gusts[1][place] = np.where(known, one.gust_time[mine], one.time[mine] - period)
 
 
-def _rain(values: dict[str, Floats], rain: Floats, at: tuple[Ints, Ints], shape: tuple[int, int]) -> None:
-    """Rain of the minutes before each report, where no report of the minute itself tells it."""
+def _rain(before: dict[str, Floats], rain: Floats, at: tuple[Ints, Ints], shape: tuple[int, int]) -> None:
+    """Rain of the minutes before each report, over what reports before it told of them."""
     row, minute = np.nonzero(~np.isnan(rain))
     when = at[0][row] - (RAIN_MINUTES - 1) + minute
     place = at[1][row]
-    use = (place >= 0) & (when >= 0) & (when < shape[0])
+    use = (when >= 0) & (when < shape[0])
     if use.any():
-        target = values.setdefault(MINUTE_RAIN, np.full(shape, np.nan, dtype=np.float32))
-        row, minute, when, place = row[use], minute[use], when[use], place[use]
-        empty = np.isnan(target[when, place])
-        target[when[empty], place[empty]] = rain[row[empty], minute[empty]]
+        if MINUTE_RAIN not in before:
+            before[MINUTE_RAIN] = np.full(shape, np.nan, dtype=np.float32)
+        before[MINUTE_RAIN][when[use], place[use]] = rain[row[use], minute[use]]
 
 
 def _dataset(

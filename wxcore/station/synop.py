@@ -22,12 +22,14 @@ from wxcore import schema
 from wxcore.errors import ReadError, Reason
 from wxcore.station.bulletin import (
     KNOT,
+    METAR_START,
     Gust,
     Harvest,
     Row,
     assemble,
     bulletins,
     clean_text,
+    is_bulletin,
     newest_date,
     reader_by_name,
     time_of_name,
@@ -43,7 +45,8 @@ NO_NUMBER, NO_DATE, TOO_LONG = "no station number", "no possible day or hour", f
 NOT_DECODED = "library gave up"
 
 _SECTION = re.compile(r"\b(?:(BBXX|OOXX)|AAXX\s+(\d\d)(\d\d)([0-9/])(?=\s))")
-_RECOGNISED = re.compile(rb"(?:^|\s)AAXX\s+\d{4}[0-9/]\s+\d{5}\s", re.IGNORECASE)
+_RECOGNISED = re.compile(rb"(?:^|[\n\r=])[\s\x01]*AAXX\s+\d{4}[0-9/]\s+\d{5}\s", re.IGNORECASE)
+_OTHER_KIND = re.compile(rf"(?:^|=)\s*(?:(?:METAR|SPECI|TAF|(?:TT|PP)(?:AA|BB|CC|DD))\s|{METAR_START})", re.MULTILINE)
 _NAME = re.compile(r"^[AZ]_S[MNI][A-Z]{2}\d\d[A-Z]{4}\d{6}.*_(?P<sent>\d{14})", re.IGNORECASE)
 _ELEMENTS = {
     "air_temperature": "air_temperature", "dewpoint_temperature": "dew_point_temperature",
@@ -74,12 +77,13 @@ def read_synop_dated(data: bytes, name: str, reference: datetime) -> Reports:
     sent = time_of_name(name)
     text = clean_text(data, name)
     harvest = Harvest()
+    harvest.note_others(text, "SYNOP")
     harvest.remarks.append(f"month and year from {'the name' if sent else f'the reference {reference:%Y-%m-%d %H:%M}'}")
     others = sections = 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for revision, body in bulletins(text):
-            for found, reports in _sections(body):
+            for found, reports in _sections(_OTHER_KIND.split(body, maxsplit=1)[0]):
                 sections += 1
                 if found[1]:
                     others += len(reports)
@@ -213,8 +217,8 @@ def _minutes(code: int, default: float) -> float:
 
 
 def recognise_synop(head: bytes) -> bool:
-    """Is there a group AAXX YYGGi, with a station number after it?"""
-    return _RECOGNISED.search(head) is not None
+    """Does a line of a bulletin begin with a group AAXX YYGGi, with a station number after it?"""
+    return _RECOGNISED.search(head) is not None and is_bulletin(head)
 
 
 FORMAT = schema.Format(

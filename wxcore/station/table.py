@@ -53,13 +53,18 @@ class Imported:
 
 @dataclass(frozen=True)
 class Merged:
-    """The whole table, by id and valid_from; ids that are new, moved, corrected in place, and as they were."""
+    """The whole table, by id and valid_from; ids that are new, moved, corrected in place, and as they were.
+
+    `older`: ids, of the moved and corrected, whose row of the list begins before the table's newest, and when that one
+    begins: an old list would overwrite what is known of later.
+    """
 
     rows: tuple[Station, ...]
     added: tuple[str, ...]
     moved: tuple[str, ...]
     corrected: tuple[str, ...]
     unchanged: int
+    older: tuple[tuple[str, date], ...] = ()
 
 
 def import_stations(
@@ -79,7 +84,7 @@ def import_stations(
     Args:
         columns: field of SPELLINGS -> header, where the file's is unknown.
         valid_from: first day of the rows, on the region's own clock.
-        source: where the list is from; the file's name where empty.
+        source: where the list is from; the file's name where empty or blank.
         terrain: ground around the stations for `elev_class`; by elevation alone where None.
 
     Raises:
@@ -107,7 +112,7 @@ def import_stations(
     adcodes = districts_of(region, lat, lon)
     classes = elev_classes(np.array([row.elevation for row in kept]), relief(terrain, lat, lon, kept))
     rows = [
-        _station(row, adcode, elev_class, valid_from, source or path.name)
+        _station(row, adcode, elev_class, valid_from, source.strip() or path.name)
         for row, adcode, elev_class in zip(kept, adcodes, classes, strict=True)
     ]
     return Imported(tuple(sorted(rows, key=lambda row: row.id)), left_out)
@@ -194,11 +199,12 @@ def merge_stations(existing: Sequence[Station], imported: Iterable[Station]) -> 
     moved less keeps its row and place, and takes what the list knows better. A row that began on the same day or
     later is corrected in place.
     """
+    new = list(imported)
     table = {(row.id, row.valid_from): row for row in existing}
     newest = {row.id: row for row in sorted(existing, key=lambda row: row.valid_from)}
     told = Counter[str]()
     ids: dict[str, list[str]] = {"added": [], "moved": [], "corrected": []}
-    for row in imported:
+    for row in new:
         former = newest.get(row.id)
         if former is None or (former.valid_to is not None and former.valid_to <= row.valid_from):
             table[row.id, row.valid_from] = row
@@ -218,7 +224,12 @@ def merge_stations(existing: Sequence[Station], imported: Iterable[Station]) -> 
             else:
                 ids["corrected"].append(row.id)
     rows = tuple(table[key] for key in sorted(table))
-    return Merged(rows, tuple(ids["added"]), tuple(ids["moved"]), tuple(ids["corrected"]), told["unchanged"])
+    changed = {*ids["moved"], *ids["corrected"]}
+    older = tuple(
+        (row.id, newest[row.id].valid_from)
+        for row in new if row.id in changed and row.valid_from < newest[row.id].valid_from
+    )  # fmt: skip
+    return Merged(rows, tuple(ids["added"]), tuple(ids["moved"]), tuple(ids["corrected"]), told["unchanged"], older)
 
 
 def _better(former: Station, row: Station) -> Station:

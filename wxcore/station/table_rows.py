@@ -5,16 +5,30 @@ import io
 import math
 import re
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from wxcore.errors import LimitError, ReadError, Reason
+from wxcore.station.clocks import sexagesimal
+from wxcore.station.ids import NO_IDS, with_letter
 from wxcore.station.micaps import station_list
 
 MAX_BYTES = 64 << 20
 """Largest list that is read: the longest public one (19,469 stations) has 0.7 MB."""
 
 FOOT_M = 0.3048
+
+UNITS_M: Mapping[str, float] = {
+    **dict.fromkeys(("", "m", "米", "meter", "meters", "metre", "metres", "masl"), 1.0),
+    **dict.fromkeys(("ft", "feet", "foot", "英尺"), FOOT_M),
+    **dict.fromkeys(("0.1m", "0.1米", "dm", "分米"), 0.1),
+}
+"""Units of heights, as headers have them without blanks and dots at the end -> metres."""
+
+SENTINELS = (9999.0, 99998.0, 99999.0, 999990.0, 999998.0, 999999.0)
+"""Heights that say nothing, in whatever unit."""
 
 SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "id": ("区站号", "站号", "台站号", "站点编号", "stationidc", "stationid", "stationidd", "stid", "wmoid", "id"),
@@ -30,8 +44,15 @@ SPELLINGS: Mapping[str, tuple[str, ...]] = {
 """Headers by field, without case, blanks, units and underscores. CMADaaS: Station_Id_C, Alti, PRS_Sensor_Alti,
 Admin_Code_CHN (its element list); the West Texas Mesonet: Logger ID, Long, Elevation (feet)."""
 
-NEEDED = ("id", "lat", "lon")
-_NOISE = re.compile(r"\(.*?\)|（.*?）|[\s_\-\"./]")
+NEEDED, HEIGHTS = ("id", "lat", "lon"), ("elevation", "barometer")
+_NOISE = re.compile(r"\(.*?\)|（.*?）|\[.*?\]|【.*?】|[\s_\-\"./]")
+_BRACKET = re.compile(r"[(（\[【]([^()（）\[\]【】]*)[)）\]】]")
+_TAIL = re.compile(
+    r"(?:(?<=[\s_])|(?<=[^\x00-\x7f]))((?:0\.1\s*)?(?:feet|foot|ft|met(?:er|re)s?|[dckh]?m|inch(?:es)?|in|yd))\.?\s*$"
+    r"|((?:0\.1\s*)?(?:米|英尺|分米|厘米|千米|公里))\s*$",
+    re.IGNORECASE,
+)
+"""A unit without brackets at a header's end."""
 _NUMBER = re.compile(r"\s*([+-]?\d+(?:\.\d*)?)\s*(ft\.?|feet|m|米)?\s*", re.IGNORECASE)
 _ANGLE = re.compile(r"\s*([+-]?\d+(?:\.\d*)?)\s*°?\s*([NSEW]?)\s*", re.IGNORECASE)
 _ID = re.compile(r"[0-9A-Z]{3,12}")
@@ -93,9 +114,7 @@ def station_id(raw: str) -> str:
     text = raw.strip().upper()
     if text.isascii() and text.isdigit():
         text = text.zfill(5)
-        if len(text) == 6 and 65 <= int(text[:2]) <= 90:
-            return chr(int(text[:2])) + text[2:]
-    return text
+    return "" if text in NO_IDS else with_letter(text)
 
 
 def _text(data: bytes) -> str:
@@ -117,9 +136,10 @@ def _table(lines: Sequence[str], name: str, columns: Mapping[str, str]) -> tuple
     rows = [row for row in rows if any(cell.strip() for cell in row)]
     header = [_plain(cell) for cell in rows[0]]
     wanted = {field: (_plain(columns[field]),) if field in columns else known for field, known in SPELLINGS.items()}
-    place = {
-        field: index for field, known in wanted.items()
-        if (index := next((header.index(word) for word in known if word in header), -1)) >= 0
+    place = {field: index for field, known in wanted.items() if (index := _column(header, known)) >= 0}
+    bare = [_plain(_TAIL.sub("", cell)) for cell in rows[0]]
+    place |= {
+        field: index for field in HEIGHTS if field not in place and (index := _column(bare, wanted[field])) >= 0
     }  # fmt: skip
     if "logger" in place:
         place["id"] = place["logger"]
@@ -135,14 +155,41 @@ def _table(lines: Sequence[str], name: str, columns: Mapping[str, str]) -> tuple
             "column with --column id=HEADER",
             f"{name}：首行（{told}）缺少 {'、'.join(absent)} 列：应为 {known}；或用 --column id=列名 指定",
         )
-    return _rows(rows[1:], place)
+    return _rows(rows[1:], place, {field: _scale(rows[0][place[field]], name) for field in HEIGHTS if field in place})
+
+
+def _column(header: Sequence[str], known: Sequence[str]) -> int:
+    return next((header.index(word) for word in known if word in header), -1)
+
+
+def _scale(header: str, name: str) -> float:
+    """Metres in the unit of a column of heights; metres where its header says nothing.
+
+    Raises:
+        ReadError: BAD_HEADER, another unit.
+    """
+    tail = _TAIL.search(header)
+    told = [tail[1] or tail[2]] if tail else _BRACKET.findall(header)
+    units = [re.sub(r"单位|(?<!\d)\.|[\s:：]", "", unit).lower() for unit in told]
+    unknown = [unit for unit in units if unit not in UNITS_M]
+    if unknown:
+        raise ReadError(
+            Reason.BAD_HEADER,
+            f"{name}: column {header.strip()[:60]!r}: {unknown[0]!r} is no unit of height that is read (m, ft, 0.1m): "
+            "convert the column and correct its header",
+            f"{name}：列“{header.strip()[:60]}”：不支持的高度单位 {unknown[0]!r}（可用 米、英尺、0.1米），"
+            "请换算并改列名",
+        )
+    return UNITS_M[units[-1]] if units else 1.0
 
 
 def _plain(header: str) -> str:
     return _NOISE.sub("", header.strip().strip("\ufeff")).lower()
 
 
-def _rows(rows: Sequence[Sequence[str]], place: Mapping[str, int]) -> tuple[list[Found], Rejected]:
+def _rows(
+    rows: Sequence[Sequence[str]], place: Mapping[str, int], scale: Mapping[str, float]
+) -> tuple[list[Found], Rejected]:
     def cells(field: str) -> list[str]:
         index = place.get(field, -1)
         return [row[index].strip() if 0 <= index < len(row) else "" for row in rows]
@@ -151,14 +198,15 @@ def _rows(rows: Sequence[Sequence[str]], place: Mapping[str, int]) -> tuple[list
     lat, lon = angles(cells("lat"), 90), angles(cells("lon"), 360)
     found: list[Found] = []
     rejected: Rejected = {}
-    others = zip(cells("name"), cells("elevation"), cells("barometer"), cells("adcode"), strict=True)
+    heights = [[_height(cell, scale.get(field, 1.0)) for cell in cells(field)] for field in HEIGHTS]
+    others = zip(cells("name"), *heights, cells("adcode"), strict=True)
     for number, north, east, (name, elevation, barometer, adcode) in zip(ids, lat, lon, others, strict=True):
         if not _ID.fullmatch(number):
             rejected[NO_ID] = rejected.get(NO_ID, 0) + 1
         elif math.isnan(north) or math.isnan(east):
             rejected[NO_PLACE] = rejected.get(NO_PLACE, 0) + 1
         else:
-            found.append(Found(number, name, north, east, _height(elevation), _height(barometer), adcode))
+            found.append(Found(number, name, north, east, elevation, barometer, adcode))
     return found, rejected
 
 
@@ -174,31 +222,18 @@ def angles(cells: Sequence[str], largest: float) -> list[float]:
     ]  # fmt: skip
     sizes = [abs(value) for value in values if math.isfinite(value)]
     middle = statistics.median(sizes) if sizes else 0.0
-    parse: Callable[[float], float] = (
-        _degrees if middle <= largest else _minutes if middle < largest * 101 else _seconds
-    )
-    return [degrees if abs(degrees := parse(value)) <= largest else math.nan for value in values]
+    degrees = np.array(values, dtype=np.float64)
+    if middle > largest:
+        degrees = sexagesimal(degrees, seconds=middle >= largest * 101)
+    found: list[float] = np.where(np.abs(degrees) <= largest, degrees, np.nan).tolist()
+    return found
 
 
-def _degrees(value: float) -> float:
-    return value
-
-
-def _minutes(value: float) -> float:
-    degrees, minutes = divmod(abs(value), 100)
-    return math.copysign(degrees + minutes / 60, value) if minutes < 60 else math.nan
-
-
-def _seconds(value: float) -> float:
-    degrees, rest = divmod(abs(value), 10_000)
-    minutes, seconds = divmod(rest, 100)
-    return math.copysign(degrees + minutes / 60 + seconds / 3600, value) if minutes < 60 and seconds < 60 else math.nan
-
-
-def _height(cell: str) -> float:
-    """Metres; feet where the cell says so. Beyond -500 to 9000 m it is a sentinel (99999, 999999)."""
+def _height(cell: str, scale: float) -> float:
+    """Metres of a cell, in its own unit where it has one, else in that of `scale` [m]; NaN beyond -500 to 9000 m."""
     match = _NUMBER.fullmatch(cell)
     if match is None:
         return math.nan
-    metres = float(match[1]) * (FOOT_M if (match[2] or "").lower().startswith("f") else 1.0)
-    return round(metres, 1) if -500 <= metres <= 9000 else math.nan
+    value, unit = float(match[1]), (match[2] or "").lower().rstrip(".")
+    metres = value * (UNITS_M[unit] if unit else scale)
+    return round(metres, 1) if value not in SENTINELS and -500 <= metres <= 9000 else math.nan

@@ -28,6 +28,7 @@ import numpy as np
 from wxcore import schema
 from wxcore.errors import LimitError, ReadError, Reason
 from wxcore.station.reports import Doubles, Floats, Ids, Reports, Times, describe
+from wxcore.station.sentinels import is_missing
 from wxcore.times import YEARS, require_utc, to_datetime64
 
 TITLE = "WTM"
@@ -42,7 +43,7 @@ FIVEMIN_82 holds day 81, one of the running day its own."""
 GUST_MIN = 5.0
 PRESSURE_OFFSET = 600.0
 SENTINELS = (6999.0, 7999.0)
-"""What a Campbell logger writes for "not a number" (either sign), besides NAN and INF."""
+"""What a Campbell logger writes for "not a number" (either sign), besides NAN, INF and what sentinels.py knows."""
 
 NOT_A_ROW, NO_TIME = "line not understood", "no possible day, time or logger"
 COLUMNS = {
@@ -96,7 +97,8 @@ def read_wtm_dated(data: bytes, name: str, reference: datetime) -> Reports:
             f"{name}: {TITLE}: {len(data)} bytes, at most {MAX_BYTES} are read: cut the file by day",
             f"{name}：{TITLE}：{len(data)} 字节，上限 {MAX_BYTES}，请按日拆分文件",
         )
-    lines = data.decode("latin-1").replace("\r", "").replace("\0", "").split("\n")
+    text = re.sub(rb"[\r\n]{2,}", b"\n", data.replace(b"\0", b"")).decode("latin-1")
+    lines = [line for line in text.splitlines() if line]
     asked = sum(1 for line in lines if line[:2] not in ("2,", "3,") and line.strip())
     table = _table([line[2:] for line in lines if line.startswith("1,")])
     rejected = Counter({NOT_A_ROW: asked - len(table)} if asked > len(table) else {})
@@ -137,9 +139,9 @@ def _table(rows: list[str]) -> Doubles:
     try:
         flat = _floats(",".join(full)) if full else np.empty(0)
     except ValueError:
-        flat = np.concatenate([_floats_or_none(row) for row in full])
+        flat = np.array([_number(field) for row in full for field in row.split(",")])
     table = flat.reshape(-1, LAST)
-    table[np.isin(np.abs(table), SENTINELS) | np.isinf(table)] = np.nan
+    table[np.isin(np.abs(table), SENTINELS) | is_missing(table)] = np.nan
     return table
 
 
@@ -152,12 +154,12 @@ def _floats(joined: str) -> Doubles:
     return np.array(joined.split(","), dtype=np.float64)
 
 
-def _floats_or_none(row: str) -> Doubles:
-    """A row as numbers, nothing where one of them is none."""
+def _number(field: str) -> float:
+    """A text as a number, NaN where it is none."""
     try:
-        return _floats(row)
+        return float(_floats(field)[0])
     except ValueError:
-        return np.empty(0)
+        return np.nan
 
 
 def _ids(loggers: Doubles) -> Ids:
@@ -215,5 +217,6 @@ FORMAT = schema.Format(
     name_pattern=_NAME,
     read=read_wtm,
     describe=describe,
+    in_child=True,
     read_dated=read_wtm_dated,
 )

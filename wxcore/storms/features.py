@@ -63,7 +63,7 @@ FILLED_LATER = (
     "radial_wind_low_m_s", "wind_view", "bt108_min_k", "bt108_change_15min_k", "wv_difference_max_k",
     "overshooting_tops", "satellite_age_min", "flash_rate_min", "flash_total", "flash_positive_fraction",
     "peak_current_ka", "lightning_jump_sigma", "lightning_jump", "stations_near", "gust_near_m_s",
-    "gust_near_supported", "pressure_jump_hpa", "temperature_drop_k", "theta_e_deficit_k",
+    "gust_near_supported", "gust_near_witnesses", "pressure_jump_hpa", "temperature_drop_k", "theta_e_deficit_k",
 )  # fmt: skip
 """By tracking, by what needs the motion, and by satellites, lightning and ground stations."""
 

@@ -18,8 +18,8 @@ GUST_MIN = 30
 """Its gust blew in so many minutes (DOMAIN.md 5.1)."""
 
 COLUMNS = (
-    "stations_near", "gust_near_m_s", "gust_near_supported", "pressure_jump_hpa", "temperature_drop_k",
-    "theta_e_deficit_k",
+    "stations_near", "gust_near_m_s", "gust_near_supported", "gust_near_witnesses", "pressure_jump_hpa",
+    "temperature_drop_k", "theta_e_deficit_k",
 )  # fmt: skip
 
 LARGEST = {
@@ -29,6 +29,17 @@ LARGEST = {
 }
 """Column of schema.STORMS, column of schema.STATION_TABLE whose largest value it is."""
 
+TOLD_GUST_M_S = 13.9
+"""A gust that is told [m s-1]: Beaufort 7 (GB/T 28591)."""
+
+BELIEVED = 2
+"""Witnesses from which more make a gust no truer, only its size counts [our choice]."""
+
+AIR = (
+    "air_temperature", "dew_point_temperature", "relative_humidity", "air_pressure", "air_pressure_at_mean_sea_level",
+)  # fmt: skip
+"""A station of whose newest report one of these is doubted says nothing of the air: no jump, no fall, no deficit."""
+
 DEGREE_KM = float(np.deg2rad(1) * EARTH_RADIUS_M / 1000)
 
 Doubles = npt.NDArray[np.float64]
@@ -37,10 +48,10 @@ Doubles = npt.NDArray[np.float64]
 def storm_stations(storms: pd.DataFrame, table: pd.DataFrame, when: datetime) -> pd.DataFrame:
     """COLUMNS of schema.STORMS, one row a storm, with the index of `storms`; NaN where no station says anything.
 
-    The gust is the largest that something else speaks for; where there is none, the largest for which nothing was there
-    to ask, and only then the largest that nothing speaks for: one absurd station must not hide a true gust, so a
-    supported gust is preferred to a larger one without support. `gust_near_supported` is that gust's. A gust whose time
-    nobody told is not counted: it may be older. A station may speak of several storms.
+    The gust: of those of TOLD_GUST_M_S and more the one with most witnesses (BELIEVED are enough; nobody to ask counts
+    as half of one), then the largest: one absurd station must not hide a true gust, nor a breeze a doubted gale. Where
+    none is so strong, the largest. A gust whose time nobody told is not counted: it may be older. Of the air, stations
+    whose newest report is doubted (AIR) say nothing. A station may speak of several storms.
 
     Args:
         storms: schema.STORMS: polygon (lon, lat); rows without one are near to nothing.
@@ -57,19 +68,25 @@ def storm_stations(storms: pd.DataFrame, table: pd.DataFrame, when: datetime) ->
         return result
     row, station = _near(storms, table)
     values: dict[str, Doubles] = {"stations_near": np.bincount(row, minlength=len(storms)).astype(np.float64)}
+    doubted = np.array([any(flag.split(":")[0] in AIR for flag in flags) for flags in table["flags"]], dtype=np.bool_)
     for column, source in LARGEST.items():
+        told = np.where(doubted, np.nan, table[source].to_numpy(dtype=np.float64))
         values[column] = np.full(len(storms), np.nan)
-        np.fmax.at(values[column], row, table[source].to_numpy(dtype=np.float64)[station])
-    gust, supported = (table[name].to_numpy(dtype=np.float64) for name in ("gust_m_s", "gust_supported"))
-    blew = table["gust_time"].to_numpy().astype("datetime64[ns]")
+        np.fmax.at(values[column], row, told[station])
+    gust, witnesses = (table[f"gust_30min_{name}"].to_numpy(dtype=np.float64) for name in ("m_s", "witnesses"))
+    blew = table["gust_30min_time"].to_numpy().astype("datetime64[ns]")
     recent = np.isfinite(gust) & (blew >= end - np.timedelta64(GUST_MIN, "m")) & (blew <= end)
-    rank = np.where(np.isnan(supported), 1, np.where(supported > 0, 2, 0))
+    rank = np.where(np.isnan(witnesses), 0.5, np.minimum(witnesses, BELIEVED))
+    rank = np.where(gust >= TOLD_GUST_M_S, rank, -1.0)
     counted = recent[station]
     row, station = row[counted], station[counted]
     best_last = np.lexsort((gust[station], rank[station]))
-    values["gust_near_m_s"], values["gust_near_supported"] = np.full((2, len(storms)), np.nan)
-    values["gust_near_m_s"][row[best_last]] = gust[station[best_last]]
-    values["gust_near_supported"][row[best_last]] = supported[station[best_last]]
+    row, station = row[best_last], station[best_last]
+    values["gust_near_m_s"], values["gust_near_witnesses"] = np.full((2, len(storms)), np.nan)
+    values["gust_near_m_s"][row] = gust[station]
+    values["gust_near_witnesses"][row] = witnesses[station]
+    speaks = values["gust_near_witnesses"]
+    values["gust_near_supported"] = np.where(np.isnan(speaks), np.nan, speaks >= 1)
     return result.assign(**values)
 
 
