@@ -16,6 +16,8 @@ _REPORT = re.compile(
 """A table with one of these is one of reports, events or strokes and not of stations."""
 
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|_")
+_SPAN = re.compile(r"\bvalid (?:from|to)\b")
+"""Columns of our own table."""
 _NAMES = re.compile(r"\A(?:\d{5} \S+ \S+\r?\n){5}")
 """Lines of a station's number, province and county."""
 
@@ -25,6 +27,7 @@ def recognise_list(head: bytes) -> bool:
     text = _text(head)
     first = _WORD.sub(" ", text.split("\n", 1)[0]).lower()
     separated = first.count(",") + first.count("\t") >= 2 and not is_foreign(head)
+    first = _SPAN.sub(" ", first)
     told = all(column.search(first) for column in (_LATITUDE, _LONGITUDE, _ID))
     return bool(separated and told and not _REPORT.search(first)) or _NAMES.match(text) is not None
 
