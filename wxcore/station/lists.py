@@ -11,9 +11,9 @@ _LATITUDE, _LONGITUDE = re.compile(r"\b(lat|latitude)\b|纬度"), re.compile(r"\
 _ID = re.compile(r"\b(id|ids|stid|station|stationid|logger|wmoid|icao)\b|站号|站点编号")
 _REPORT = re.compile(
     r"\b(time|date|year|mon|month|hour|day|min|minute|datetime|obstime|timestamp|utc|valid|gust|wind|win|current|peak"
-    r"|magnitude|mag|speed|tem|temp|temperature|rain|precipitation|pressure|depth|event)\b|时间|日期|年|观测(?!场)|风|雨|气温|时次"
+    r"|magnitude|mag|speed|tem|temp|temperature|rain|precipitation|pressure|depth|event|antenna|outline)\b|时间|日期|年|观测(?!场)|风|雨|气温|时次"
 )
-"""A table with one of these is one of reports, events or strokes and not of stations."""
+"""A table with one of these is one of reports, events, strokes, radars or districts and not of stations."""
 
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|_")
 _SPAN = re.compile(r"\bvalid (?:from|to)\b")
