@@ -4,6 +4,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from wxcore.station.solve_kernels import solve
+
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Counts = npt.NDArray[np.int32]
@@ -73,25 +75,6 @@ def nearest(
                         count = _insert(n, away, count, chosen, distance)
         ring += 1
     return count
-
-
-@numba.njit(cache=True, nogil=True)
-def solve(matrix: Doubles, right: Doubles, count: int) -> None:
-    """Solve matrix x = right in place (x goes into `right`): Cholesky of the first `count` rows and columns."""
-    for i in range(count):
-        for j in range(i + 1):
-            total = matrix[i, j]
-            for k in range(j):
-                total -= matrix[i, k] * matrix[j, k]
-            matrix[i, j] = np.sqrt(max(total, 1e-12)) if i == j else total / matrix[j, j]
-    for i in range(count):
-        for k in range(i):
-            right[i] -= matrix[i, k] * right[k]
-        right[i] /= matrix[i, i]
-    for i in range(count - 1, -1, -1):
-        for k in range(i + 1, count):
-            right[i] -= matrix[k, i] * right[k]
-        right[i] /= matrix[i, i]
 
 
 @numba.njit(cache=True, nogil=True)

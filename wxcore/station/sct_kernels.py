@@ -4,6 +4,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from wxcore.station.solve_kernels import solve
+
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int32]
@@ -68,34 +70,10 @@ def renew(
                 rise = (elevation[a] - elevation[b]) / SCALE_M
                 matrix[i, j] = np.exp(-0.5 * square / (scale * scale) - 0.5 * rise * rise)
             matrix[i, i] = 1 + NOISE
-        explained = _solve(matrix, right, n)
+        explained = solve(matrix, right, n)
         variance[s] = 1 + NOISE - explained
         for i in range(n):
             weight[s, box[i]] = right[i]
-
-
-@numba.njit(cache=True, nogil=True)
-def _solve(matrix: Doubles, right: Doubles, n: int) -> float:
-    """Cholesky in place; `right` becomes the solution; returns right . solution."""
-    for i in range(n):
-        for j in range(i + 1):
-            total = matrix[i, j]
-            for k in range(j):
-                total -= matrix[i, k] * matrix[j, k]
-            matrix[i, j] = np.sqrt(total) if i == j else total / matrix[j, j]
-    explained = 0.0
-    for i in range(n):
-        total = right[i]
-        for k in range(i):
-            total -= matrix[i, k] * right[k]
-        right[i] = total / matrix[i, i]
-        explained += right[i] * right[i]
-    for i in range(n - 1, -1, -1):
-        total = right[i]
-        for k in range(i + 1, n):
-            total -= matrix[k, i] * right[k]
-        right[i] = total / matrix[i, i]
-    return explained
 
 
 @numba.njit(cache=True, nogil=True)
