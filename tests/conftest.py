@@ -48,3 +48,8 @@ def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def demo_run(demo_files: list[Path], demo_home: Home, chongqing: Region) -> RunResult:
     """The whole demo, run directly."""
     return run(demo_files, demo_home, chongqing)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests first: at the end they would keep one core busy while the other has nothing left to do."""
+    items.sort(key=lambda item: item.get_closest_marker("wheel") is None and item.get_closest_marker("flow") is None)

@@ -69,7 +69,8 @@ def observed(
 
 def commit(root: Path, when: datetime, given: xr.Dataset | None, version: int = 0) -> None:
     told = None if given is None else table(STATION_TABLE, when)
-    told = None if told is None else told.assign(gust_flag=0, flags=pd.Series([("a:b",)] * len(told)))
+    flags = {"gust_flag": 0, "gust_30min_flag": 0}
+    told = None if told is None else told.assign(**flags, flags=pd.Series([("a:b",)] * len(told)))
     facts = provenance(when, version)
     commit_cycle(root, R, GRID, when, cube(when), storms(when), facts, stations=given, station_table=told)
 

@@ -37,11 +37,11 @@ def test_a_name_that_contradicts_is_remarked() -> None:
     assert name_remarks(BETA, "whatever", [ALPHA, BETA]) == ()
 
 
-def test_unknown_shows_the_bytes_and_what_we_read() -> None:
+def test_unknown_shows_the_bytes_and_how_much_we_read() -> None:
     with pytest.raises(ReadError) as caught:
         identify(b"\x00\x01<html>", "bad\nname", [ALPHA, BETA])
     assert caught.value.reason == Reason.UNKNOWN_FORMAT
     assert "00 01 3c 68" in caught.value.en
-    assert "format alpha, format beta" in caught.value.en
-    assert "格式alpha、格式beta" in caught.value.zh
+    assert "none of the 2 formats" in caught.value.en
+    assert "不属于可读的 2 种格式" in caught.value.zh
     assert "\n" not in caught.value.en

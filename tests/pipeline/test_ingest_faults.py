@@ -56,7 +56,7 @@ def good(kind: str = "composite", time: Any = NOW) -> Reading:
 
 def readers(monkeypatch: pytest.MonkeyPatch, bad: Callable[[], Reading], name: str = "bad") -> None:
     """Every file is good, but the one of this name is read by `bad`."""
-    monkeypatch.setattr(module, "read_file", lambda path, said, box: bad() if said == name else good())
+    monkeypatch.setattr(module, "read_file", lambda path, said, box, **_: bad() if said == name else good())
 
 
 def throw(error: BaseException) -> Reading:
@@ -188,7 +188,7 @@ def test_closing_ends_the_deciding_in_another_thread_and_decides_nothing(
     ledger = home.ledger()
     take_in([Offered(path) for path in write(folder, "a", "b", "c", "d")], home, region, ledger, NOW)
 
-    def hang(path: Path, name: str, box: Box) -> Reading:
+    def hang(path: Path, name: str, box: Box, **_: Any) -> Reading:
         run_guarded(time.sleep, 60, wall_s=90)
         return good()
 
@@ -213,7 +213,7 @@ def test_closing_between_two_jobs_decides_nothing_either(
     take_in([Offered(path) for path in write(folder, "a", "b", "c")], home, region, ledger, NOW)
     read: list[str] = []
 
-    def read_and_close(path: Path, name: str, box: Box) -> Reading:
+    def read_and_close(path: Path, name: str, box: Box, **_: Any) -> Reading:
         read.append(name)
         close_guard()  # no child is at work: this format is decoded here
         return good()
@@ -229,7 +229,7 @@ def test_closing_between_two_jobs_decides_nothing_either(
 def test_one_thread_decides_while_another_takes_in(
     home: Home, folder: Path, region: Region, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "read_file", lambda path, name, box: good())
+    monkeypatch.setattr(module, "read_file", lambda path, name, box, **_: good())
     ledger, done, decided = home.ledger(), threading.Event(), []
 
     def decide() -> None:
@@ -255,7 +255,7 @@ def test_a_ledger_that_fails_is_told_without_decoding_the_rest(
     ledger, read = home.ledger(), []
     take_in([Offered(path) for path in write(folder, *map(str, range(40)))], home, region, ledger, NOW)
 
-    def slow(path: Path, name: str, box: Box) -> Reading:
+    def slow(path: Path, name: str, box: Box, **_: Any) -> Reading:
         read.append(name)
         time.sleep(0.02)
         return good()
@@ -275,7 +275,7 @@ def test_a_file_that_vanishes_between_look_and_copy_is_told_and_taken_when_it_is
     home: Home, folder: Path, region: Region, new_only: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths, land_batch = write(folder, "a", "b"), module.land_batch
-    monkeypatch.setattr(module, "read_file", lambda path, name, box: good())
+    monkeypatch.setattr(module, "read_file", lambda path, name, box, **_: good())
 
     def move_away(*args: Any, **words: Any) -> Any:
         paths[0].unlink(missing_ok=True)
@@ -293,7 +293,7 @@ def test_a_file_that_vanishes_between_look_and_copy_is_told_and_taken_when_it_is
 def test_the_same_bytes_twice_in_a_batch_are_one_stored_and_one_duplicate(
     home: Home, folder: Path, region: Region, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "read_file", lambda path, name, box: good())
+    monkeypatch.setattr(module, "read_file", lambda path, name, box, **_: good())
     paths = write(folder, "a", "b")
     paths[1].write_bytes(paths[0].read_bytes())
     os.utime(paths[1], (NOW.timestamp(), NOW.timestamp()))
@@ -341,7 +341,7 @@ def test_what_is_opened_lies_in_the_sources_whatever_became_of_its_path(
 def test_damaged_landed_bytes_are_mended_by_offering_the_file_again(
     home: Home, folder: Path, region: Region, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "read_file", lambda path, name, box: good())
+    monkeypatch.setattr(module, "read_file", lambda path, name, box, **_: good())
     (path,) = write(folder, "a")
     (item,) = ingest([path], home, region)
     landed = landed_path(home.landing, item.sha256)
@@ -377,7 +377,7 @@ def test_a_file_that_may_not_be_opened_is_taken_when_it_may(
             raise PermissionError(errno.EACCES, "Permission denied")
         return real(name, *args, **words)
 
-    monkeypatch.setattr(module, "read_file", lambda path, name, box: good())
+    monkeypatch.setattr(module, "read_file", lambda path, name, box, **_: good())
     with monkeypatch.context() as patched:
         patched.setattr(os, "open", no)
         for _ in range(2):
@@ -416,7 +416,7 @@ def test_bytes_that_expire_while_they_are_landed_are_landed_again(
     home: Home, folder: Path, region: Region, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (path,), land_batch, times = write(folder, "a"), module.land_batch, []
-    monkeypatch.setattr(module, "read_file", lambda path, name, box: good())
+    monkeypatch.setattr(module, "read_file", lambda path, name, box, **_: good())
 
     def land_and_expire(*args: Any, **words: Any) -> Any:
         landed = land_batch(*args, **words)

@@ -257,7 +257,7 @@ def test_without_radar_nothing_is_drafted_and_drafts_stand(
     assert len(cycle.clouds) == 1
     assert cycle.clouds["radar_fraction"].tolist() == [0]
     page = render(tiny, RunResult(tiny.id, cycle.inputs, (cycle,)))
-    assert "仅有卫星和闪电" in page
+    assert "仅有卫星、闪电和地面站" in page
     assert "无雷达资料，未评估风暴 no radar, storms not assessed · 1 个云团" in page
     assert "0 个风暴" not in page
     assert "仍有效 still in force" in page

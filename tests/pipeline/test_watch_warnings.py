@@ -185,10 +185,10 @@ def test_what_hangs_holds_up_neither_cycles_nor_the_heartbeat(
 ) -> None:
     released, read = threading.Event(), ingest.read_file
 
-    def hanging(path: Path, name: str, box: Box) -> Any:
+    def hanging(path: Path, name: str, box: Box, **dated: Any) -> Any:
         if name.startswith("hangs"):
             released.wait(60)
-        return read(path, name, box)
+        return read(path, name, box, **dated)
 
     first, second = write_scene(region, tmp_path / "src", 2)
     with watched(folder, home, region, Clock(START + CYCLE + PATIENCE)) as here:
