@@ -23,8 +23,9 @@ from wxcore.region.load import check_stations
 from wxcore.region.stations import STATIONS_FILE, stations_text
 from wxcore.region.terrain import find_dem, load_terrain
 from wxcore.settings import language, load_settings
+from wxcore.station.network import MOVED_KM
 from wxcore.station.reports import Reports
-from wxcore.station.table import MOVED_KM, Imported, Merged, distance_km, import_stations, merge_stations
+from wxcore.station.table import Imported, Merged, distance_km, import_stations, merge_stations
 from wxcore.times import iso
 
 stations_app = typer.Typer(no_args_is_help=True, help="The table of ground stations. 地面站点表")

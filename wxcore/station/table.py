@@ -17,13 +17,11 @@ from wxcore.grid import EARTH_RADIUS_M
 from wxcore.region import Region, Station
 from wxcore.region.stations import near
 from wxcore.region.terrain import Terrain
+from wxcore.station.network import MOVED_KM
 from wxcore.station.table_rows import Found, Rejected, read_list
 
 IMPORT_MARGIN_DEG = 0.5
 """How far outside of the grid a station still serves its edge [deg] [our choice]."""
-
-MOVED_KM = 1.0
-"""A station farther than this from its former place has moved (RELIABILITY.md A8) and gets a row of its own."""
 
 MOUNTAIN_M = 1500.0
 """Stations above this report gales much too often (DOMAIN.md 2.6)."""
