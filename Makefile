@@ -4,6 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
+# The demo: `make demo`, or `make demo SCALE=small`. A folder holds one scale.
+SCALE  ?= full
+OUT    ?= $(if $(filter full,$(SCALE)),out,out-$(SCALE))
+
 .PHONY: setup demo test check lint types bench soak lock wheel clean
 
 setup: $(STAMP)
@@ -16,7 +20,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 demo: setup
-	$(BIN)/wx demo --out out
+	$(BIN)/wx demo --scale $(SCALE) --out $(OUT)
 
 test: setup
 	$(BIN)/python -m pytest -n auto --dist worksteal
@@ -47,4 +51,4 @@ lock:
 	! grep -n '://' requirements.lock
 
 clean:
-	rm -rf $(VENV) dist build out .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) dist build out out-small .mypy_cache .ruff_cache .pytest_cache

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wxcore.pipeline.home import Home
-from wxcore.region import Region, load_region
+from wxcore.region import STATION_META, Region, load_region
 
 DEFAULT_REGION = "chongqing"
 DEFAULT_HOME = Path("out")
@@ -19,6 +19,7 @@ class Settings:
     Attributes:
         home: `WXCORE_HOME`, where files, archive and ledger live.
         region: `WXCORE_REGION`.
+        station_meta: `WXCORE_STATION_META`, folder of the regions' folders; those that came with wxcore where not set.
         lang: `WXCORE_LANG`, zh or en.
         ledger_url: `WXCORE_LEDGER`, such as postgresql://host/wxcore; empty: SQLite in the home.
         archive_url: `WXCORE_ARCHIVE`, such as s3://bucket/prefix; empty: a folder of the home.
@@ -28,6 +29,7 @@ class Settings:
 
     home: Path
     region: str
+    station_meta: Path
     lang: str
     ledger_url: str
     archive_url: str
@@ -40,6 +42,7 @@ def load_settings() -> Settings:
     return Settings(
         home=Path(os.environ.get("WXCORE_HOME", DEFAULT_HOME)),
         region=os.environ.get("WXCORE_REGION", DEFAULT_REGION),
+        station_meta=Path(os.environ.get("WXCORE_STATION_META") or STATION_META),
         lang=language(os.environ.get("WXCORE_LANG", "")),
         ledger_url=os.environ.get("WXCORE_LEDGER", ""),
         archive_url=os.environ.get("WXCORE_ARCHIVE", ""),
@@ -55,8 +58,13 @@ def home_at(root: Path | str | None = None) -> Home:
 
 
 def region_at(region_id: str = "") -> Region:
-    """The region asked for, else `WXCORE_REGION`."""
-    return load_region(region_id or load_settings().region)
+    """The region asked for, else `WXCORE_REGION`, from `WXCORE_STATION_META`.
+
+    Raises:
+        RegionError: as `load_region`.
+    """
+    settings = load_settings()
+    return load_region(region_id or settings.region, root=settings.station_meta)
 
 
 def _folders(name: str) -> tuple[Path, ...]:

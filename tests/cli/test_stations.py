@@ -32,7 +32,7 @@ def chongqing() -> Region:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of regions of their own, with one station, and a list that moves it."""
-    monkeypatch.setattr(commands, "STATION_META", tmp_path)
+    monkeypatch.setenv("WXCORE_STATION_META", str(tmp_path))
     monkeypatch.setattr(commands, "region_of", lambda region: replace(chongqing(), stations=(ROW,)))
     monkeypatch.setattr(gust_commands, "region_of", lambda region: replace(chongqing(), stations=(ROW,)))
     (tmp_path / "chongqing").mkdir()

@@ -51,7 +51,7 @@ from wxcore.radar import cinrad
 from wxcore.radar.moc import read_moc
 from wxcore.radar.volume import Volume
 from wxcore.region import RadarSite, Region
-from wxcore.simulate.scene import Cell
+from wxcore.simulate.scene import World
 from wxcore.station.network import Network, network_of
 from wxcore.station.reports import Reports
 from wxcore.station.series import series
@@ -150,7 +150,7 @@ def odd_times(n: int, seed: int, folder: Path) -> Outcome:
 
 
 NO_DOORS = {
-    "wxcore.simulate.demo.file_name", "wxcore.warning.changes.references", "wxcore.pipeline.catchup.history_of",
+    "wxcore.warning.changes.references", "wxcore.pipeline.catchup.history_of",
     "wxcore.pipeline.catchup.next_cycle", "wxcore.pipeline.catchup.ready", "wxcore.pipeline.gather.choose_from",
     "wxcore.pipeline.checks.accept", "wxcore.pipeline.ingest.decode_and_decide", "wxcore.pipeline.status.silences",
     "wxcore.pipeline.maintain.finished_days", "wxcore.pipeline.analyse.mosaic_cube",
@@ -248,7 +248,7 @@ def plain_arguments(region: Region, home: Home, connection: Connection, drafted:
         Retention: Retention(), date: START.date(), Reason: Reason.EMPTY,
         ReadError: ReadError(Reason.EMPTY, "e", "z"), Random: Random(1), Warning: drafted,
         pd.DataFrame: nothing, xr.Dataset: xr.Dataset(), Cells: Cells(nothing, np.zeros((1, 1), "i4")),
-        np.ndarray: np.zeros((1, 1)), tuple[Cell, ...]: storm(START), str: REGION, float: 1.0, int: 1, bool: False,
+        np.ndarray: np.zeros((1, 1)), World: storm(START), "lon": 1.0, "lat": 1.0, "height_m": 1.0, str: REGION, float: 1.0, int: 1, bool: False,
         list: [], Sequence: (), Mapping: {}, Collection: (), Iterable: (),
         Iterable[Draft]: [Draft("id", "hail", "blue", {})],
     } | ground_arguments(region)  # fmt: skip

@@ -11,9 +11,10 @@ from wxcore.radar import codes
 from wxcore.radar.cinrad_write import write_standard
 from wxcore.radar.volume import Moment, Site, Sweep, Volume
 from wxcore.region import RadarSite, Region, load_region
-from wxcore.simulate.demo import file_name
+from wxcore.simulate.fields import reflectivity
 from wxcore.simulate.radar import SYN_TASK
-from wxcore.simulate.scene import Cell, reflectivity
+from wxcore.simulate.radar_feed import file_name
+from wxcore.simulate.scene import Cell, World
 from wxcore.times import CYCLE, to_datetime64
 
 REGION = "tiny"
@@ -86,9 +87,9 @@ def tiny_region(root: Path, *, foreign: bool = False) -> Region:
     return load_region(REGION, root=write_region(root, sites=(*SITES, *FOREIGN) if foreign else SITES))
 
 
-def storm(born: datetime) -> tuple[Cell, ...]:
+def storm(born: datetime) -> World:
     """One hailstorm that crosses the grid in its first hour."""
-    return (Cell(106.15, 29.2, 6.0, 3.0, born - timedelta(minutes=40), 140.0, 66.0, 5.0, 9500.0),)
+    return World(cells=(Cell(106.15, 29.2, 6.0, 3.0, born - timedelta(minutes=40), 140.0, 66.0, 5.0, 9500.0),))
 
 
 def volume_at(site: RadarSite, start: datetime, *, seed: int = 1, born: datetime = START) -> Volume:
@@ -112,15 +113,13 @@ def volume_at(site: RadarSite, start: datetime, *, seed: int = 1, born: datetime
     return Volume("cinrad-standard", place, start, SYN_TASK, tuple(sweeps))
 
 
-def _reflectivity(
-    site: RadarSite, cells: tuple[Cell, ...], azimuth: np.ndarray, elevation: float, when: datetime
-) -> Moment:
+def _reflectivity(site: RadarSite, world: World, azimuth: np.ndarray, elevation: float, when: datetime) -> Moment:
     slant = GATE_M / 2 + GATE_M * np.arange(GATES)
     ground, above = slant * np.cos(np.deg2rad(elevation)), slant * np.sin(np.deg2rad(elevation))
     angle = np.deg2rad(azimuth)[:, None]
     lat = site.lat + ground * np.cos(angle) / M_PER_DEG
     lon = site.lon + ground * np.sin(angle) / (M_PER_DEG * np.cos(np.deg2rad(site.lat)))
-    dbz = reflectivity(cells, lon, lat, (above + site.antenna_m)[None, :], when)
+    dbz = reflectivity(world, lon, lat, (above + site.antenna_m)[None, :], when)
     raw = np.where(dbz < 0, 0, np.clip(np.round(dbz * 2 + 66), 5, 255)).astype("u1")
     return Moment(raw, 2.0, 66.0, GATE_M / 2, GATE_M, codes.CLASSES_U1)
 

@@ -10,6 +10,7 @@ from wxcore.radar.cinrad import read_standard
 from wxcore.radar.cinrad_write import write_standard
 from wxcore.region import RadarSite
 from wxcore.simulate.radar import scan
+from wxcore.simulate.scene import World
 
 SITE_LATITUDE, TASK_START, TASK_CUTS, CUT_BYTES = 72, 332, 336, 256
 FIRST_CUT = 416
@@ -43,7 +44,7 @@ def write_all(good: Path, folder: Path, site: RadarSite) -> dict[str, tuple[str,
     put("no-ray", bz2.compress(bytes(raw[: FIRST_CUT + CUT_BYTES * cuts])), "NO_RADIALS", "TRUNCATED")
     put("nan-position", bz2.compress(_patched(raw, SITE_LATITUDE, "<f", float("nan"))), "BAD_POSITION")
     late = (datetime.now(UTC) + timedelta(days=2)).replace(microsecond=0)
-    future = replace(scan(site, (), late, seed=1), site=read_standard(bytes(raw)).site)
+    future = replace(scan(site, World(), late, seed=1), site=read_standard(bytes(raw)).site)
     put("future", bz2.compress(write_standard(future)), "FUTURE_TIME", called="future.bin.bz2")
     other_day = _patched(raw, TASK_START, "<i", int(late.timestamp()))
     put("header-time", bz2.compress(other_day), "NO_RADIALS", "BAD_VALUE", called="header-time.bin.bz2")

@@ -233,7 +233,7 @@ def test_a_list_of_names() -> None:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The commands at a folder of regions of their own; the region's stations are in the file there."""
-    monkeypatch.setattr(commands, "STATION_META", tmp_path)
+    monkeypatch.setenv("WXCORE_STATION_META", str(tmp_path))
     monkeypatch.setattr(commands, "region_of", lambda region: replace(chongqing(), stations=(station("A0001"),)))
     (tmp_path / "chongqing").mkdir()
     return tmp_path

@@ -1,6 +1,7 @@
 """Open the archive: now, or as it was known at a time (no look-ahead)."""
 
 import json
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -130,14 +131,23 @@ def read_text(root: Root, region: str, when: datetime, name: str, *, as_of: date
     Raises:
         ArchiveError: no slot, versions that cannot be opened, nothing committed by `as_of`.
     """
-    slot = layout.slot_of(when)
+    return read_texts(root, region, [when], name, as_of=as_of)[0]
+
+
+def read_texts(
+    root: Root, region: str, times: Sequence[datetime], name: str, *, as_of: datetime | None = None
+) -> list[str | None]:
+    """The same of several cycles, in the order of `times`: the archive is opened once."""
+    slots = [layout.slot_of(when) for when in times]
     if not has_archive(place_of(root, region)):
-        return None
+        return [None] * len(slots)
     group = _root_group(open_session(root, region, as_of))
-    path = f"{layout.TABLES}/{slot.day}/{name}"
-    if group is None or path not in group:
-        return None
-    return str(group[path][slot.index]) or None  # type: ignore[index]
+    arrays: dict[str, Any] = {}
+    for day in {slot.day for slot in slots} if group is not None else ():
+        path = f"{layout.TABLES}/{day}/{name}"
+        arrays[day] = group.get(path)  # type: ignore[union-attr]
+    found = [arrays.get(slot.day) for slot in slots]
+    return [None if array is None else str(array[slot.index]) or None for array, slot in zip(found, slots, strict=True)]
 
 
 def read_provenance(root: Root, region: str, when: datetime, *, as_of: datetime | None = None) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from wxcore.archive.layout import CLOUD_CELLS_TEXT, PROBABILITIES_TEXT, STATION_TABLE_TEXT, STORMS_TEXT, slot_of
 from wxcore.archive.place import Root
-from wxcore.archive.read import read_text
+from wxcore.archive.read import read_text, read_texts
 from wxcore.archive.tables import decode_table
 from wxcore.times import CYCLE, require_utc
 
@@ -51,5 +51,5 @@ def recent_storms(root: Root, region: str, when: datetime, back_min: int = BACK_
     when = require_utc(when)
     slot_of(when)
     steps = int(timedelta(minutes=back_min) // CYCLE)
-    tables = [read_storms(root, region, when - step * CYCLE) for step in range(steps, 0, -1)]
-    return [table for table in tables if table is not None]
+    texts = read_texts(root, region, [when - step * CYCLE for step in range(steps, 0, -1)], STORMS_TEXT)
+    return [decode_table(text) for text in texts if text is not None]

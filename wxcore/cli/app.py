@@ -1,6 +1,5 @@
 """`wx`: one typer command a job. Exit code 0 done, 1 the work failed (in part), 2 bad arguments."""
 
-import importlib
 import math
 import sys
 from collections.abc import Sequence
@@ -15,8 +14,9 @@ from wxcore.cli.archive import archive_app
 from wxcore.cli.bench import bench_app
 from wxcore.cli.bench_archive import bench_archive
 from wxcore.cli.bench_landing import bench_landing
+from wxcore.cli.demo import demo_command
 from wxcore.cli.gusts import gusts_command
-from wxcore.cli.options import Json, Lang, Out, RegionId, region_of, whole_home
+from wxcore.cli.options import Direct, Json, Lang, Out, RegionId, jobs_of, region_of, whole_home
 from wxcore.cli.radar import radar_app
 from wxcore.cli.show import (
     print_error,
@@ -37,10 +37,9 @@ from wxcore.pipeline.home import Home
 from wxcore.pipeline.ingest import expand, ingest
 from wxcore.pipeline.report import publish
 from wxcore.pipeline.result import QUARANTINED, RunResult
-from wxcore.pipeline.run import DIRECT, Jobs, run
-from wxcore.region import Region, load_region
+from wxcore.pipeline.run import Jobs, run
+from wxcore.region import Region
 from wxcore.settings import language, load_settings
-from wxcore.simulate.demo import DEMO_CYCLES, DEMO_RADARS, write_demo
 from wxcore.times import cycle_of, parse_time
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -50,11 +49,11 @@ app.add_typer(radar_app, name="radar")
 app.add_typer(stations_app, name="stations")
 stations_app.command("gusts")(gusts_command)
 app.command("watch")(watch_command)
+app.command("demo")(demo_command)
 bench_app.command("archive")(bench_archive)
 bench_app.command("landing")(bench_landing)
 
 At = Annotated[str | None, typer.Option("--at", help="Cycle time, UTC: 2020-06-12T05:42Z. 时次（UTC）")]
-Direct = Annotated[bool, typer.Option("--direct", help="Without Prefect. 不经 Prefect 直接运行")]
 H0 = Annotated[float | None, typer.Option("--h0-m", help="Height of 0 C [m ASL]. 0℃层海拔（米）")]
 NewOnly = Annotated[
     bool, typer.Option("--new-only", help="Leave out, unread, what was taken in before. 跳过已导入文件")
@@ -72,11 +71,6 @@ def _heights(h0_m: float | None, hm20_m: float | None) -> tuple[float | None, fl
     except WxcoreError as error:
         raise typer.BadParameter(f"{error.en} {error.zh}", param_hint="--h0-m, --hm20-m") from error
     return levels.h0_m, levels.hm20_m
-
-
-def _jobs(*, direct: bool) -> Jobs:
-    """The steps, as flows unless `direct`: that must work even on a machine whose Prefect is broken."""
-    return DIRECT if direct else importlib.import_module("flows.jobs").FLOWS
 
 
 @app.command()
@@ -135,7 +129,7 @@ def cycle_command(
     h0_m, hm20_m = _heights(h0_m, hm20_m)
     where = region_of(region)
     home = whole_home(out, where, lang)
-    cycle = _jobs(direct=direct).cycle(home, where, when, h0_m=h0_m, hm20_m=hm20_m)
+    cycle = jobs_of(direct=direct).cycle(home, where, when, h0_m=h0_m, hm20_m=hm20_m)
     result = RunResult(where.id, cycle.inputs, (cycle,), report=str(home.report))
     publish(home, where, result)
     if as_json:
@@ -160,7 +154,7 @@ def run_command(
     lang = language(lang or load_settings().lang)
     where, when, heights = region_of(region), parse_time(at) if at else None, _heights(h0_m, hm20_m)
     home = whole_home(out, where, lang)
-    result = _run(paths, home, where, jobs=_jobs(direct=direct), at=when, heights=heights, lang=lang)
+    result = _run(paths, home, where, jobs=jobs_of(direct=direct), at=when, heights=heights, lang=lang)
     if as_json:
         print_json(result.to_json())
     else:
@@ -185,24 +179,6 @@ def _run(
             paths, home, region, at=at, jobs=jobs, heights=heights,
             on_input=lambda _: bar.advance(files), on_cycle=lambda _: bar.advance(cycles),
         )  # fmt: skip
-
-
-@app.command()
-def demo(out: Out = None, direct: Direct = False, as_json: Json = False, lang: Lang = "") -> None:
-    """Simulate a small Chongqing storm, run the whole chain on it, write the report (all SYN). 演示."""
-    lang = language(lang or load_settings().lang)
-    region = load_region("chongqing")
-    home = whole_home(out, region, lang)
-    folder = home.root / "demo-files"
-    with progress() as bar:
-        total = DEMO_CYCLES * len(DEMO_RADARS)
-        paths = list(bar.track(write_demo(region, folder), total=total, description=say(lang, "simulate", "模拟")))
-    result = _run(paths, home, region, jobs=_jobs(direct=direct), lang=lang)
-    if as_json:
-        print_json(result.to_json())
-    else:
-        show_run(result, lang)
-    raise typer.Exit(1 if result.failed else 0)
 
 
 def _asked_language(words: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ import typer
 
 from wxcore.archive.measure import median_seconds
 from wxcore.cli.bench_core import THREADS, core_rows, dealias_rows, mosaic_rows, shear_row, slowness
+from wxcore.cli.bench_cycle import bench_cycle
 from wxcore.cli.bench_peer import peer_seconds
 from wxcore.cli.bench_satellite import satellite_rows
 from wxcore.cli.bench_stations import bench_stations
@@ -132,6 +133,7 @@ def _memory_row(paths: list[Path], region: str, heights: list[str]) -> Row:
 
 
 bench_app.command("stations")(bench_stations)
+bench_app.command("cycle")(bench_cycle)
 
 
 @bench_app.command("satellite")

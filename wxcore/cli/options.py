@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import importlib
 from pathlib import Path
 from typing import Annotated
 
@@ -8,13 +9,21 @@ import typer
 from wxcore.cli.show import SCREEN, say
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.recover import recover_home
+from wxcore.pipeline.run import DIRECT, Jobs
 from wxcore.region import Region
 from wxcore.settings import home_at, region_at
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable report on stdout. 输出 JSON")]
 Lang = Annotated[str, typer.Option("--lang", help="zh or en; WXCORE_LANG, else the locale. 语言")]
-RegionId = Annotated[str, typer.Option("--region", help="Folder of station_meta; WXCORE_REGION. 区域")]
+RegionId = Annotated[str, typer.Option("--region", help="Folder in WXCORE_STATION_META; WXCORE_REGION. 区域")]
 Out = Annotated[Path | None, typer.Option("--out", help="Where archive, ledger and report go; WXCORE_HOME. 输出目录")]
+
+Direct = Annotated[bool, typer.Option("--direct", help="Without Prefect. 不经 Prefect 直接运行")]
+
+
+def jobs_of(*, direct: bool) -> Jobs:
+    """The steps, as flows unless `direct`: that must work even on a machine whose Prefect is broken."""
+    return DIRECT if direct else importlib.import_module("flows.jobs").FLOWS
 
 
 def region_of(region_id: str) -> Region:

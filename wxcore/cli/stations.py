@@ -18,7 +18,7 @@ from wxcore.cli.options import Json, Lang, RegionId, region_of
 from wxcore.cli.show import SCREEN, print_error, print_json, say
 from wxcore.errors import ReadError, RegionError, WxcoreError
 from wxcore.pipeline.read import read_file
-from wxcore.region import STATION_META, Region, Station
+from wxcore.region import Region, Station
 from wxcore.region.load import check_stations
 from wxcore.region.stations import STATIONS_FILE, stations_text
 from wxcore.region.terrain import find_dem, load_terrain
@@ -51,18 +51,19 @@ def import_command(
     file: ListFile, region: RegionId = "", valid_from: From = "", source: Source = "", column: Columns = None,
     force: Force = False, dry_run: DryRun = False, as_json: Json = False, lang: Lang = "",
 ) -> None:  # fmt: skip
-    """Lay a list of stations over station_meta/REGION/stations.csv; moved stations get a new row. 导入站点表."""
-    lang = language(lang or load_settings().lang)
+    """Lay a list of stations over WXCORE_STATION_META/REGION/stations.csv; moved ones get a new row. 导入站点表."""
+    settings = load_settings()
+    lang, meta = language(lang or settings.lang), settings.station_meta
     where = region_of(region)
     first = _day(valid_from, where)
-    dem = find_dem(where.id)
+    dem = find_dem(where.id, root=meta)
     imported = import_stations(
         file, where, columns=_columns(column or []), valid_from=first, source=source, terrain=load_terrain(dem)
     )
     merged = merge_stations(where.stations, imported.rows)
     if merged.older and not force:
         raise _older(merged, first)
-    target, text = STATION_META / where.id / STATIONS_FILE, stations_text(merged.rows)
+    target, text = meta / where.id / STATIONS_FILE, stations_text(merged.rows)
     check_stations(text, where.grid)
     if not dry_run:
         _write(target, text)
@@ -92,10 +93,10 @@ def _write(target: Path, text: str) -> None:
         if cause.errno not in {errno.EACCES, errno.EPERM, errno.EROFS}:
             raise
         raise WxcoreError(
-            f"{target} cannot be written ({cause.strerror}): run the import as the owner of {target.parent}, or give "
-            "this user write access to that folder",
+            f"{target} cannot be written ({cause.strerror}): run the import as the owner of {target.parent}, give "
+            f"this user write access to that folder, or set WXCORE_STATION_META to a copy of {target.parent.parent}",
             f"无法写入 {target}（{cause.strerror}）：请以 {target.parent} 所有者的身份导入，"
-            "或为当前用户开放该文件夹的写权限",
+            f"为当前用户开放该文件夹的写权限，或将 WXCORE_STATION_META 设为 {target.parent.parent} 的副本",
         ) from cause
 
 

@@ -18,6 +18,7 @@ from wxcore.pipeline.home import Home
 from wxcore.pipeline.network import compare
 from wxcore.pipeline.prepared import load_prepared, to_record, winds_before
 from wxcore.pipeline.sky import Sky, sky_of
+from wxcore.pipeline.stages import stage
 from wxcore.pipeline.static import ground_model, static_digest, terrain_trouble
 from wxcore.products.columns import column_products, composite_only_products
 from wxcore.products.hail_range import Reach, only_where_hail_can_be_judged
@@ -100,7 +101,8 @@ def analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels: 
     real_only = by_radar and analysis.truth == REAL
     sky = sky_of(home, region, when, chosen, levels, real_only=real_only)
     looked = sky.flashes if sky.flashes.looks else None
-    ground = ground_of(home, region, when, chosen, analysis.cube, looked, real_only=real_only)
+    with stage("stations"):
+        ground = ground_of(home, region, when, chosen, analysis.cube, looked, real_only=real_only)
     missing = (*analysis.missing, *sky.missing, *ground.missing)
     if not by_radar and not sky.fields.data_vars and ground.table.empty:
         raise WxcoreError(
@@ -125,7 +127,8 @@ def _analyse(home: Home, region: Region, when: datetime, chosen: Chosen, levels:
     flat = _try(chosen.composite, lambda row: composite_cube(load_file(home, row), region, when), missing)
     if volumes:
         cube: xr.Dataset | None = volume_cube(volumes, region, when, levels)
-        compared = compare([volume.look for volume in volumes], when, ground_model(region))
+        with stage("compare radars"):
+            compared = compare([volume.look for volume in volumes], when, ground_model(region))
         notes = [*compared.alarms, *_remarks(volumes)]
     else:
         cube = _try(chosen.mosaic, lambda row: mosaic_cube(load_file(home, row), region, when, levels), missing)
@@ -199,11 +202,13 @@ def _told(
 def volume_cube(volumes: Sequence[Prepared], region: Region, when: datetime, levels: Levels) -> xr.Dataset:
     """Mosaic of the volumes, its column products, and what velocities and dual polarisation say where there are any
     (schema.MOSAIC, PRODUCTS and OPTIONAL)."""
-    cube = mosaic_looks([volume.look for volume in volumes], region.grid, when=when)
+    with stage("mosaic"):
+        cube = mosaic_looks([volume.look for volume in volumes], region.grid, when=when)
     cube = cube.assign(reflectivity=cube["reflectivity"].assign_attrs(method=cube.attrs["method"]))
     used = [volume for volume in volumes if volume.look.site.id in cube.attrs["radars"]]
     whole = _with_products(cube, region, levels, [_reach(volume) for volume in used])
-    planes = plane_mosaic([share for volume in volumes if (share := volume.share) is not None], region.grid)
+    with stage("planes"):
+        planes = plane_mosaic([share for volume in volumes if (share := volume.share) is not None], region.grid)
     return whole.assign(planes.data_vars)
 
 
@@ -245,9 +250,10 @@ def fill_with_composite(cube: xr.Dataset, flat: xr.Dataset) -> xr.Dataset:
 
 def _with_products(cube: xr.Dataset, region: Region, levels: Levels, radars: Sequence[Reach] | None) -> xr.Dataset:
     heights = {"h0_m": levels.h0_m, "hm20_m": levels.hm20_m}
-    products = column_products(cube, levels_source=levels.source, **heights)
-    whole = xr.merge([cube, products], compat="override", combine_attrs="override")
-    return only_where_hail_can_be_judged(whole, region.grid, radars=radars, **heights)
+    with stage("products"):
+        products = column_products(cube, levels_source=levels.source, **heights)
+        whole = xr.merge([cube, products], compat="override", combine_attrs="override")
+        return only_where_hail_can_be_judged(whole, region.grid, radars=radars, **heights)
 
 
 def _with_levels(cube: xr.Dataset, levels: Levels) -> xr.Dataset:

@@ -48,6 +48,7 @@ from wxcore.pipeline.picture import (
     paint,
 )
 from wxcore.pipeline.result import STORED, CycleResult, Input, Picture, first_hour, plain, plain_record
+from wxcore.pipeline.stages import stage
 from wxcore.radar.kinematics.hints import storm_hints
 from wxcore.region import Region
 from wxcore.schema import CLOUD_CELLS
@@ -94,38 +95,33 @@ def run_cycle(
 def _run(
     home: Home, region: Region, when: datetime, given: Levels | None, ledger: Ledger, lease: Lease, *, issue: bool
 ) -> CycleResult:
-    chosen = choose(ledger, region, when)
-    if not chosen.observed:
-        raise WxcoreError(
-            f"nothing on file for {region.id} at {iso(when)}: ingest radar, satellite, lightning or station "
-            "files of that time first",
-            f"{region.name_zh} {iso(when)} 没有可用资料：请先导入该时次的雷达基数据、拼图、卫星或地面站资料",
-        )
-    basis = basis_now(ledger, region, when, chosen)
-    air = Air(given) if given is not None else air_of(home, region, when, chosen.air)
-    levels = air.levels
-    analysis = analyse(home, region, when, chosen, levels)
-    if air.simulated and analysis.kind != "sky" and analysis.truth == REAL:
-        air = air_of(home, region, when, chosen.air, real_only=True)  # real hail is not judged by simulated air
-        levels = air.levels
-        analysis = analyse(home, region, when, chosen, levels)
-    analysis = replace(analysis, missing=(*analysis.missing, *air.missing))
-    storms, cells = _storms(home, region, when, analysis)
-    chances = probabilities(storms, levels_quality=levels.quality)
+    chosen = _chosen(ledger, region, when)
+    with stage("choose"):
+        basis = basis_now(ledger, region, when, chosen)
+    analysis, levels = _analysed(home, region, when, chosen, given)
+    with stage("storms"):
+        storms, cells = _storms(home, region, when, analysis)
+    with stage("probabilities"):
+        chances = probabilities(storms, levels_quality=levels.quality)
     analysis = _telling_unjudged_hail(analysis, chances)
-    previous = _previous(home, region, ledger, when)
-    live = _live(region, when, storms, chances, previous, analysis)
-    if not issue:
-        live = _as_issued(region, ledger, when, previous, live)
+    with stage("drafts"):
+        previous = _previous(home, region, ledger, when)
+        live = _live(region, when, storms, chances, previous, analysis)
+        if not issue:
+            live = _as_issued(region, ledger, when, previous, live)
     provenance = _provenance(region, chosen, analysis, levels, live)
     provenance["fingerprint"] = _fingerprint(provenance, storms, chances)
-    commit = commit_cycle(
-        home.archive, region.id, region.grid, when, analysis.cube, storms, provenance, probabilities=chances,
-        cloud_cells=cells, stations=analysis.ground.observations, station_table=_kept(analysis.ground.table),
-        fence=partial(fence, ledger, lease),
-    )  # fmt: skip
+    with stage("commit"):
+        commit = commit_cycle(
+            home.archive, region.id, region.grid, when, analysis.cube, storms, provenance, probabilities=chances,
+            cloud_cells=cells, stations=analysis.ground.observations, station_table=_kept(analysis.ground.table),
+            fence=partial(fence, ledger, lease),
+        )  # fmt: skip
     drafts = tuple(item for item in live if is_new(item, when)) if issue else ()
-    withdrawn = _record(ledger, lease, commit, provenance, basis, drafts, issue=issue)
+    with stage("record"):
+        withdrawn = _record(ledger, lease, commit, provenance, basis, drafts, issue=issue)
+    with stage("pictures"):
+        pictures = _pictures(analysis.cube, analysis.truth)
     sky_notes = (*(analysis.sky.notes if analysis.sky else ()), *analysis.ground.notes)
     return CycleResult(
         time=when,
@@ -148,8 +144,33 @@ def _run(
         committed=commit.new,
         truth=analysis.truth,
         reanalysis=not issue,
-        pictures=_pictures(analysis.cube, analysis.truth),
+        pictures=pictures,
     )
+
+
+def _chosen(ledger: Ledger, region: Region, when: datetime) -> Chosen:
+    with stage("choose"):
+        chosen = choose(ledger, region, when)
+    if not chosen.observed:
+        raise WxcoreError(
+            f"nothing on file for {region.id} at {iso(when)}: ingest radar, satellite, lightning or station "
+            "files of that time first",
+            f"{region.name_zh} {iso(when)} 没有可用资料：请先导入该时次的雷达基数据、拼图、卫星或地面站资料",
+        )
+    return chosen
+
+
+def _analysed(
+    home: Home, region: Region, when: datetime, chosen: Chosen, given: Levels | None
+) -> tuple[Analysis, Levels]:
+    """What was chosen, decoded and put together, and the levels that it was judged by."""
+    with stage("environment"):
+        air = Air(given) if given is not None else air_of(home, region, when, chosen.air)
+    analysis = analyse(home, region, when, chosen, air.levels)
+    if air.simulated and analysis.kind != "sky" and analysis.truth == REAL:
+        air = air_of(home, region, when, chosen.air, real_only=True)  # real hail is not judged by simulated air
+        analysis = analyse(home, region, when, chosen, air.levels)
+    return replace(analysis, missing=(*analysis.missing, *air.missing)), air.levels
 
 
 def _telling_unjudged_hail(analysis: Analysis, chances: pd.DataFrame) -> Analysis:

@@ -20,6 +20,7 @@ from wxcore.pipeline.checks import without_future
 from wxcore.pipeline.gather import STATION_BACK, Chosen, load_file, lost
 from wxcore.pipeline.ground_evidence import evidence_at
 from wxcore.pipeline.home import Home
+from wxcore.pipeline.stages import stage
 from wxcore.pipeline.static import ground_heights
 from wxcore.products.surface import station_table
 from wxcore.region import Region
@@ -110,17 +111,23 @@ def _ground_of(
     real_only: bool,
 ) -> Ground:
     missing: list[str] = []
-    reports = list(_read(home, chosen.stations, missing, real_only=real_only))
+    with stage("read"):
+        reports = list(_read(home, chosen.stations, missing, real_only=real_only))
     network = network_of(region, when)
     found = [sort_out(one, network) for one in reports]
     notes = _strangers(found, region)
     if not reports or not network.ids.size:
         return Ground(missing=tuple(missing), notes=tuple(notes))
-    observed = series(reports, network, when - STATION_BACK, when, found)
-    seen = evidence_at(home, region, when, cube, flashes, network)
-    judged = quality_control(observed, seen)
-    table = station_table(judged, when)
-    fields = surface_analysis(judged, table, region.grid, when, ground_heights(region))
+    with stage("series"):
+        observed = series(reports, network, when - STATION_BACK, when, found)
+    with stage("evidence"):
+        seen = evidence_at(home, region, when, cube, flashes, network)
+    with stage("judge"):
+        judged = quality_control(observed, seen)
+    with stage("table"):
+        table = station_table(judged, when)
+    with stage("surface"):
+        fields = surface_analysis(judged, table, region.grid, when, ground_heights(region))
     return Ground(
         fields=_possible(fields),
         table=table,

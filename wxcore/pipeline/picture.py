@@ -81,5 +81,5 @@ def paint(values: npt.NDArray[np.floating], bands: Bands) -> bytes:
     colours = [(255, 255, 255), *(colour for _, colour in bands), nothing_of(bands)]
     image.putpalette([channel for colour in colours for channel in colour])
     out = io.BytesIO()
-    image.save(out, format="PNG", optimize=True, transparency=0)
+    image.save(out, format="PNG", transparency=0)
     return out.getvalue()

@@ -27,6 +27,7 @@ from wxcore.landing.space import room_for_ingest
 from wxcore.pipeline.checks import known_radar, place
 from wxcore.pipeline.gather import DECODE_THREADS, load_file, lost
 from wxcore.pipeline.home import Home
+from wxcore.pipeline.stages import stage
 from wxcore.pipeline.static import blockage_of, clutter_of, static_digest, terrain_of
 from wxcore.radar.prepare import VERSION, Prepared, Surroundings, pack, prepare, unpack
 from wxcore.radar.velocity.wind import WindProfile
@@ -80,15 +81,19 @@ def prepared_of(
     assert row.obs_time is not None
     radar = known_radar(row.site, row.obs_time, region)
     path = home.root / FOLDER / f"{_key(home, region, row, radar, levels, winds.get(row.site))}.npz"
-    if (found := _kept(path)) is not None:
+    with stage("read prepared"):
+        found = _kept(path)
+    if found is not None:
         return found
-    volume = place(load_file(home, row), region)
-    around = Surroundings(
-        terrain=partial(terrain_of, region, volume.site), h0_m=levels.h0_m,
-        hm20_m=levels.hm20_m, band=radar.band, blocked=blockage_of(home, region, volume),
-        ground=clutter_of(home, volume.site), wind=winds.get(row.site),
-    )  # fmt: skip
-    made = prepare(volume, around)
+    with stage("decode", size=row.size):
+        volume = place(load_file(home, row), region)
+    with stage("prepare"):
+        around = Surroundings(
+            terrain=partial(terrain_of, region, volume.site), h0_m=levels.h0_m,
+            hm20_m=levels.hm20_m, band=radar.band, blocked=blockage_of(home, region, volume),
+            ground=clutter_of(home, volume.site), wind=winds.get(row.site),
+        )  # fmt: skip
+        made = prepare(volume, around)
     if keep:
         with suppress(OSError):  # the copy is only for speed, and never takes the room that ingest needs
             if room_for_ingest(home.root).ok:

@@ -1,6 +1,5 @@
 """The report: one self-contained page that opens offline, and the drafts as CAP and GeoJSON beside it."""
 
-import base64
 import hashlib
 import json
 import math
@@ -8,6 +7,7 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,28 +27,20 @@ from wxcore.landing.ledger import (
     record_products,
     warnings_before,
 )
-from wxcore.nowcast.advect import forecast_positions
 from wxcore.pipeline.analyse import ONLY_SKY, REAL
 from wxcore.pipeline.canvas import WIDTH, Canvas
 from wxcore.pipeline.catchup import WARNING_MEMORY
 from wxcore.pipeline.home import Home
-from wxcore.pipeline.picture import CLOUD_COLOURS, nothing_of
+from wxcore.pipeline.report_animation import Tracks, animation, districts, leads, picture, tracks
 from wxcore.pipeline.report_ground import levels, stations
-from wxcore.pipeline.result import CycleResult, Picture, RunResult, first_hour, speed_m_s
+from wxcore.pipeline.result import CycleResult, RunResult, first_hour, speed_m_s
+from wxcore.pipeline.stages import stage
 from wxcore.region import Region
 from wxcore.schema import HAZARDS
 from wxcore.times import CYCLE, beijing, parse_time, require_utc
 from wxcore.warning.cap import cap_xml
 from wxcore.warning.geojson import geojson_bytes
 from wxcore.warning.model import Warning, from_dict
-
-LEADS_MIN = (30, 60)
-"""Leads whose forecast position is drawn, with a circle of one standard error."""
-
-MAX_FORECASTS = 12
-"""Storms whose forecast is drawn, strongest first: more circles hide the map."""
-OUTLINE_TOLERANCE_DEG = 0.005
-"""District outlines are drawn to half a cell: more would only make the page heavy."""
 
 MAX_CYCLES = 12
 """Cycles shown in one report; of a longer run the newest."""
@@ -75,9 +67,6 @@ MISSING_ZH = (
 RECORDS_ZH = {"events": "事件", "groups": "组", "flashes": "闪电", "strokes": "回击"}
 """Counts of lightning in a source's record, in Chinese."""
 
-Tracks = dict[tuple[str, datetime], str]
-"""SVG path of a storm up to a cycle."""
-
 SIGNAL_COLOURS = {"blue": "#2b6cd4", "yellow": "#d9ae00", "orange": "#f28300", "red": "#d3131b"}
 READABLE = 0o644
 TEMPLATES = Path(__file__).parent / "templates"
@@ -89,6 +78,11 @@ def publish(home: Home, region: Region, result: RunResult, *, report: bool = Tru
     Args:
         report: False where the page shows something newer already.
     """
+    with stage("report"):
+        _publish(home, region, result, report=report)
+
+
+def _publish(home: Home, region: Region, result: RunResult, *, report: bool) -> None:
     ledger = home.ledger()
     for cycle in result.cycles:
         project_drafts(home, region, ledger, cycle.time, since=cycle.time)
@@ -166,19 +160,25 @@ def write_whole(path: Path, content: bytes) -> None:
     Path(part.name).replace(path)
 
 
+@cache
+def _template() -> jinja2.Template:
+    """Compiled once a process: that takes as long as filling it in."""
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True)
+    return environment.get_template("report.html.j2")
+
+
 def render(region: Region, result: RunResult) -> str:
     """The page as text."""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True)
     canvas = Canvas.of(region.grid)
     shown = result.cycles[-MAX_CYCLES:]
-    tracks = _tracks(shown, canvas)
-    return environment.get_template("report.html.j2").render(
+    trails = tracks(shown, canvas)
+    return _template().render(
         region=region,
         version=wxcore.__version__,
         width=WIDTH,
         height=round(canvas.height, 1),
         simulated=any(cycle.truth != REAL for cycle in shown),
-        districts=_districts(region, shown, canvas),
+        districts=districts(region, shown, canvas),
         radars=[
             {"x": canvas.x(site.lon), "y": canvas.y(site.lat), "title": f"{site.id} {site.name_zh}"}
             for site in (region.radars_at(shown[-1].time) if shown else ())
@@ -186,42 +186,12 @@ def render(region: Region, result: RunResult) -> str:
         ],
         inputs=[item.to_json() for item in result.inputs],
         failures=result.failures,
-        cycles=[_cycle(cycle, canvas, tracks) for cycle in shown],
+        cycles=[_cycle(cycle, canvas, trails) for cycle in shown],
+        animation=animation(shown),
     )
 
 
-def _districts(region: Region, cycles: Sequence[CycleResult], canvas: Canvas) -> list[dict[str, Any]]:
-    if not cycles:
-        return []
-    few = len(region.districts_at(cycles[-1].time)) <= 60
-    return [
-        {
-            "adcode": district.adcode,
-            "name_zh": district.name_zh,
-            "name_en": district.name_en,
-            "label": district.name_zh if few else "",
-            "x": canvas.x(district.lon),
-            "y": canvas.y(district.lat),
-            "path": canvas.path(district.polygon, tolerance_deg=OUTLINE_TOLERANCE_DEG),
-        }
-        for district in region.districts_at(cycles[-1].time)
-    ]
-
-
-def _tracks(cycles: Sequence[CycleResult], canvas: Canvas) -> Tracks:
-    """Path of each storm through the cycles of this run up to each time, where it has at least two places."""
-    places: dict[str, list[tuple[float, float]]] = {}
-    paths: Tracks = {}
-    for cycle in cycles:
-        for row in cycle.storms.to_dict("records"):
-            trail = places.setdefault(row["storm_id"], [])
-            trail.append((row["lon"], row["lat"]))
-            if len(trail) > 1:
-                paths[row["storm_id"], cycle.time] = canvas.line(trail)
-    return paths
-
-
-def _cycle(cycle: CycleResult, canvas: Canvas, tracks: Tracks) -> dict[str, Any]:
+def _cycle(cycle: CycleResult, canvas: Canvas, trails: Tracks) -> dict[str, Any]:
     storms = cycle.storms.sort_values("max_dbz", ascending=False).head(MAX_STORMS)
     chances = first_hour(cycle.probabilities)
     return {
@@ -237,7 +207,7 @@ def _cycle(cycle: CycleResult, canvas: Canvas, tracks: Tracks) -> dict[str, Any]
         "cloud_count": len(cycle.clouds),
         "levels": levels(cycle),
         "ground": stations(cycle, canvas),
-        "pictures": [_picture(picture) for picture in cycle.pictures],
+        "pictures": [picture(item) for item in cycle.pictures],
         "warned": {
             adcode: SIGNAL_COLOURS[item.level]
             for item in sorted(cycle.active, key=lambda item: list(SIGNAL_COLOURS).index(item.level))
@@ -245,26 +215,11 @@ def _cycle(cycle: CycleResult, canvas: Canvas, tracks: Tracks) -> dict[str, Any]
         },
         "drafts": [{"text": item, "new": item in cycle.drafts} for item in cycle.active],
         "count": len(cycle.storms),
-        "storms": _storms(storms, chances, canvas, cycle, tracks),
+        "storms": _storms(storms, chances, canvas, cycle, trails),
         "inputs": [item.to_json() for item in cycle.inputs],
         "quality": cycle.quality,
         "snapshot": cycle.snapshot,
         "committed": cycle.committed,
-    }
-
-
-def _picture(picture: Picture) -> dict[str, Any]:
-    legend = [
-        {"from": f"{bound:g}", "rgb": ",".join(map(str, rgb)), "ink": "#000" if sum(rgb) > 330 else "#fff"}
-        for bound, rgb in picture.bands
-    ]
-    return {
-        "dark": picture.bands == CLOUD_COLOURS,
-        "title_zh": picture.title_zh,
-        "title_en": picture.title_en,
-        "png": base64.b64encode(picture.png).decode(),
-        "unobserved": ",".join(map(str, nothing_of(picture.bands))),
-        "legend": legend,
     }
 
 
@@ -273,21 +228,18 @@ def _storms(
     chances: Mapping[tuple[str, str], Mapping[str, Any]],
     canvas: Canvas,
     cycle: CycleResult,
-    tracks: Tracks,
+    trails: Tracks,
 ) -> list[dict[str, Any]]:
-    leads: dict[str, list[dict[str, Any]]] = {}
-    for place in forecast_positions(storms.head(MAX_FORECASTS), LEADS_MIN).to_dict("records"):
-        spot = {"min": round(place["lead_min"]), "x": canvas.x(place["lon"]), "y": canvas.y(place["lat"])}
-        leads.setdefault(place["storm_id"], []).append({**spot, "r": canvas.length(place["sigma_km"])})
+    ahead = leads(storms, canvas)
     return [
         {
             "id": row["storm_id"],
             "short": f"{number}",
             "path": canvas.path(row["polygon"]),
-            "track": tracks.get((row["storm_id"], cycle.time), ""),
+            "track": trails.get((row["storm_id"], cycle.time), ""),
             "x": canvas.x(row["lon"]),
             "y": canvas.y(row["lat"]),
-            "leads": leads.get(row["storm_id"], []),
+            "leads": ahead.get(row["storm_id"], []),
             "place": _place(row),
             "numbers": _numbers(row),
             "chances": [_chance(chances[row["storm_id"], hazard]) for hazard in HAZARDS],

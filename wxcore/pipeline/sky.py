@@ -34,6 +34,7 @@ from wxcore.pipeline.sky_images import (
     sub_longitude,
     unusable,
 )
+from wxcore.pipeline.stages import stage
 from wxcore.products.cloud_motion import Motion
 from wxcore.region import Region
 from wxcore.satellite.geometry import Disk
@@ -104,14 +105,17 @@ def sky_of(
 
 def _sky_of(home: Home, region: Region, when: datetime, chosen: Chosen, levels: Levels, *, real_only: bool) -> Sky:
     missing: list[str] = []
-    read = list(_usable(_read(home, region, chosen, missing), region, when, missing, real_only=real_only))
+    with stage("read sky files", size=sum(row.size for row in (*chosen.scenes, *chosen.lightning))):
+        read = list(_usable(_read(home, region, chosen, missing), region, when, missing, real_only=real_only))
     scenes = [item for item in read if isinstance(item.native, Scene)]
-    found = instruments([item for item in scenes if not of_orbiter(item)], region, when, levels, missing)
-    images, motion = one_image(found, region, when)
-    passed = passes([item for item in scenes if of_orbiter(item)], region, when, missing)
+    with stage("satellite"):
+        found = instruments([item for item in scenes if not of_orbiter(item)], region, when, levels, missing)
+        images, motion = one_image(found, region, when)
+        passed = passes([item for item in scenes if of_orbiter(item)], region, when, missing)
     records = [item.native for item in read if isinstance(item.native, Lightning)]
-    flashes = to_flashes(records)
-    struck = density(flashes, region.grid, when) if records else xr.Dataset()
+    with stage("lightning"):
+        flashes = to_flashes(records)
+        struck = density(flashes, region.grid, when) if records else xr.Dataset()
     fields = xr.merge([images, passed, struck], compat="override", combine_attrs="override")
     fields, doubted = believable(fields)
     notes = [*doubted, *(note for item in scenes for note in _remarks(item, region, when)), *_unplaced(found)]

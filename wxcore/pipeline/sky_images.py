@@ -12,6 +12,7 @@ from wxcore.environment.levels import Levels
 from wxcore.errors import ReadError, Reason
 from wxcore.landing.ledger import FileRow
 from wxcore.pipeline.gather import ORBITERS, lost
+from wxcore.pipeline.stages import stage
 from wxcore.products.cloud_motion import Motion
 from wxcore.products.clouds import Earlier, cloud_products, motion_of
 from wxcore.region import Region
@@ -83,10 +84,12 @@ def _on_grid(
     parts, wide = [], wider(region.grid)
     for item in mine:
         try:
-            parts.append(to_grid(item.native, wide))
+            with stage("to grid"):
+                parts.append(to_grid(item.native, wide))
         except ReadError as error:
             missing.append(lost(item.row, error))
-    return [correct(part, seen_from, region.grid, levels.h0_m, levels.hm20_m) for part in join(parts)]
+    with stage("parallax"):
+        return [correct(part, seen_from, region.grid, levels.h0_m, levels.hm20_m) for part in join(parts)]
 
 
 def sub_longitude(platform: str, region: Region, when: datetime) -> float | None:
@@ -117,7 +120,8 @@ def one_image(found: Sequence[Instrument], region: Region, when: datetime) -> tu
         same = np.isfinite(seconds) & (now["satellite"].values == before["satellite"].values)
         if same.any():
             earlier.append(Earlier(before, float(np.median(seconds[same])) / 60))
-    motion = motion_of(now, earlier, region.grid) if earlier else None
+    with stage("cloud motion"):
+        motion = motion_of(now, earlier, region.grid) if earlier else None
     clouds = cloud_products(now, earlier, region.grid, motion=motion, pixel_cells=_pixel_cells(first, region))
     fields = [now[_held(now, IMAGE)], clouds[_held(clouds, CLOUDS)]]
     return xr.merge(fields, compat="override", combine_attrs="override"), motion

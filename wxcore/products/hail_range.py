@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,9 @@ NEAREST_M, FARTHEST_M = 10_000.0, 150_000.0
 LEAST_OBSERVED = 0.75
 """Part of the levels from 0 C to -20 C that must be observed: below, as in the cone of silence (28 km wide at 10 km
 height, DOMAIN.md 1.1), a small SHI says nothing about hail [our choice]."""
+
+KEPT = 8
+"""Sets of radars whose cells are kept: those of a cycle change when one is late."""
 
 HAIL_PRODUCTS = ("shi", "mesh", "mesh75", "mesh95", "posh", "h45_above_h0")
 
@@ -42,7 +46,7 @@ def only_where_hail_can_be_judged(
     """
     good = _layer_seen(cube["radar_count"], grid, h0_m, hm20_m)
     if radars is not None:
-        good &= _in_range(grid, radars)
+        good &= _in_range(grid, tuple(radars))
     mask = xr.DataArray(good[np.newaxis], dims=COLUMN)
     told = {"hail_range_m": [NEAREST_M, FARTHEST_M], "hail_layer_observed": LEAST_OBSERVED}
     return cube.assign(
@@ -59,10 +63,12 @@ def _layer_seen(count: xr.DataArray, grid: Grid, h0_m: float, hm20_m: float) -> 
     return np.asarray((layer > 0).mean(axis=-1) >= LEAST_OBSERVED)
 
 
-def _in_range(grid: Grid, radars: Sequence[Reach]) -> npt.NDArray[np.bool_]:
-    """(lat, lon): is any radar at the right distance?"""
+@lru_cache(maxsize=KEPT)
+def _in_range(grid: Grid, radars: tuple[Reach, ...]) -> npt.NDArray[np.bool_]:
+    """(lat, lon): is any radar at the right distance? Not to be written to: the next cycle has the same radars."""
     good = np.zeros(grid.shape, dtype=bool)
     for radar in radars:
         distance, _ = ground_position(radar.lat, radar.lon, grid.lat[:, np.newaxis], grid.lon[np.newaxis, :])
         good |= (distance >= NEAREST_M) & (distance <= min(FARTHEST_M, radar.range_m))
+    good.flags.writeable = False
     return good

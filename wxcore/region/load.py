@@ -34,7 +34,8 @@ from wxcore.region.tables import (
 )  # fmt: skip
 
 STATION_META = Path(__file__).resolve().parents[2] / "station_meta"
-"""Folder of the regions: beside the package, in the repository as in an installed wheel."""
+"""Folder of the regions that came with wxcore: beside the package, in the repository as in an installed wheel. An
+installation may have another (`WXCORE_STATION_META`)."""
 
 REGION_FILE = "region.toml"
 NONE = "none"
@@ -110,7 +111,7 @@ def load_region(region_id: str, *, root: Path = STATION_META) -> Region:
     return Region(
         id=region_id, name_zh=names["name_zh"], name_en=names["name_en"], grid=grid, radars=radars,
         satellites=satellites, districts=districts, levels=levels, rules=rules, issuer=Issuer(**issuer),
-        timezone=names["timezone"], stations=stations, soundings=soundings,
+        timezone=names["timezone"], stations=stations, soundings=soundings, folder=folder,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ A row holds from the day `valid_from` until the day before `valid_to` (None: sti
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -122,6 +123,7 @@ class Region:
     `radars`, `satellites`, `stations` and `districts` hold the rows of all times; the methods pick those of one time.
     `soundings` is where those are launched that no row of stations.csv stands for: WMO number -> lat, lon [deg].
     `timezone` is the IANA name of the clock on the wall there.
+    `folder` is where it was read from, None for one made up.
     """
 
     id: str
@@ -137,6 +139,7 @@ class Region:
     timezone: str = "UTC"
     stations: tuple[Station, ...] = ()
     soundings: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    folder: Path | None = field(default=None, compare=False)
 
     def day(self, when: datetime) -> date:
         """The date on the region's own clock.

@@ -99,7 +99,12 @@ def default_dem() -> Path:
 
 def find_dem(region_id: str, *, root: Path = STATION_META) -> Path | None:
     """The elevation model in a region's folder, None where it has none."""
-    return next((path for name in DEM_FILES if (path := root / region_id / name).is_file()), None)
+    return dem_in(root / region_id)
+
+
+def dem_in(folder: Path | None) -> Path | None:
+    """The same of a folder such as `Region.folder`; None also without one."""
+    return next((path for name in DEM_FILES if folder and (path := folder / name).is_file()), None)
 
 
 def terrain_on(lat: npt.ArrayLike, lon: npt.ArrayLike, *, dem: Path | None = None) -> npt.NDArray[np.float32]:

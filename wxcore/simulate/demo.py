@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from wxcore.radar.cinrad_write import write_standard
-from wxcore.region import RadarSite, Region
+from wxcore.region import Region
 from wxcore.simulate.radar import scan
-from wxcore.simulate.scene import Cell
+from wxcore.simulate.radar_feed import file_name
+from wxcore.simulate.scene import Cell, World
 from wxcore.times import CYCLE
 
 DEMO_START = datetime(2026, 7, 1, 8, 0, tzinfo=UTC)
@@ -21,10 +22,7 @@ DEMO_CELLS = (
 )
 """A hailstorm that moves from Yongchuan towards the city, and an ordinary thunderstorm east of Changshou."""
 
-
-def file_name(site: RadarSite, start: datetime) -> str:
-    """Operational name of a standard-format volume (DOMAIN.md 7.1)."""
-    return f"Z_RADR_I_{site.id}_{start:%Y%m%d%H%M%S}_O_DOR_{site.type}_CAP_FMT.bin.bz2"
+DEMO_WORLD = World(cells=DEMO_CELLS)
 
 
 def write_demo(region: Region, folder: Path, *, seed: int = 20260701) -> Iterator[Path]:
@@ -34,7 +32,7 @@ def write_demo(region: Region, folder: Path, *, seed: int = 20260701) -> Iterato
     for cycle in range(DEMO_CYCLES):
         for number, site in enumerate(sites):
             start = DEMO_START + cycle * CYCLE - CYCLE + timedelta(seconds=20 + 15 * number)
-            volume = scan(site, DEMO_CELLS, start, seed=seed + 100 * cycle + number)
+            volume = scan(site, DEMO_WORLD, start, seed=seed + 100 * cycle + number)
             path = folder / file_name(site, start)
             path.write_bytes(bz2.compress(write_standard(volume)))
             yield path

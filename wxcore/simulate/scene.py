@@ -1,9 +1,9 @@
-"""Storms of known truth: smooth cells that move, grow and decay, as reflectivity at any place, height and time.
+"""What is true in a simulated afternoon: cells with a life, sheets of rain, and the air they are in.
 
-The shapes are convenient, not physical research: they prove plumbing, never skill.
+The shapes are convenient, not physical research: they prove plumbing, speed and conservation, never skill.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -12,19 +12,29 @@ import numpy.typing as npt
 from wxcore.grid import EARTH_RADIUS_M
 from wxcore.times import require_utc
 
-NOTHING_DBZ = -33.0
-"""Reflectivity [dBZ] where no cell is: below every radar's noise."""
+KM_PER_DEG = float(np.deg2rad(1) * EARTH_RADIUS_M / 1000)
+"""A degree of latitude [km]."""
+
+DYING_DB = 20.0
+"""A cell at birth and death is so much weaker than in mid-life [dB]."""
+
+Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One storm.
+    """One convective cell.
 
     Attributes:
         lon, lat: place at `born` [deg]; u_m_s, v_m_s: motion.
         born: aware UTC; life_min: from birth to death, with the peak in the middle.
         peak_dbz: reflectivity of the core at its strongest; radius_km: where the echo has fallen by 20 dB.
         core_top_m: height ASL up to which the core keeps its strength; lapse_db_km: fall above it.
+        hail_mm: largest hail at the ground; rotation_m_s: tangential wind of its mesocyclone (cyclonic north of the
+            equator); outflow_m_s: strongest gust of its outflow; flashes_min: flashes a minute: all at its strongest.
+        lean_x, lean_y: how far the echo leans to the east and north above 2 km [km per km].
+        id: of the cell; storm: of the storm it belongs to; parents: ids of cells that it split from or that merged
+            into it.
     """
 
     lon: float
@@ -37,39 +47,118 @@ class Cell:
     radius_km: float
     core_top_m: float
     lapse_db_km: float = 6.0
+    hail_mm: float = 0.0
+    rotation_m_s: float = 0.0
+    outflow_m_s: float = 0.0
+    flashes_min: float = 0.0
+    lean_x: float = 0.0
+    lean_y: float = 0.0
+    id: str = ""
+    storm: str = ""
+    parents: tuple[str, ...] = ()
 
     def place(self, when: datetime) -> tuple[float, float]:
-        """(lon, lat) of the core [deg]."""
-        seconds = (require_utc(when) - self.born).total_seconds()
-        metres_per_degree = np.deg2rad(1) * EARTH_RADIUS_M
-        lat = self.lat + self.v_m_s * seconds / metres_per_degree
-        lon = self.lon + self.u_m_s * seconds / (metres_per_degree * np.cos(np.deg2rad(lat)))
-        return float(lon), float(lat)
+        """(lon, lat) of the core near the ground [deg]."""
+        return moved(self.lon, self.lat, self.u_m_s, self.v_m_s, seconds_since(self.born, when))
 
-    def strength_db(self, when: datetime) -> float:
-        """Change of the peak with age [dB]: 0 in mid-life, -20 at birth and death, nothing outside."""
-        age = (require_utc(when) - self.born).total_seconds() / 60 / self.life_min
-        return -20 * abs(2 * age - 1) ** 3 if 0 <= age <= 1 else -np.inf
+    def age(self, when: datetime) -> float:
+        """Part of its life that has gone: 0 at birth, 1 at death; outside of these it is not there."""
+        return seconds_since(self.born, when) / 60 / self.life_min
+
+    def vigour(self, when: datetime) -> float:
+        """0 at birth and death and outside of its life, 1 in mid-life."""
+        return vigour_at(self.age(when))
 
 
-def reflectivity(
-    cells: tuple[Cell, ...],
-    lon: npt.NDArray[np.floating],
-    lat: npt.NDArray[np.floating],
-    height_m: npt.NDArray[np.floating],
-    when: datetime,
-) -> npt.NDArray[np.float64]:
-    """Reflectivity [dBZ] at places of any common shape, heights ASL; NOTHING_DBZ where no cell is."""
-    field = np.full(np.broadcast_shapes(lon.shape, lat.shape, height_m.shape), NOTHING_DBZ)
-    metres_per_degree = np.deg2rad(1) * EARTH_RADIUS_M
-    for cell in cells:
-        strength = cell.strength_db(when)
-        if not np.isfinite(strength):
-            continue
-        lon0, lat0 = cell.place(when)
-        x = (lon - lon0) * metres_per_degree * np.cos(np.deg2rad(lat0))
-        y = (lat - lat0) * metres_per_degree
-        radial = 20 * (x**2 + y**2) / (cell.radius_km * 1000) ** 2
-        aloft = np.maximum(height_m - cell.core_top_m, 0) / 1000 * cell.lapse_db_km
-        field = np.maximum(field, cell.peak_dbz + strength - radial - aloft)
-    return np.asarray(np.maximum(field, NOTHING_DBZ), dtype=np.float64)
+@dataclass(frozen=True)
+class Shield:
+    """A sheet of stratiform rain: an ellipse that moves, with a bright band at the melting layer.
+
+    Attributes:
+        lon, lat: of its middle at `born` [deg]; u_m_s, v_m_s: motion; born: aware UTC; life_min: as of a cell.
+        dbz: of the rain in its middle at its strongest; top_m: of its cloud [m ASL].
+        along_km, across_km: half axes; heading_deg: of the first, clockwise from north.
+    """
+
+    lon: float
+    lat: float
+    u_m_s: float
+    v_m_s: float
+    born: datetime
+    life_min: float
+    dbz: float
+    along_km: float
+    across_km: float
+    heading_deg: float
+    top_m: float = 9000.0
+    id: str = ""
+
+    def place(self, when: datetime) -> tuple[float, float]:
+        """(lon, lat) of the middle [deg]."""
+        return moved(self.lon, self.lat, self.u_m_s, self.v_m_s, seconds_since(self.born, when))
+
+    def vigour(self, when: datetime) -> float:
+        """As of a cell."""
+        return vigour_at(seconds_since(self.born, when) / 60 / self.life_min)
+
+
+@dataclass(frozen=True)
+class Air:
+    """The environment, the same everywhere and all afternoon.
+
+    Attributes:
+        ground_m, ground_c, dew_point_c, ground_hpa: height ASL, temperature, dew point and pressure at the ground.
+        h0_m, hm20_m: heights of 0 C and -20 C [m ASL]; tropopause_m, tropopause_c: above it the air is isothermal.
+        winds: (height [m ASL], u, v [m s-1]), ascending; between them linear, beyond them constant.
+    """
+
+    ground_m: float = 300.0
+    ground_c: float = 31.0
+    dew_point_c: float = 24.0
+    ground_hpa: float = 972.0
+    h0_m: float = 5100.0
+    hm20_m: float = 8400.0
+    tropopause_m: float = 16_500.0
+    tropopause_c: float = -76.0
+    winds: tuple[tuple[float, float, float], ...] = (
+        (300.0, -1.0, 2.5), (1500.0, 3.0, 7.0), (3000.0, 7.0, 6.0), (5600.0, 12.0, 5.0), (9000.0, 17.0, 4.0),
+        (12_000.0, 22.0, 3.0), (16_500.0, 15.0, 0.0),
+    )  # fmt: skip
+
+    def temperature_c(self, height_m: npt.ArrayLike) -> Doubles:
+        """Air temperature [degC] at heights ASL, linear between its given heights; below the ground that of it."""
+        heights = (self.ground_m, self.h0_m, self.hm20_m, self.tropopause_m)
+        found: Doubles = np.interp(np.asarray(height_m), heights, (self.ground_c, 0.0, -20.0, self.tropopause_c))
+        return found
+
+    def wind(self, height_m: npt.ArrayLike) -> tuple[Doubles, Doubles]:
+        """(u, v) [m s-1] at heights ASL."""
+        heights, u, v = np.array(self.winds).T
+        return np.interp(np.asarray(height_m), heights, u), np.interp(np.asarray(height_m), heights, v)
+
+
+@dataclass(frozen=True)
+class World:
+    """All that is true, at any time. `scenario`: its name; `seed`: it was drawn with."""
+
+    cells: tuple[Cell, ...] = ()
+    shields: tuple[Shield, ...] = ()
+    air: Air = field(default_factory=Air)
+    scenario: str = ""
+    seed: int = 0
+
+
+def vigour_at(age: float) -> float:
+    """Strength by age: 0 at 0 and 1 and outside, 1 in the middle, flat there."""
+    return 1 - abs(2 * age - 1) ** 3 if 0 <= age <= 1 else 0.0
+
+
+def seconds_since(born: datetime, when: datetime) -> float:
+    """Seconds from `born` to `when`, both aware UTC."""
+    return (require_utc(when) - require_utc(born)).total_seconds()
+
+
+def moved(lon: float, lat: float, u_m_s: float, v_m_s: float, seconds: float) -> tuple[float, float]:
+    """(lon, lat) [deg] of what moves so, on a sphere, with the parallel of its new latitude."""
+    north = lat + v_m_s * seconds / 1000 / KM_PER_DEG
+    return lon + u_m_s * seconds / 1000 / (KM_PER_DEG * float(np.cos(np.deg2rad(north)))), north

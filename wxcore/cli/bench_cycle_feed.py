@@ -1,0 +1,105 @@
+"""The files of `wx bench cycle`: a full-scale afternoon, and networks larger than any region's for the scaling runs."""
+
+import bz2
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from wxcore.landing.unpack import unpack
+from wxcore.radar.cinrad import read_standard
+from wxcore.radar.cinrad_write import write_standard
+from wxcore.region import RadarSite, Region, load_region
+from wxcore.simulate.feed import FULL, plan, send, setting_of
+from wxcore.simulate.mess import disturb
+from wxcore.simulate.place import write_place
+from wxcore.simulate.planned import Planned
+from wxcore.times import CYCLE
+
+CROWDED = "chongqing"
+META, FILES = "station_meta", "feed"
+"""Folders of the region and of its files."""
+
+START = datetime(2026, 7, 1, 8, tzinfo=UTC)
+BEFORE = timedelta(hours=1)
+"""The radars scan only the cycles that are measured; all else is there from so long before."""
+
+LETTERS = "-QRSTUVWXY"
+"""Of the ids of a network's copies: no radar at hand has them."""
+
+SHIFT_DEG = 0.11
+"""A copy of a radar stands so far from it, north and east in turn."""
+
+
+def full_scale_feed(folder: Path, radars: int, stations: int, cycles: int) -> Path:
+    """Write the files of so many cycles into `folder/FILES`, and the region that they are of into `folder/META`.
+
+    Of more radars than the region has, the others are copies of its first ones, a little beside them.
+
+    Returns:
+        the folder of the files.
+    """
+    region, feed = load_region(CROWDED), folder / FILES
+    own = region.radars_at(START)
+    scale = replace(FULL, radars=tuple(site.id for site in own[:radars]), stations=stations)
+    hours = (BEFORE + cycles * CYCLE) / timedelta(hours=1)
+    setting = setting_of(region, scale, start=START - BEFORE, hours=hours)
+    write_place(setting.region, folder / META)
+    for _ in send(setting, feed, disturb(_wanted(plan(setting))), jobs=2):
+        pass
+    if radars > len(own):
+        table = folder / META / CROWDED / "radars.csv"
+        table.write_text(with_copies(table.read_text(), radars - len(own)))
+        sites = load_region(CROWDED, root=folder / META).radars_at(START)
+        copy_volumes(feed, own, [site for site in sites if site.id[1] in LETTERS])
+    return feed
+
+
+def _wanted(planned: Sequence[Planned]) -> list[Planned]:
+    return [item for item in planned if item.instrument != "radar" or item.start >= START]
+
+
+def with_copies(text: str, count: int) -> str:
+    """A radars.csv with so many rows more: copies of those in force, in turn."""
+    rows = list(csv.DictReader(io.StringIO(text)))
+    own = [row for row in rows if not row["valid_to"]]
+    for number in range(count):
+        row, copy = dict(own[number % len(own)]), number // len(own) + 1
+        row["id"] = f"Z{LETTERS[copy]}{row['id'][2:]}"
+        row["lat"] = f"{float(row['lat']) + SHIFT_DEG * (copy % 2):.3f}"
+        row["lon"] = f"{float(row['lon']) + SHIFT_DEG * ((copy + 1) // 2):.3f}"
+        row["source"] = "SYN copy of a radar for wx bench cycle, no real one"
+        rows.append(row)
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def copy_volumes(feed: Path, own: Sequence[RadarSite], copies: Sequence[RadarSite]) -> None:
+    """For each file of a radar the same volume at the places of its copies."""
+    for site in own:
+        mine = [other for other in copies if other.id[2:] == site.id[2:]]
+        for path in sorted(feed.rglob(f"Z_RADR_I_{site.id}_*")) if mine else ():
+            volume = read_standard(unpack(path).data, path.name)
+            for other in mine:
+                moved = volume.at(replace(
+                    volume.site, id=other.id, latitude=other.lat, longitude=other.lon, altitude_m=other.antenna_m
+                ))  # fmt: skip
+                (path.parent / path.name.replace(site.id, other.id)).write_bytes(bz2.compress(write_standard(moved)))
+
+
+def region_of_feed(folder: Path) -> Region:
+    """The region that a feed is of: as written beside it, else the region as it comes."""
+    meta = folder / META
+    return load_region(CROWDED, root=meta) if meta.is_dir() else load_region(CROWDED)
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The files of a feed, whatever their folders, by path."""
+    root = folder / FILES if (folder / FILES).is_dir() else folder
+    hidden = (path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return sorted(path for path in hidden if META not in path.relative_to(root).parts)

@@ -1,0 +1,242 @@
+"""`wx demo`: simulate an afternoon over Chongqing, run the whole chain on it, and say what to try next. All SYN.
+
+A demo has a home of its own, with a copy of the region whose ground stations are simulated: neither an installation's
+ledger or archive nor the installed package is touched.
+"""
+
+import json
+import math
+import os
+import shutil
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+from rich.progress import Progress
+
+from wxcore.archive.place import write_file
+from wxcore.cli.demo_next import next_steps, show_next, steps_json
+from wxcore.cli.options import Direct, Json, Lang, jobs_of, whole_home
+from wxcore.cli.show import SCREEN, print_json, progress, say, show_inputs
+from wxcore.errors import WxcoreError
+from wxcore.pipeline.cycle import run_cycle
+from wxcore.pipeline.home import Home
+from wxcore.pipeline.ingest import expand, ingest
+from wxcore.pipeline.result import CycleResult, Input, RunResult
+from wxcore.pipeline.run import Jobs, run
+from wxcore.region import STATION_META, Region, load_region
+from wxcore.region.stations import STATIONS_FILE
+from wxcore.settings import DEFAULT_HOME, language, load_settings, region_at
+from wxcore.simulate.feed import SCALES, SEED, file_count, setting_of, write_feed
+from wxcore.simulate.network import network_text
+from wxcore.simulate.planned import FULL, Scale
+from wxcore.times import beijing, cycle_of, iso
+from wxcore.warning.model import Warning
+
+REGION = "chongqing"
+START, HOURS = datetime(2026, 7, 1, 8, 0, tzinfo=UTC), 1.0
+"""Of what is simulated; the afternoon of Chongqing is 8 h ahead of UTC."""
+
+FILES, META, MARK = "demo-files", "station_meta", "demo.json"
+"""In the demo's home: what the instruments sent, the region's copy, and what makes the home a demo's."""
+
+OURS = ("WXCORE_LEDGER", "WXCORE_ARCHIVE", "WXCORE_ROOTS")
+"""Settings of an installation that must not reach a demo."""
+
+WARM_AT, WARM_FILES, KIND = 0.2, 2, 9
+"""The kernels are compiled once this part of the files is there, on the newest of each kind: so many of those whose
+names begin with the same characters."""
+
+MOST_DISTRICTS = 6
+"""Districts of a draft that are named on the screen."""
+
+LEVELS_ZH = {"blue": "蓝色", "yellow": "黄色", "orange": "橙色", "red": "红色"}
+
+ScaleName = Annotated[str, typer.Option("--scale", help="full or small. 规模")]
+DemoOut = Annotated[Path, typer.Option("--out", help="A folder of the demo's own. 演示专用输出目录")]
+
+
+class Stages:
+    """Elapsed time of each stage [s], told as it ends."""
+
+    def __init__(self, lang: str, bar: Progress) -> None:
+        self.seconds: dict[str, float] = {}
+        self._lang, self._bar = lang, bar
+        self._last = time.perf_counter()
+
+    def done(self, name: str, en: str, zh: str) -> None:
+        """The stage that ran since the last one ended is over."""
+        now = time.perf_counter()
+        took, self._last = now - self._last, now
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + took, 2)
+        text = say(self._lang, en, zh)
+        self._bar.console.print(f"✓ {text}  {took:.1f} s", style="green", markup=False, highlight=False)
+
+
+def demo_command(
+    scale: ScaleName = FULL.name,
+    out: DemoOut = DEFAULT_HOME,
+    direct: Direct = False,
+    as_json: Json = False,
+    lang: Lang = "",
+) -> None:
+    """Simulate an afternoon over Chongqing (SYN), run the whole chain, write the report. 演示."""
+    lang = language(lang or load_settings().lang)
+    if scale not in SCALES:
+        raise typer.BadParameter(f"{scale!r}: {' / '.join(SCALES)}", param_hint="--scale")
+    region = settle(out, SCALES[scale])
+    home = whole_home(out, region, lang)
+    with progress() as bar:
+        stages = Stages(lang, bar)
+        result = _chain(SCALES[scale], home, region, direct=direct, lang=lang, bar=bar, stages=stages)
+    steps = next_steps(home, result, home.root / FILES)
+    if as_json:
+        told = {"scale": scale, "seconds": stages.seconds, "next": steps_json(home, region.id, steps)}
+        print_json(result.to_json() | {"demo": told})
+    else:
+        _tell(result, sum(stages.seconds.values()), lang)
+        show_next(home, region.id, steps, lang)
+    raise typer.Exit(1 if result.failed else 0)
+
+
+def _tell(result: RunResult, seconds: float, lang: str) -> None:
+    """What became of the files and cycles, and where to look."""
+    show_inputs(result.inputs, lang)
+    for failure in result.failures:
+        told = say(lang, failure.message_en, failure.message_zh)
+        SCREEN.print(f"✗ {iso(failure.time)}: {told}", style="bold red", markup=False)
+    en, zh = f"{seconds:.0f} s in all; open {result.report}", f"总计 {seconds:.0f} 秒；请打开 {result.report}"
+    SCREEN.print(say(lang, en, zh), style="bold", markup=False)
+
+
+def settle(root: Path, scale: Scale) -> Region:
+    """Make `root` a demo's home, and give the region with its simulated stations; this process then uses only these.
+
+    Raises:
+        WxcoreError: `root` holds something else, or a demo of another scale.
+    """
+    found = _found(root)
+    if found not in ("", scale.name):
+        what_en, what_zh = (f"a demo at scale {found}", f"规模为 {found} 的演示") if found in SCALES else (
+            "something else", "其他内容")  # fmt: skip
+        raise WxcoreError(
+            f"{root} holds {what_en}: give --out a folder that is new or empty, or remove this one",
+            f"{root} 中已有{what_zh}：请用 --out 指定新的或空的目录，或先删除该目录",
+        )
+    meta = root / META
+    shutil.copytree(STATION_META / REGION, meta / REGION, dirs_exist_ok=True)
+    write_file(root / MARK, json.dumps({"scale": scale.name}).encode())
+    bare = load_region(REGION, root=STATION_META)
+    write_file(meta / REGION / STATIONS_FILE, network_text(bare, scale.stations, seed=SEED).encode())
+    for name in OURS:
+        os.environ.pop(name, None)
+    os.environ["WXCORE_STATION_META"] = str(meta)
+    return region_at(REGION)
+
+
+def _found(root: Path) -> str:
+    """Scale of the demo in a folder; "" where there is nothing, "?" where there is something else."""
+    try:
+        return str(json.loads((root / MARK).read_text(encoding="utf-8"))["scale"])
+    except FileNotFoundError:
+        return "?" if root.is_dir() and any(root.iterdir()) else ""
+    except (ValueError, KeyError, TypeError):
+        return "?"
+
+
+def simulated(scale: Scale, region: Region, folder: Path) -> tuple[int, Iterator[Path]]:
+    """How many files the demo's instruments send, and their paths as each is there."""
+    setting = setting_of(region, scale, start=START, hours=HOURS)
+    return file_count(setting), write_feed(setting, folder, jobs=os.cpu_count() or 1)
+
+
+def _simulate(
+    scale: Scale, home: Home, region: Region, beside: ThreadPoolExecutor, *, lang: str, bar: Progress
+) -> list[Path]:
+    """The files; once the first are there, the chain's kernels are compiled beside the rest."""
+    total, coming = simulated(scale, region, home.root / FILES)
+    newest: dict[str, deque[Path]] = {}
+    paths: list[Path] = []
+    for path in bar.track(coming, total=total, description=say(lang, "simulate", "模拟")):
+        paths.append(path)
+        newest.setdefault(path.name[:KIND] + path.suffix, deque(maxlen=WARM_FILES)).append(path)
+        if len(paths) == math.ceil(WARM_AT * total):
+            beside.submit(warm, [item for few in newest.values() for item in few], region)
+    return paths
+
+
+def warm(paths: Sequence[Path], region: Region) -> None:
+    """Run the cycle of the newest radar volume in a home that is thrown away, so that numba compiles what it needs.
+
+    What goes wrong here goes wrong again, and is told, in the demo itself.
+    """
+    with TemporaryDirectory(prefix="wxcore-warm-") as folder, suppress(WxcoreError, OSError):
+        home = Home(Path(folder))
+        times = [item.time for item in ingest(paths, home, region) if item.kind == "volume" and item.time is not None]
+        if times:
+            run_cycle(home, region, cycle_of(max(times)))
+
+
+def _chain(
+    scale: Scale, home: Home, region: Region, *, direct: bool, lang: str, bar: Progress, stages: Stages
+) -> RunResult:
+    """Simulate, ingest, run the cycles, report; bars and finished stages on the screen."""
+    with ThreadPoolExecutor(1) as beside:
+        jobs = beside.submit(jobs_of, direct=direct)  # Prefect takes seconds to import
+        paths = _simulate(scale, home, region, beside, lang=lang, bar=bar)
+        size = sum(path.stat().st_size for path in paths) / 1e6
+        told = f"{len(paths)} files, {size:.0f} MB", f"{len(paths)} 个文件，{size:.0f} MB"
+        stages.done("simulate", f"simulated {told[0]}", f"模拟 {told[1]}")
+    steps = jobs.result()
+    stages.done("compile", "compiled what was not yet", "编译尚未编译的内核")
+    files = bar.add_task(say(lang, "ingest", "导入"), total=len(expand(paths)))
+    cycles = bar.add_task(say(lang, "cycles", "时次"), total=None)
+
+    taken: list[Input] = []
+
+    def take_in(*words: Any, **more: Any) -> list[Input]:
+        taken.extend(steps.ingest(*words, **more))
+        stages.done("ingest", f"ingested {len(taken)} files", f"导入 {len(taken)} 个文件")
+        return from_first_radar(taken)
+
+    def cycled(cycle: CycleResult) -> None:
+        clock = f"{beijing(cycle.time):%H:%M} BJT {iso(cycle.time)}"
+        count = len(cycle.storms)
+        stages.done("cycles", f"{clock}: {count} storms", f"{clock}：{count} 个风暴")
+        for draft in cycle.drafts:
+            bar.console.print(draft_line(draft, lang), style="bold", markup=False, highlight=False)
+        bar.advance(cycles)
+
+    result = run(
+        paths, home, region, jobs=Jobs(take_in, steps.cycle), on_input=lambda _: bar.advance(files), on_cycle=cycled
+    )
+    stages.done("report", f"report {result.report}", f"报告 {result.report}")
+    return replace(result, inputs=tuple(taken))
+
+
+def from_first_radar(inputs: Sequence[Input]) -> list[Input]:
+    """Without the files of before the first radar volume: a feed begins with older images, which make no cycle here."""
+    volumes = [cycle_of(item.time) for item in inputs if item.kind == "volume" and item.time is not None]
+    first = min(volumes, default=None)
+    return [item for item in inputs if first is None or item.time is None or cycle_of(item.time) >= first]
+
+
+def draft_line(draft: Warning, lang: str) -> str:
+    """One draft on one line: hazard, level, districts, from and to (Beijing time), probability."""
+    names = [say(lang, place.name_en, place.name_zh) for place in draft.districts]
+    more = len(names) - MOST_DISTRICTS
+    where = say(lang, ", ", "、").join(names[:MOST_DISTRICTS]) + (f" +{more}" if more > 0 else "")
+    begin, end = beijing(draft.onset), beijing(draft.expires)
+    day = "" if begin.date() == end.date() else f"{end:%m-%d} "
+    clock = f"{begin:%H:%M} - {day}{end:%H:%M} BJT"
+    rest = f"({draft.msg_type}); {where}; {clock}; p {draft.p:.0%}"
+    what = say(lang, f"draft: {draft.event_en}, {draft.level}", f"草稿：{draft.event_zh} {LEVELS_ZH[draft.level]}")
+    return f"  ▶ {draft.truth} {what} {rest}"
