@@ -248,7 +248,8 @@ def plain_arguments(region: Region, home: Home, connection: Connection, drafted:
         Retention: Retention(), date: START.date(), Reason: Reason.EMPTY,
         ReadError: ReadError(Reason.EMPTY, "e", "z"), Random: Random(1), Warning: drafted,
         pd.DataFrame: nothing, xr.Dataset: xr.Dataset(), Cells: Cells(nothing, np.zeros((1, 1), "i4")),
-        np.ndarray: np.zeros((1, 1)), World: storm(START), "lon": 1.0, "lat": 1.0, "height_m": 1.0, str: REGION, float: 1.0, int: 1, bool: False,
+        np.ndarray: np.zeros((1, 1)), World: storm(START), "lon": 1.0, "lat": 1.0, "height_m": 1.0,
+        str: REGION, float: 1.0, int: 1, bool: False,
         list: [], Sequence: (), Mapping: {}, Collection: (), Iterable: (),
         Iterable[Draft]: [Draft("id", "hail", "blue", {})],
     } | ground_arguments(region)  # fmt: skip

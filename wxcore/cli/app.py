@@ -28,6 +28,7 @@ from wxcore.cli.show import (
     show_inputs,
     show_run,
 )
+from wxcore.cli.simulate import simulate_command
 from wxcore.cli.stations import stations_app
 from wxcore.cli.watch import watch_command
 from wxcore.environment.levels import manual_levels
@@ -50,6 +51,7 @@ app.add_typer(stations_app, name="stations")
 stations_app.command("gusts")(gusts_command)
 app.command("watch")(watch_command)
 app.command("demo")(demo_command)
+app.command("simulate")(simulate_command)
 bench_app.command("archive")(bench_archive)
 bench_app.command("landing")(bench_landing)
 

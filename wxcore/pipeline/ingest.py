@@ -72,14 +72,17 @@ class Offered:
 
 
 def expand(paths: Sequence[Path]) -> list[Path]:
-    """Folders among `paths` become what lies in them, by name; hidden files are left out."""
+    """Folders among `paths` become the files in them and below, by name; what is hidden is left out."""
     found: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            found += sorted(child for child in path.iterdir() if not child.name.startswith("."))
-        else:
-            found.append(path)
+        found += sorted(_below(path)) if path.is_dir() else [path]
     return found
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for child in folder.iterdir():
+        if not child.name.startswith("."):
+            yield from _below(child) if child.is_dir() and not child.is_symlink() else (child,)
 
 
 def ingest(
@@ -91,7 +94,7 @@ def ingest(
     now: datetime | None = None,
     progress: Callable[[Input], None] | None = None,
 ) -> list[Input]:
-    """Land, decode and register the files (folders are expanded once), in the order given.
+    """Land, decode and register the files (folders are expanded), in the order given.
 
     Files that are still being written are waited for.
 

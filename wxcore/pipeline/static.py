@@ -24,7 +24,7 @@ from wxcore.radar.siting.occurrence import Occurrence, blockage_map, clutter_map
 from wxcore.radar.tilts import tilt_elevations
 from wxcore.radar.volume import Site, Volume
 from wxcore.region import Region
-from wxcore.region.terrain import Terrain, find_dem, load_terrain
+from wxcore.region.terrain import Terrain, dem_in, load_terrain
 
 FOLDER = "radars"
 """In the home."""
@@ -44,7 +44,7 @@ def occurrence_path(home: Home, site: str) -> Path:
 def static_digest(home: Home, region: Region, site: str) -> list[str]:
     """What static knowledge of a radar stands on: digests of the region's own elevation model and of what was learnt,
     as far as they are there."""
-    paths = (find_dem(region.id), occurrence_path(home, site))
+    paths = (dem_in(region.folder), occurrence_path(home, site))
     return [found for path in paths if path is not None and (found := _digest(path))]
 
 
@@ -65,38 +65,38 @@ def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
 
 def terrain_of(region: Region, site: Site) -> Plane:
     """Ground height about a radar [m ASL]; of the coarse model where the region's own cannot be read."""
-    return _terrain(region.id, _dem_digest(region), site.latitude, site.longitude)
+    return _terrain(dem_in(region.folder), _dem_digest(region), site.latitude, site.longitude)
 
 
 @lru_cache(maxsize=64)
-def _terrain(region_id: str, _dem: str, lat: float, lon: float) -> Plane:
-    return terrain_plane(_model(region_id), lat, lon)
+def _terrain(dem: Path | None, _digest: str, lat: float, lon: float) -> Plane:
+    return terrain_plane(_model(dem), lat, lon)
 
 
 def _dem_digest(region: Region) -> str:
     """Of the region's own elevation model; "" where it has none."""
-    path = find_dem(region.id)
+    path = dem_in(region.folder)
     return _digest(path) if path is not None else ""
 
 
 def ground_model(region: Region) -> Terrain:
     """The region's own elevation model; the coarse one where it has none, or one that cannot be read."""
-    return _model(region.id)
+    return _model(dem_in(region.folder))
 
 
 def ground_heights(region: Region) -> npt.NDArray[np.float32]:
     """Height of the ground of each cell of the grid, (lat, lon) [m ASL]; NaN where the model does not reach."""
-    return _ground_heights(region.id, _dem_digest(region), region.grid)
+    return _ground_heights(dem_in(region.folder), _dem_digest(region), region.grid)
 
 
 @lru_cache(maxsize=4)
-def _ground_heights(region_id: str, _dem: str, grid: Grid) -> npt.NDArray[np.float32]:
-    return _model(region_id).at(grid.lat[:, np.newaxis], grid.lon[np.newaxis, :])
+def _ground_heights(dem: Path | None, _digest: str, grid: Grid) -> npt.NDArray[np.float32]:
+    return _model(dem).at(grid.lat[:, np.newaxis], grid.lon[np.newaxis, :])
 
 
-def _model(region_id: str) -> Terrain:
+def _model(dem: Path | None) -> Terrain:
     try:
-        return load_terrain(find_dem(region_id))
+        return load_terrain(dem)
     except RegionError:
         return load_terrain()
 
@@ -104,7 +104,7 @@ def _model(region_id: str) -> Terrain:
 def terrain_trouble(region: Region) -> tuple[str, str] | None:
     """Why the region's own elevation model is not used, in English and Chinese; None where it is, or has none."""
     try:
-        load_terrain(find_dem(region.id))
+        load_terrain(dem_in(region.folder))
     except RegionError as error:
         return error.en, error.zh
     return None
@@ -115,7 +115,7 @@ def blockage_of(home: Home, region: Region, volume: Volume) -> Blockage | None:
     where neither is known."""
     site = volume.site
     elevations = tuple(sorted({round(elevation, 1) for elevation in tilt_elevations(volume)}))
-    maps = dict(_by_terrain(region.id, _dem_digest(region), site, elevations))
+    maps = dict(_by_terrain(dem_in(region.folder), _dem_digest(region), site, elevations))
     for elevation, part in _learnt_of(home, site).blocked.items():
         key = min(maps, key=lambda other: abs(other - elevation), default=elevation)
         if abs(key - elevation) > SAME_TILT_DEG:
@@ -134,8 +134,8 @@ def _larger(one: npt.NDArray[np.float32], two: npt.NDArray[np.float32]) -> npt.N
 
 
 @lru_cache(maxsize=16)
-def _by_terrain(region_id: str, dem: str, site: Site, elevations: tuple[float, ...]) -> Blockage:
-    terrain = _model(region_id) if dem else None
+def _by_terrain(dem: Path | None, digest: str, site: Site, elevations: tuple[float, ...]) -> Blockage:
+    terrain = _model(dem) if digest else None
     if terrain is None or not fine_enough(terrain):
         return {}
     return blockage_from_terrain(terrain, site, elevations)

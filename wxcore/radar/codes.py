@@ -127,18 +127,19 @@ LEGACY_ANGLE = 180 / 4096 / 8
 LEGACY_RAY = np.dtype(
     {
         "names": [
-            "flag", "ms", "day", "reach", "azimuth", "number", "state", "elevation", "cut", "first_r", "first_v",
-            "gate_r", "gate_v", "gates_r", "gates_v", "sector", "at_r", "at_v", "at_w", "resolution", "vcp", "nyquist",
+            "mark", "flag", "ms", "day", "reach", "azimuth", "number", "state", "elevation", "cut", "first_r",
+            "first_v", "gate_r", "gate_v", "gates_r", "gates_v", "sector", "at_r", "at_v", "at_w", "resolution", "vcp", "nyquist",
         ],
         "formats": [
-            "<u2", "<u4", "<u2", "<u2", "<u2", "<u2", "<u2", "<u2", "<u2", "<i2", "<i2",
+            "S3", "<u2", "<u4", "<u2", "<u2", "<u2", "<u2", "<u2", "<u2", "<u2", "<i2", "<i2",
             "<u2", "<u2", "<u2", "<u2", "<u2", "<u2", "<u2", "<u2", "<u2", "<u2", "<u2",
         ],
-        "offsets": [14, 28, 32, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 64, 66, 68, 70, 72, 88],
+        "offsets": [0, 14, 28, 32, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 64, 66, 68, 70, 72, 88],
         "itemsize": LEGACY_HEADER,
     }
 )  # fmt: skip
-"""Header of a legacy record (FORMATS.md A.2). Day 1 is 1970-01-01; pointers count from byte 28."""
+"""Header of a legacy record (FORMATS.md A.2). Day 1 is 1970-01-01; pointers count from byte 28. `mark` lies in
+reserved bytes: the simulator's, for the format has no place for a task name."""
 
 
 def site_id(name: str) -> str:

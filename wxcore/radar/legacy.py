@@ -19,7 +19,7 @@ from wxcore.radar import cc, codes, scd
 from wxcore.radar.codes import LEGACY_ANGLE, LEGACY_DAY_MS, LEGACY_HEADER, LEGACY_RAY
 from wxcore.radar.describe import describe_volume
 from wxcore.radar.legacy_write import write_legacy
-from wxcore.radar.volume import Moment, Site, Sweep, Volume
+from wxcore.radar.volume import SIMULATED_TASK, Moment, Site, Sweep, Volume
 from wxcore.schema import Format
 from wxcore.times import from_datetime64
 
@@ -122,7 +122,8 @@ def read_legacy(data: bytes, name: str = "") -> Volume:
     if broken_off:
         remarks.append(f"truncated at byte {len(data)}: {len(sweeps)} cuts")
     site = Site(codes.site_id(name), "", np.nan, np.nan, np.nan)
-    task = f"VCP{int(rays['vcp'][good][0])}"
+    simulated = bytes(rays["mark"][good][0]) == SIMULATED_TASK.encode()
+    task = f"{SIMULATED_TASK} " * simulated + f"VCP{int(rays['vcp'][good][0])}"
     ordered = tuple(sweep for _, sweep in sorted(sweeps, key=lambda pair: pair[0]))
     start, end = from_datetime64(time[good][0]), len(data) if broken_off else None
     return Volume(NAME, site, start, task, ordered, tuple(remarks), end)

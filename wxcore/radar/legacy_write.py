@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from wxcore.radar import codes
 from wxcore.radar.codes import LEGACY_ANGLE, LEGACY_DAY_MS, LEGACY_HEADER, LEGACY_POINTER_BASE, LEGACY_RAY
-from wxcore.radar.volume import MISSING, Moment, Sweep, Volume
+from wxcore.radar.volume import MISSING, SIMULATED_TASK, Moment, Sweep, Volume
 
 _FILLER = 4
 _HELD = ("DBZH", "VRADH", "WRADH")
@@ -43,7 +43,9 @@ def _headers(sweep: Sweep, index: int, sweeps: int, task: str) -> npt.NDArray[np
         heads["state"][0] = codes.START_CUT if index else codes.START_VOLUME
         heads["state"][-1] = codes.END_VOLUME if index == sweeps - 1 else codes.END_CUT
     heads["cut"], heads["sector"] = index + 1, 1
-    vcp = task.removeprefix("VCP")
+    if task.startswith(SIMULATED_TASK):
+        heads["mark"] = SIMULATED_TASK.encode()
+    vcp = task.removeprefix(SIMULATED_TASK).strip().removeprefix("VCP")
     heads["vcp"] = int(vcp) if vcp.isdecimal() and int(vcp) < 65536 else 0
     heads["nyquist"] = round(sweep.nyquist * 100) if np.isfinite(sweep.nyquist) else 0
     heads["resolution"] = _resolution(sweep)

@@ -58,7 +58,7 @@ def dbz_at(lon: float, lat: float, height: float, cells: Doubles, shields: Doubl
             off = (height - CORE_M) / CORE_HALF_M
             best = max(best, cells[k, PEAK] + cells[k, HAIL_DB] - EDGE_DB * CORE_NARROW * part - 3 * off * off)
     for k in range(shields.shape[0]):
-        part = _within(lon, lat, shields[k])
+        part = _within(lon, lat, shields, k)
         melting = 1 - ((height - shields[k, S_H0] + BRIGHT_BELOW_M) / BRIGHT_HALF_M) ** 2
         snow = max(height - shields[k, S_H0], 0.0) / 1000 * SNOW_LAPSE_DB_KM
         best = max(best, shields[k, S_DBZ] - SHIELD_EDGE_DB * part * part + BRIGHT_DB * max(melting, 0.0) - snow)
@@ -66,11 +66,11 @@ def dbz_at(lon: float, lat: float, height: float, cells: Doubles, shields: Doubl
 
 
 @njit(cache=True, nogil=True)
-def _within(lon: float, lat: float, shield: Doubles) -> float:
+def _within(lon: float, lat: float, shields: Doubles, k: int) -> float:
     """Squared distance from the middle, 1 on the ellipse."""
-    x, y = (lon - shield[S_LON]) * shield[S_KX], (lat - shield[S_LAT]) * KY
-    along = (x * shield[S_SIN] + y * shield[S_COS]) / shield[S_ALONG]
-    across = (x * shield[S_COS] - y * shield[S_SIN]) / shield[S_ACROSS]
+    x, y = (lon - shields[k, S_LON]) * shields[k, S_KX], (lat - shields[k, S_LAT]) * KY
+    along = (x * shields[k, S_SIN] + y * shields[k, S_COS]) / shields[k, S_ALONG]
+    across = (x * shields[k, S_COS] - y * shields[k, S_SIN]) / shields[k, S_ACROSS]
     return float(along * along + across * across)
 
 
@@ -123,7 +123,7 @@ def cloud_at(lon: float, lat: float, cells: Doubles, shields: Doubles) -> tuple[
                 thin = max(thin, cells[k, ANVIL_TOP])
                 emissivity = max(emissivity, min(1.0, 1.5 * (1 - part)))
     for k in range(shields.shape[0]):
-        if _within(lon, lat, shields[k]) < 1 and shields[k, S_DBZ] > CLOUD_DBZ:
+        if _within(lon, lat, shields, k) < 1 and shields[k, S_DBZ] > CLOUD_DBZ:
             opaque = max(opaque, shields[k, S_TOP])
     return opaque, thin, emissivity
 

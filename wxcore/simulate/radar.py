@@ -123,20 +123,20 @@ class _Receiver:
     pool: Doubles
 
 
-def _receiver(site: RadarSite, rng: np.random.Generator, *, clean: bool) -> _Receiver:
+def _receiver(band: str, rng: np.random.Generator, *, clean: bool) -> _Receiver:
     pool = rng.standard_normal(POOL)
     lowest = (4.5 - 66) / 2  # the smallest code that is a value
     if clean:
         floor, points = np.full(REACH_KM[0], lowest), np.array([[1.0, 0.0, 1.0]])
         return _Receiver(True, floor, points, (0.0, 1.0, 0.0), (CLEAN_NYQUIST_M_S, 1e9), (0.0, 0.0), pool)
-    nyquist = NYQUIST_M_S[site.band]
+    nyquist = NYQUIST_M_S[band]
     # Nyquist speed times unambiguous range is c lambda / 8 (Doviak and Zrnic 1993, 3.22)
-    trip = LIGHT_KM_S * (LIGHT_KM_S / FREQUENCY_MHZ[site.band] / 1000) / 8 / nyquist
+    trip = LIGHT_KM_S * (LIGHT_KM_S / FREQUENCY_MHZ[band] / 1000) / 8 / nyquist
     side = np.deg2rad(SPREAD_DEG)
     points = np.array([[1, 0, 1 / 3], [0, 0, 1 / 6], [2, 0, 1 / 6], [1, -side, 1 / 6], [1, side, 1 / 6]])
     return _Receiver(
         False, np.maximum(noise_dbz(_ranges(REACH_KM[0], GATE_M)), lowest), points,
-        (*attenuation(site.band), RAIN_CAP_DBZ), (nyquist, trip), (NOISE_DB, NOISE_M_S), pool,
+        (*attenuation(band), RAIN_CAP_DBZ), (nyquist, trip), (NOISE_DB, NOISE_M_S), pool,
     )  # fmt: skip
 
 
@@ -337,14 +337,13 @@ def scan(site: RadarSite, world: World, start: datetime, *, seed: int, clean: bo
 
     Raises:
         TimeError: `start` is naive.
-        KeyError: the site's band is not S, C or X.
+        KeyError: the site's band is not S, C, X or unknown, which is taken as S.
     """
     start = require_utc(start)
     rng = np.random.default_rng([seed, crc32(site.id.encode()), int(start.timestamp())])
-    place = Site(
-        site.id, site.name_en, site.lat, site.lon, site.antenna_m, FREQUENCY_MHZ[site.band], beam_width_deg=BEAM_DEG
-    )
-    receiver, cuts = _receiver(site, rng, clean=clean), list(_cuts())
+    band = site.band or "S"
+    place = Site(site.id, site.name_en, site.lat, site.lon, site.antenna_m, FREQUENCY_MHZ[band], BEAM_DEG)
+    receiver, cuts = _receiver(band, rng, clean=clean), list(_cuts())
     seconds = VOLUME_SECONDS / len(cuts)
     sweeps: list[Sweep] = []
     for number, (elevation, has_z, has_v) in enumerate(cuts):

@@ -212,7 +212,7 @@ def squall_line(stage: Stage, seed: Seedling, life_min: float, length_km: float,
 
 
 def _line_gust(strongest: float, part: float, count: int) -> float:
-    """Gust of a line's cell: the strongest in the middle, of its neighbours much less (winds of cells add up)."""
+    """Gust of a line's cell: the strongest in the middle, of the others less."""
     middle = abs(part) <= 1 / (count - 1) + 1e-9 and part <= 0
     return strongest if middle else 20.0 - 6.0 * abs(part)
 

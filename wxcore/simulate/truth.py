@@ -18,7 +18,7 @@ from wxcore.simulate.fields import GUST_FACTOR, Instant, instant
 from wxcore.simulate.flashes import Flashes, flash_rate, flashes
 from wxcore.simulate.planned import Setting
 from wxcore.simulate.scene import KM_PER_DEG, Air, Cell, Doubles, World
-from wxcore.times import CYCLE, cycle_of, iso
+from wxcore.times import CYCLE, cycle_of, iso, require_utc
 
 FOLDER, README, CELLS, FLASHES, FIELDS = "truth", "README.txt", "cells.csv", "flashes.csv", "truth.nc"
 
@@ -128,6 +128,7 @@ def truth_cycles(start: datetime, end: datetime) -> list[datetime]:
 
 def cell_rows(world: World, when: datetime) -> Iterator[str]:
     """Rows of cells.csv of the cells that live at `when` (aware UTC)."""
+    when = require_utc(when)
     living = [cell for cell in world.cells if cell.vigour(when) > 0]
     for cell, row in zip(living, instant(world, when).cells, strict=True):
         strongest = row[kernels.PEAK] + row[kernels.HAIL_DB]
