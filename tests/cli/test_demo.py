@@ -129,14 +129,14 @@ def test_a_damaged_mark_is_no_mark(patched: Path, tmp_path: Path, content: str) 
         demo.settle(tmp_path, FULL)
 
 
-def test_files_of_before_the_first_volume_make_no_cycle() -> None:
+def test_files_of_before_the_first_volume_and_after_the_last_make_no_cycle() -> None:
     def offered(kind: str, time: datetime | None) -> Input:
         return Input(kind, kind, "stored", kind=kind, time=time)
 
     image, late = offered("satellite", START - CYCLE), offered("satellite", START)
     volume, broken = offered("volume", START - CYCLE / 2), offered("station", None)
-    assert demo.from_first_radar([image, volume, late, broken]) == [volume, late, broken]
-    assert demo.from_first_radar([image, broken]) == [image, broken]
+    assert demo.seen_by_radars([image, volume, late, broken]) == [volume, late, broken]
+    assert demo.seen_by_radars([image, broken]) == [image, broken]
 
 
 def test_an_unknown_scale_is_a_bad_argument(tmp_path: Path) -> None:

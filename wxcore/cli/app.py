@@ -16,6 +16,7 @@ from wxcore.cli.bench_archive import bench_archive
 from wxcore.cli.bench_landing import bench_landing
 from wxcore.cli.demo import demo_command
 from wxcore.cli.gusts import gusts_command
+from wxcore.cli.kernels import compile_command
 from wxcore.cli.options import Direct, Json, Lang, Out, RegionId, jobs_of, region_of, whole_home
 from wxcore.cli.radar import radar_app
 from wxcore.cli.show import (
@@ -52,6 +53,7 @@ stations_app.command("gusts")(gusts_command)
 app.command("watch")(watch_command)
 app.command("demo")(demo_command)
 app.command("simulate")(simulate_command)
+app.command("compile")(compile_command)
 bench_app.command("archive")(bench_archive)
 bench_app.command("landing")(bench_landing)
 

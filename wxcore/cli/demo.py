@@ -5,18 +5,14 @@ ledger or archive nor the installed package is touched.
 """
 
 import json
-import math
 import os
 import shutil
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -27,9 +23,8 @@ from wxcore.cli.demo_next import next_steps, show_next, steps_json
 from wxcore.cli.options import Direct, Json, Lang, jobs_of, whole_home
 from wxcore.cli.show import SCREEN, print_json, progress, say, show_inputs
 from wxcore.errors import WxcoreError
-from wxcore.pipeline.cycle import run_cycle
 from wxcore.pipeline.home import Home
-from wxcore.pipeline.ingest import expand, ingest
+from wxcore.pipeline.ingest import expand
 from wxcore.pipeline.result import CycleResult, Input, RunResult
 from wxcore.pipeline.run import Jobs, run
 from wxcore.region import STATION_META, Region, load_region
@@ -37,23 +32,22 @@ from wxcore.region.stations import STATIONS_FILE
 from wxcore.settings import DEFAULT_HOME, language, load_settings, region_at
 from wxcore.simulate.feed import SCALES, SEED, file_count, setting_of, write_feed
 from wxcore.simulate.network import network_text
-from wxcore.simulate.planned import FULL, Scale
+from wxcore.simulate.planned import FULL, SMALL, Scale
 from wxcore.times import beijing, cycle_of, iso
 from wxcore.warning.model import Warning
 
 REGION = "chongqing"
-START, HOURS = datetime(2026, 7, 1, 8, 0, tzinfo=UTC), 1.0
+START = datetime(2026, 7, 1, 8, 0, tzinfo=UTC)
 """Of what is simulated; the afternoon of Chongqing is 8 h ahead of UTC."""
+
+HOURS = {FULL.name: 1.0, SMALL.name: 0.4}
+"""How long each scale's afternoon is [h]."""
 
 FILES, META, MARK = "demo-files", "station_meta", "demo.json"
 """In the demo's home: what the instruments sent, the region's copy, and what makes the home a demo's."""
 
 OURS = ("WXCORE_LEDGER", "WXCORE_ARCHIVE", "WXCORE_ROOTS")
 """Settings of an installation that must not reach a demo."""
-
-WARM_AT, WARM_FILES, KIND = 0.2, 2, 9
-"""The kernels are compiled once this part of the files is there, on the newest of each kind: so many of those whose
-names begin with the same characters."""
 
 MOST_DISTRICTS = 6
 """Districts of a draft that are named on the screen."""
@@ -154,35 +148,8 @@ def _found(root: Path) -> str:
 
 def simulated(scale: Scale, region: Region, folder: Path) -> tuple[int, Iterator[Path]]:
     """How many files the demo's instruments send, and their paths as each is there."""
-    setting = setting_of(region, scale, start=START, hours=HOURS)
+    setting = setting_of(region, scale, start=START, hours=HOURS[scale.name])
     return file_count(setting), write_feed(setting, folder, jobs=os.cpu_count() or 1)
-
-
-def _simulate(
-    scale: Scale, home: Home, region: Region, beside: ThreadPoolExecutor, *, lang: str, bar: Progress
-) -> list[Path]:
-    """The files; once the first are there, the chain's kernels are compiled beside the rest."""
-    total, coming = simulated(scale, region, home.root / FILES)
-    newest: dict[str, deque[Path]] = {}
-    paths: list[Path] = []
-    for path in bar.track(coming, total=total, description=say(lang, "simulate", "模拟")):
-        paths.append(path)
-        newest.setdefault(path.name[:KIND] + path.suffix, deque(maxlen=WARM_FILES)).append(path)
-        if len(paths) == math.ceil(WARM_AT * total):
-            beside.submit(warm, [item for few in newest.values() for item in few], region)
-    return paths
-
-
-def warm(paths: Sequence[Path], region: Region) -> None:
-    """Run the cycle of the newest radar volume in a home that is thrown away, so that numba compiles what it needs.
-
-    What goes wrong here goes wrong again, and is told, in the demo itself.
-    """
-    with TemporaryDirectory(prefix="wxcore-warm-") as folder, suppress(WxcoreError, OSError):
-        home = Home(Path(folder))
-        times = [item.time for item in ingest(paths, home, region) if item.kind == "volume" and item.time is not None]
-        if times:
-            run_cycle(home, region, cycle_of(max(times)))
 
 
 def _chain(
@@ -191,12 +158,12 @@ def _chain(
     """Simulate, ingest, run the cycles, report; bars and finished stages on the screen."""
     with ThreadPoolExecutor(1) as beside:
         jobs = beside.submit(jobs_of, direct=direct)  # Prefect takes seconds to import
-        paths = _simulate(scale, home, region, beside, lang=lang, bar=bar)
+        total, coming = simulated(scale, region, home.root / FILES)
+        paths = list(bar.track(coming, total=total, description=say(lang, "simulate", "模拟")))
         size = sum(path.stat().st_size for path in paths) / 1e6
         told = f"{len(paths)} files, {size:.0f} MB", f"{len(paths)} 个文件，{size:.0f} MB"
         stages.done("simulate", f"simulated {told[0]}", f"模拟 {told[1]}")
     steps = jobs.result()
-    stages.done("compile", "compiled what was not yet", "编译尚未编译的内核")
     files = bar.add_task(say(lang, "ingest", "导入"), total=len(expand(paths)))
     cycles = bar.add_task(say(lang, "cycles", "时次"), total=None)
 
@@ -205,7 +172,7 @@ def _chain(
     def take_in(*words: Any, **more: Any) -> list[Input]:
         taken.extend(steps.ingest(*words, **more))
         stages.done("ingest", f"ingested {len(taken)} files", f"导入 {len(taken)} 个文件")
-        return from_first_radar(taken)
+        return seen_by_radars(taken)
 
     def cycled(cycle: CycleResult) -> None:
         clock = f"{beijing(cycle.time):%H:%M} BJT {iso(cycle.time)}"
@@ -222,11 +189,15 @@ def _chain(
     return replace(result, inputs=tuple(taken))
 
 
-def from_first_radar(inputs: Sequence[Input]) -> list[Input]:
-    """Without the files of before the first radar volume: a feed begins with older images, which make no cycle here."""
+def seen_by_radars(inputs: Sequence[Input]) -> list[Input]:
+    """Without the files of before the first radar volume and after the last: a feed begins with older images, and ends
+    with minutes that belong to a cycle of which it has no volume."""
     volumes = [cycle_of(item.time) for item in inputs if item.kind == "volume" and item.time is not None]
-    first = min(volumes, default=None)
-    return [item for item in inputs if first is None or item.time is None or cycle_of(item.time) >= first]
+    first, last = min(volumes, default=None), max(volumes, default=None)
+    return [
+        item for item in inputs
+        if first is None or last is None or item.time is None or first <= cycle_of(item.time) <= last
+    ]  # fmt: skip
 
 
 def draft_line(draft: Warning, lang: str) -> str:

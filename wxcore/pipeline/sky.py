@@ -163,7 +163,7 @@ def _read(home: Home, region: Region, chosen: Chosen, missing: list[str]) -> Ite
             native = _decoded(home, row, box)
             if isinstance(native, Scene) and native.geometry is None:
                 places = _places_of(row, chosen.places)
-                return None if places is None else load_pass(home, row, places, box)
+                return None if places is None else _joined(home, row, places, box)
             return native
         except ReadError as error:
             if error.reason is Reason.DECODE_TIMEOUT:
@@ -182,6 +182,11 @@ def _read(home: Home, region: Region, chosen: Chosen, missing: list[str]) -> Ite
 @lru_cache(maxsize=KEPT)
 def _decoded(home: Home, row: FileRow, box: Box) -> Any:
     return load_file(home, row, box, wall_s=READ_WALL_S)
+
+
+@lru_cache(maxsize=KEPT)
+def _joined(home: Home, row: FileRow, places: FileRow, box: Box) -> Any:
+    return load_pass(home, row, places, box)
 
 
 def _not_in_time(row: FileRow) -> LimitError:

@@ -128,7 +128,8 @@ LEGACY_RAY = np.dtype(
     {
         "names": [
             "mark", "flag", "ms", "day", "reach", "azimuth", "number", "state", "elevation", "cut", "first_r",
-            "first_v", "gate_r", "gate_v", "gates_r", "gates_v", "sector", "at_r", "at_v", "at_w", "resolution", "vcp", "nyquist",
+            "first_v", "gate_r", "gate_v", "gates_r", "gates_v", "sector", "at_r", "at_v", "at_w", "resolution",
+            "vcp", "nyquist",
         ],
         "formats": [
             "S3", "<u2", "<u4", "<u2", "<u2", "<u2", "<u2", "<u2", "<u2", "<u2", "<i2", "<i2",

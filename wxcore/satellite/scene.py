@@ -71,9 +71,9 @@ def within_range(values: npt.NDArray[np.floating], quantity: str) -> Floats:
     return np.where((values >= low) & (values <= high), values, np.nan).astype(np.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
-    """One instrument's channels over a box, all on the pixels of `geometry`.
+    """One instrument's channels over a box, all on the pixels of `geometry`. Each is equal to itself only.
 
     Attributes:
         format: name of the file format; platform: "FY-4B"; instrument: "AGRI"; resolution_m: nominal pixel [m].
