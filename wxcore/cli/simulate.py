@@ -178,7 +178,7 @@ def _show(done: Done, lang: str) -> None:
     count, mib, times = told["files"], round(told["bytes"] / 2**20), told["times_real_time"]
     seconds = round(told["seconds"] + told["truth_seconds"])
     region, meta, feed = told["region"], told["station_meta"], told["feed"]
-    run = f"  find {feed} -type f -print0 | xargs -0 wx run --region {region} --out"
+    run = f"  wx run {feed} --region {region} --out"
     lines = (
         (f"{count} files, {mib} MiB in {seconds} s: {times:g} x real time; all of it is SYN",
          f"{count} 个文件、{mib} MiB，用时 {seconds} 秒，为实时的 {times:g} 倍；均为模拟（SYN）"),
