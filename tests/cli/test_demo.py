@@ -61,7 +61,7 @@ def test_the_chain_runs_and_tells_stages_and_drafts(done: tuple[Path, Any]) -> N
     assert found.exit_code == 0, found.output
     told = json.loads(found.stdout)
     assert [cycle["time"] for cycle in told["cycles"]] == ["2026-07-01T08:00:00Z", "2026-07-01T08:06:00Z"]
-    assert list(told["demo"]["seconds"]) == ["simulate", "compile", "ingest", "cycles", "report"]
+    assert list(told["demo"]["seconds"]) == ["simulate", "ingest", "cycles", "report"]
     assert 'id="animation"' in (out / "report.html").read_text(encoding="utf-8")
     drafts = [draft for cycle in told["cycles"] for draft in cycle["drafts"]]
     assert drafts

@@ -11,6 +11,7 @@ from pathlib import Path
 from wxcore.landing.unpack import unpack
 from wxcore.radar.cinrad import read_standard
 from wxcore.radar.cinrad_write import write_standard
+from wxcore.radar.legacy import read_legacy
 from wxcore.region import RadarSite, Region, load_region
 from wxcore.simulate.feed import FULL, plan, send, setting_of
 from wxcore.simulate.mess import disturb
@@ -28,6 +29,9 @@ BEFORE = timedelta(hours=1)
 
 LETTERS = "-QRSTUVWXY"
 """Of the ids of a network's copies: no radar at hand has them."""
+
+STANDARD, LEGACY = "_CAP_FMT.", "_CAP."
+"""How names of volumes in the standard and in the legacy format end, before their suffix."""
 
 SHIFT_DEG = 0.11
 """A copy of a radar stands so far from it, north and east in turn."""
@@ -84,12 +88,14 @@ def copy_volumes(feed: Path, own: Sequence[RadarSite], copies: Sequence[RadarSit
     for site in own:
         mine = [other for other in copies if other.id[2:] == site.id[2:]]
         for path in sorted(feed.rglob(f"Z_RADR_I_{site.id}_*")) if mine else ():
-            volume = read_standard(unpack(path).data, path.name)
+            read = read_standard if STANDARD in path.name else read_legacy
+            volume = read(unpack(path).data, path.name)
             for other in mine:
                 moved = volume.at(replace(
                     volume.site, id=other.id, latitude=other.lat, longitude=other.lon, altitude_m=other.antenna_m
                 ))  # fmt: skip
-                (path.parent / path.name.replace(site.id, other.id)).write_bytes(bz2.compress(write_standard(moved)))
+                name = path.name.replace(site.id, other.id).replace(LEGACY, STANDARD)
+                (path.parent / name).write_bytes(bz2.compress(write_standard(moved)))
 
 
 def region_of_feed(folder: Path) -> Region:

@@ -6,7 +6,7 @@ Nothing here may stop a cycle, or keep it waiting for long: it is the radars' be
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -20,10 +20,11 @@ from wxcore.landing.ledger import FileRow
 from wxcore.lightning.density import density
 from wxcore.lightning.events import FLASH, Lightning
 from wxcore.lightning.flashes import Flashes, to_flashes
-from wxcore.pipeline.gather import DECODE_THREADS, SLOW, Chosen, load_file, load_pass
+from wxcore.pipeline.gather import DECODE_THREADS, ORBITERS, SLOW, Chosen, load_file, load_pass
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.sky_images import (
     BT108,
+    PASSES_KEPT,
     Instrument,
     Read,
     compared,
@@ -160,11 +161,9 @@ def _read(home: Home, region: Region, chosen: Chosen, missing: list[str]) -> Ite
         try:
             if time.monotonic() > until or row.site in hung:
                 return _not_in_time(row)
-            native = _decoded(home, row, box)
-            if isinstance(native, Scene) and native.geometry is None:
-                places = _places_of(row, chosen.places)
-                return None if places is None else _joined(home, row, places, box)
-            return native
+            if row.site.startswith(ORBITERS):
+                return _granule(home, row, _places_of(row, chosen.places), box)
+            return _decoded(home, row, box)
         except ReadError as error:
             if error.reason is Reason.DECODE_TIMEOUT:
                 hung.add(row.site)
@@ -184,9 +183,17 @@ def _decoded(home: Home, row: FileRow, box: Box) -> Any:
     return load_file(home, row, box, wall_s=READ_WALL_S)
 
 
-@lru_cache(maxsize=KEPT)
-def _joined(home: Home, row: FileRow, places: FileRow, box: Box) -> Any:
-    return load_pass(home, row, places, box)
+@lru_cache(maxsize=PASSES_KEPT)
+def _granule(home: Home, row: FileRow, places: FileRow | None, box: Box) -> Any:
+    """A granule of a pass with its places and of its channels the window, all that is used; None without places. The
+    others would be most of what a cycle's process holds."""
+    native = load_file(home, row, box, wall_s=READ_WALL_S)
+    if not isinstance(native, Scene):
+        return native
+    if native.geometry is None:
+        native = None if places is None else load_pass(home, row, places, box)
+    window = None if native is None else native.band(BT108)
+    return native if window is None else replace(native, channels=(window,))
 
 
 def _not_in_time(row: FileRow) -> LimitError:

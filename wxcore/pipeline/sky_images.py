@@ -1,7 +1,7 @@
 """Scenes of satellites to one image on the grid, what its clouds did, and the passes of polar orbiters beside it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -33,7 +33,7 @@ COMPARED_S = 900.0
 """A pass is compared with the geostationary image where they saw a cell within this time of each other."""
 
 PASSES_KEPT = 8
-"""Granules on the grid that are kept for the next cycle in this process: 1.5 MB a field of the default grid."""
+"""Granules of passes that are kept for the next cycle in this process, read and on the grid: two of each orbiter."""
 
 DEGREE_M = 111_195.0
 """Metres in a degree of latitude."""
@@ -176,9 +176,8 @@ def passes(read: Sequence[Read], region: Region, when: datetime, missing: list[s
 
 @lru_cache(maxsize=PASSES_KEPT)
 def _of_pass(scene: Scene, grid: Grid) -> xr.Dataset:
-    """A granule's window brightness temperature and time on the grid: it stands for cycles of a whole hour."""
-    window = scene.band(BT108)
-    return to_grid(replace(scene, channels=() if window is None else (window,)), grid)
+    """A granule on the grid: it stands for the cycles of a whole hour."""
+    return to_grid(scene, grid)
 
 
 def unusable(row: FileRow, error: ReadError) -> list[str]:
