@@ -47,8 +47,10 @@ def _prefect() -> Iterator[None]:
         yield
     except (httpx.HTTPError, RuntimeError) as cause:
         raise WxcoreError(
-            f"Prefect cannot be used ({cause}): unset PREFECT_API_URL, or run with --direct",
-            f"Prefect 不可用（{cause}）：请取消 PREFECT_API_URL 设置，或加 --direct 运行",
+            f"Prefect cannot be used ({cause}): unset PREFECT_API_URL where it is set, give a slow machine "
+            "more time (PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=150), or run with --direct",
+            f"Prefect 不可用（{cause}）：若已设置 PREFECT_API_URL 请取消；机器较慢时请延长启动时限"
+            "（PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=150），或加 --direct 运行",
         ) from cause
 
 

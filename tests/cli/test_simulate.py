@@ -12,14 +12,17 @@ import typer
 from typer.testing import CliRunner, Result
 
 from wxcore.cli import simulate
+from wxcore.errors import WxcoreError
 from wxcore.region import Region, load_region
-from wxcore.simulate.feed import SCALES
+from wxcore.simulate.feed import SCALES, plan
 from wxcore.simulate.mess import Sent
-from wxcore.simulate.planned import Planned, Scale
+from wxcore.simulate.planned import Planned, Scale, Setting
+from wxcore.simulate.station_feed import FTM
 
 TINY = Scale("tiny", ("Z9230",), (), 30, 2)
+COUNTED = ("missing", "overtaken", "duplicated", "broken")
 START = datetime(2026, 7, 1, 8, tzinfo=UTC)
-MESS = ("--late", "0.2", "--missing", "0.4", "--duplicated", "0.3", "--broken", "0.3")
+MESS = ("--late", "0.3", "--missing", "0.3", "--duplicated", "0.4", "--broken", "0.6")
 
 
 @pytest.fixture(autouse=True)
@@ -51,37 +54,106 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
         return out, _wx(out, "--json", *MESS)
 
 
-def test_the_same_seed_gives_the_same_bytes(told: tuple[Path, Result], tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_bytes_in_any_number_of_processes(
+    told: tuple[Path, Result], tmp_path: Path
+) -> None:
     once, result = told
     assert result.exit_code == 0, result.output
-    again = _wx(tmp_path / "new", *MESS)
+    again = _wx(tmp_path / "it's new", *MESS, "--jobs", "2", "--lang", "zh")
     assert again.exit_code == 0, again.output
-    assert _digests(once) == _digests(tmp_path / "new")
-    other = _wx(tmp_path / "new", *MESS, "--seed", "3", "--json")  # ours: it is emptied first
-    assert other.exit_code == 0
-    old, new = _digests(once), _digests(tmp_path / "new")
-    assert old["manifest.csv"] != new["manifest.csv"]
-    rows = list(csv.DictReader((tmp_path / "new" / "manifest.csv").open()))
-    assert {name.removeprefix("feed/") for name in new if name.startswith("feed/")} == {
-        row["path"] for row in rows if row["sha256"]
+    assert _digests(once) == _digests(tmp_path / "it's new")
+    assert "模拟" in again.stderr
+    quoted = str(tmp_path / "it's new").replace("'", "'\"'\"'")
+    assert f"export WXCORE_STATION_META='{quoted}/station_meta'\n" in again.stderr
+    assert f"wx run '{quoted}/feed' --region chongqing --out" in again.stderr
+
+
+@pytest.fixture
+def _few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what is quickly made, and no truth."""
+    monkeypatch.setattr(simulate, "plan", lambda setting: plan(setting, (FTM,)))
+    monkeypatch.setattr(simulate, "write_truth", lambda setting, folder: (folder / "truth").mkdir())
+
+
+def _rows(out: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((out / "manifest.csv").open()))
+
+
+@pytest.mark.usefixtures("_few")
+def test_our_folder_is_emptied_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _wx(tmp_path).exit_code == 0
+    old = (tmp_path / "manifest.csv").read_bytes()
+    for left in ("feed/old.bin", "truth/old.nc", "station_meta/elsewhere/region.toml"):
+        (tmp_path / left).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / left).write_text("old")
+    again = _wx(tmp_path, "--seed", "3")
+    assert again.exit_code == 0, again.output
+    assert "replacing what an earlier run left" in again.stderr
+    assert "station_meta, manifest.csv" in again.stderr
+    assert old != (tmp_path / "manifest.csv").read_bytes()
+    assert {f"feed/{row['path']}" for row in _rows(tmp_path)} == {
+        name for name in _digests(tmp_path) if name.startswith("feed/")
     }
+    assert sorted(path.name for path in (tmp_path / "station_meta").iterdir()) == ["chongqing", "rules"]
+    assert not list((tmp_path / "truth").iterdir())
+    (tmp_path / "station_meta" / "mine").mkdir()
+    monkeypatch.setenv("WXCORE_STATION_META", str(tmp_path / "station_meta"))
+    assert _wx(tmp_path).exit_code == 0
+    assert (tmp_path / "station_meta" / "mine").is_dir(), "the region is read from there"
+
+
+@pytest.mark.usefixtures("_few")
+def test_a_run_that_is_stopped_leaves_a_manifest_of_what_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came: list[Sent] = []
+
+    def stop(sent: Sent) -> None:
+        came.append(sent)
+        if len(came) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(simulate, "pacer", lambda start, speed: stop)
+    assert _wx(tmp_path, "--hours", "0.4", "--speed", "10", "--duplicated", "0.5").exit_code == 130
+    rows = _rows(tmp_path)
+    assert [row["path"] for row in rows if row["sha256"]] == [sent.path for sent in came[:3]]
+    assert len(rows) > 8
+    assert all(not row["arrives"] and row["size"] == "0" for row in rows[3:])
+    assert sum(row["copy"] == "1" for row in rows)
+    here = _digests(tmp_path / "feed")
+    assert here == {row["path"]: row["sha256"] for row in rows[:3]}, "and nothing hidden is left"
+
+
+@pytest.mark.usefixtures("_few")
+def test_what_cannot_be_planned_empties_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _wx(tmp_path).exit_code == 0
+    before = _digests(tmp_path)
+
+    def fail(setting: Setting) -> None:
+        raise WxcoreError("no such orbit", "无此轨道")
+
+    monkeypatch.setattr(simulate, "plan", fail)
+    assert _wx(tmp_path, "--seed", "3").exit_code != 0
+    assert _digests(tmp_path) == before
 
 
 def test_report_manifest_and_feed_agree(told: tuple[Path, Result]) -> None:
     out, result = told
     report = json.loads(result.stdout)
-    rows = list(csv.DictReader((out / "manifest.csv").open()))
+    rows = _rows(out)
     sent = [row for row in rows if row["sha256"]]
     assert report["files"] == len(sent) > 5
     assert report["bytes"] == sum(int(row["size"]) for row in sent)
     assert report["truth"] == "SYN"
-    counts = {key: sum(row[key] for row in report["instruments"]) for key in ("missing", "duplicated", "broken")}
+    counts = {key: sum(row[key] for row in report["instruments"]) for key in COUNTED}
     assert counts == {
-        "missing": len(rows) - len(sent),
+        "missing": len(rows) - len(sent) - counts["overtaken"],
+        "overtaken": counts["overtaken"],
         "duplicated": sum(row["copy"] == "1" for row in sent),
         "broken": sum(bool(row["broken"]) for row in sent),
     }
-    assert all(counts.values())
+    assert all(counts[key] for key in COUNTED if key != "overtaken")
+    assert not any(row["overtaken"] for row in report["instruments"] if row["instrument"] != "adtd")
     here = _digests(out / "feed")
     newest = {row["path"]: row["sha256"] for row in sent}
     assert newest == here
@@ -95,17 +167,11 @@ def test_the_region_loads_with_the_network(told: tuple[Path, Result], chongqing:
     assert loaded.radars == chongqing.radars
 
 
-def test_next_steps_are_told(tmp_path: Path) -> None:
-    result = _wx(tmp_path / "new", "--hours", "0.1", "--lang", "zh")
-    assert result.exit_code == 0
-    assert f"WXCORE_STATION_META={tmp_path / 'new' / 'station_meta'}" in result.stderr
-    assert "模拟" in result.stderr
-
-
 @pytest.mark.parametrize(
     "words",
-    [("--scenario", "apocalypse"), ("--scale", "huge"), ("--hours", "0"), ("--hours", "nan"), ("--late", "1.5"),
-     ("--seed", "-1"), ("--jobs", "0")],
+    [("--scenario", "apocalypse"), ("--scale", "huge"), ("--hours", "0"), ("--hours", "nan"), ("--hours", "241"),
+     ("--hours", "1e300"), ("--late", "1.5"), ("--seed", "-1"), ("--seed", str(2**63)), ("--jobs", "0"),
+     ("--start", "1979-12-31T23:59Z"), ("--start", "2038-01-01T00:00Z")],
 )  # fmt: skip
 def test_bad_arguments_are_refused_before_anything_is_made(tmp_path: Path, words: tuple[str, ...]) -> None:
     result = _wx(tmp_path / "new", *words)

@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -48,9 +48,15 @@ TAIL = timedelta(minutes=15)
 """The watch goes on for so long after the last file, and until none waits to be decoded, at most LONGEST_TAIL."""
 LONGEST_TAIL = timedelta(minutes=60)
 JOIN_S = 60.0
-MAIN_MIB, TREE_MIB = 64.0, 256.0
-"""What the watch's own process, and it with all its children, may grow by over the second half, by a straight line
-[MiB] [our choice]: children come and go, and a cycle's is at its largest for seconds."""
+BEHIND_S = 1.0
+"""How far delivery may fall behind its clock [s of wall clock] [our choice]: else it did not go that fast."""
+MAIN_MIB, LARGEST_MIB, TREE_MIB = 64.0, 128.0, 256.0
+"""What the watch's own process, the largest of its children, and all together may grow by over the second half, by a
+straight line [MiB] [our choice]: children come and go, and a cycle's is at its largest for seconds."""
+MOST_MIB = 2560.0
+"""Of any one process [MiB]: PERFORMANCE.md, 2.5 GB for a cycle."""
+SAMPLES = 7
+"""Fewer in the second half tell no growth."""
 
 MIB = 2**20
 
@@ -95,10 +101,21 @@ class Clock:
 
 @dataclass
 class Memory:
-    """Resident memory [bytes] every SAMPLE_S: of the watch's process, and of it with all its descendants."""
+    """Memory [bytes] by process every SAMPLE_S, of the watch's (`root`) and all its descendants: proportional set size,
+    which counts a page that several share once in all."""
 
-    main: list[int] = field(default_factory=list)
-    tree: list[int] = field(default_factory=list)
+    root: int = 0
+    samples: list[dict[int, int]] = field(default_factory=list)
+
+    @property
+    def series(self) -> dict[str, list[int]]:
+        """Over time: of the watch's process, of the largest of the others, of all."""
+        return {
+            "watch": [sample.get(self.root, 0) for sample in self.samples],
+            "largest": [max((size for pid, size in sample.items() if pid != self.root), default=0)
+                        for sample in self.samples],
+            "all": [sum(sample.values()) for sample in self.samples],
+        }  # fmt: skip
 
 
 def _watch(post: Post) -> None:
@@ -160,30 +177,34 @@ def _tail(post: Post, clock: Clock, watching: Any) -> None:
         time.sleep(1)
 
 
-def _sample(root: int, memory: Memory, stop: threading.Event) -> None:
+def _sample(memory: Memory, stop: threading.Event) -> None:
     while not stop.wait(SAMPLE_S):
-        sizes = dict(_sizes(root))
-        memory.main.append(sizes.get(root, 0))
-        memory.tree.append(sum(sizes.values()))
+        memory.samples.append(dict(_sizes(memory.root)))
 
 
 def _sizes(root: int) -> Iterator[tuple[int, int]]:
-    """(process, resident bytes) of a process and all its descendants."""
-    parents, resident, page = {}, {}, os.sysconf("SC_PAGESIZE")
+    """(process, proportional set size [bytes]) of a process and all its descendants."""
+    parents = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             with suppress(OSError):
-                fields = (folder / "stat").read_text().rpartition(")")[2].split()
-                parents[int(folder.name)], resident[int(folder.name)] = int(fields[1]), int(fields[21]) * page
+                parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
     family = {root}
     while more := {pid for pid, parent in parents.items() if parent in family} - family:
         family |= more
-    return ((pid, resident[pid]) for pid in family if pid in resident)
+    for pid in sorted(family):
+        with suppress(OSError):  # it has ended
+            rows = (line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines())
+            yield from ((pid, int(row[1]) * 1024) for row in rows if row[0] == "Pss:")
+
+
+def _halves(sizes: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
+    return sizes[: len(sizes) // 2], sizes[len(sizes) // 2 :]
 
 
 def _grown_mib(sizes: Sequence[int]) -> float:
     """What the second half grew by, along the straight line through it [MiB]."""
-    half = np.array(sizes[len(sizes) // 2 :], "f8") / MIB
+    half = np.array(_halves(sizes)[1], "f8") / MIB
     return float(np.polyfit(np.arange(half.size), half, 1)[0] * (half.size - 1)) if half.size > 2 else 0.0
 
 
@@ -225,7 +246,7 @@ def _check_files(post: Post, made: Sequence[Made], tally: Tally) -> dict[str, fl
 
 
 def _check_cycles(post: Post, setting: Setting, tally: Tally) -> dict[str, float]:
-    """Each slot of the afternoon was run; how late first, and how many too late to draft."""
+    """Each slot of the afternoon was run, first before the cut-off of drafts; how late."""
     told = _told(post)
     ran: dict[datetime, list[datetime]] = {}
     for item in told:
@@ -234,21 +255,26 @@ def _check_cycles(post: Post, setting: Setting, tally: Tally) -> dict[str, float
     recorded = {row.time for row in cycles_between(post.home.ledger(), post.region, setting.start)}
     lateness, slot = list[float](), cycle_of(setting.start) + CYCLE
     while slot <= setting.end:
-        tally.add(f"cycle {iso(slot)}", [] if slot in ran and slot in recorded else ["not run"])
+        faults = [] if slot in ran and slot in recorded else ["not run"]
         if slot in ran:
-            lateness.append((min(ran[slot]) - slot) / timedelta(minutes=1))
+            late = min(ran[slot]) - slot
+            lateness.append(late / timedelta(minutes=1))
+            faults += [f"first run {lateness[-1]:.0f} min late: drafts nothing"] if late > CUT_OFF else []
+        tally.add(f"cycle {iso(slot)}", faults)
         slot += CYCLE
+    tally.add("slots", [] if lateness else ["none was run"])
     failed = [item["en"] for item in told if item["kind"] in {"failed", "paused"}]
     tally.add("no cycle failed", failed[:5])
     return {
-        "slots": len(lateness), "runs": sum(map(len, ran.values())), "lateness p50 [min]": percentile(lateness, 50),
-        "lateness p95 [min]": percentile(lateness, 95), "lateness most [min]": max(lateness, default=0.0),
+        "slots": len(lateness), "runs": sum(map(len, ran.values())),
+        "lateness p50 [min]": round(percentile(lateness, 50), 1),
+        "lateness p95 [min]": round(percentile(lateness, 95), 1), "lateness most [min]": max(lateness, default=0.0),
         "past the cut-off": sum(late > CUT_OFF / timedelta(minutes=1) for late in lateness),
     }  # fmt: skip
 
 
 def _check_drafts(post: Post, tally: Tally) -> dict[str, float]:
-    """No draft twice: neither its id, nor the same hazard for the same districts from the same time on."""
+    """There are drafts, and no draft twice: neither its id, nor the same hazard, districts and begin."""
     rows = warnings_before(post.home.ledger(), post.region, datetime(2100, 1, 1, tzinfo=UTC))
     drafts = [json.loads(row.json) for row in rows if row.state == DRAFT]
     ids = Counter(draft["id"] for draft in drafts)
@@ -256,19 +282,27 @@ def _check_drafts(post: Post, tally: Tally) -> dict[str, float]:
         (draft["hazard"], draft["effective"], *sorted(place["adcode"] for place in draft["districts"]))
         for draft in drafts
     )
+    tally.add("there are drafts", [] if drafts else ["none"])
     tally.add("draft ids", [str(key) for key, count in ids.items() if count > 1])
     tally.add("drafts", [str(key) for key, count in same.items() if count > 1])
     return {"drafts": len(drafts), "withdrawn": len(rows) - len(drafts)}
 
 
 def _check_memory(memory: Memory, tally: Tally) -> dict[str, float]:
-    main, tree = _grown_mib(memory.main), _grown_mib(memory.tree)
-    tally.add("memory of the watch", [f"{main:+.0f} MiB in the second half"] if main > MAIN_MIB else [])
-    tally.add("memory of all", [f"{tree:+.0f} MiB in the second half"] if tree > TREE_MIB else [])
-    return {
-        "grown, watch [MiB]": round(main, 1), "grown, all [MiB]": round(tree, 1),
-        "most, all [MiB]": round(max(memory.tree, default=0) / MIB),
-    }  # fmt: skip
+    """Neither the watch, nor the largest of its children, nor all together grow, and none is too large."""
+    figures: dict[str, float] = {}
+    for (name, sizes), limit in zip(memory.series.items(), (MAIN_MIB, LARGEST_MIB, TREE_MIB), strict=True):
+        first, second = (round(percentile([size / MIB for size in half], 50)) for half in _halves(sizes))
+        grown, most = _grown_mib(sizes), max(sizes, default=0) / MIB
+        faults = [f"{grown:+.0f} MiB in the second half"] if grown > limit else []
+        faults += [f"{most:.0f} MiB at most, limit {MOST_MIB:.0f}"] if name != "all" and most > MOST_MIB else []
+        faults += [] if min(_halves(sizes)[1], default=0) else ["not always measured"]
+        tally.add(f"memory, {name}", faults)
+        figures |= {f"{name}, first half [MiB]": first, f"{name}, second half [MiB]": second,
+                    f"{name}, most [MiB]": round(most), f"{name}, grown [MiB]": round(grown, 1)}  # fmt: skip
+    count = len(_halves(memory.series["watch"])[1])
+    tally.add("samples of memory", [] if count >= SAMPLES else [f"{count} in the second half, {SAMPLES} needed"])
+    return figures
 
 
 def _told(post: Post) -> list[dict[str, Any]]:
@@ -286,7 +320,7 @@ def _clock_of(post: Post, watching: Any) -> Clock:
 
 def run(hours: float, seed: int, folder: Path, *, scale: Scale = FULL, speed: float = SPEED, jobs: int = 2) -> Outcome:
     """The afternoon: make it, feed it, check it; `folder`/afternoon.json holds the figures and the memory."""
-    tally, memory = Tally(), Memory()
+    tally = Tally()
     region = load_region(REGION)
     setting = setting_of(region, scale, start=START, hours=hours, seed=seed)
     post = Post(folder, REGION, START, speed)
@@ -295,7 +329,8 @@ def run(hours: float, seed: int, folder: Path, *, scale: Scale = FULL, speed: fl
     watching.start()
     stop = threading.Event()
     assert watching.pid is not None
-    sampling = threading.Thread(target=_sample, args=(watching.pid, memory, stop))
+    memory = Memory(watching.pid)
+    sampling = threading.Thread(target=_sample, args=(memory, stop))
     sampling.start()
     try:
         clock = _clock_of(post, watching)
@@ -307,13 +342,16 @@ def run(hours: float, seed: int, folder: Path, *, scale: Scale = FULL, speed: fl
         watching.terminate()
         watching.join(JOIN_S)
     tally.add("the watch stops when told", [] if watching.exitcode == 0 else [f"exit code {watching.exitcode}"])
+    tally.add("delivery keeps its clock", [f"{behind:.1f} s behind"] if behind > BEHIND_S else [])
+    tally.add("files", [] if made else ["none was sent"])
     figures = {
         "files": len(made), "simulated x real time": round(hours * 3600 / took, 1), "speed": speed,
         "delivered late at most [s]": round(behind, 1),
     }  # fmt: skip
     figures |= _check_files(post, made, tally) | _check_cycles(post, setting, tally)
     figures |= _check_drafts(post, tally) | _check_memory(memory, tally)
-    words = {"figures": figures, "failures": tally.failures, "memory": asdict(memory), "sample_s": SAMPLE_S}
+    words = {"figures": figures, "failures": tally.failures, "memory": memory.series, "sample_s": SAMPLE_S,
+             "by process": memory.samples}  # fmt: skip
     (folder / "afternoon.json").write_text(json.dumps(words, indent=1))
     return tally.outcome("B13 afternoon", figures)
 

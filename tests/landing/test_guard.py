@@ -51,7 +51,7 @@ def nap(seconds: float) -> int:
     return os.getpid()
 
 
-SHORT_S = 3.0
+SHORT_S = 10.0
 
 
 def reason_of(function: object, *args: object, **limits: float) -> Reason:

@@ -3,6 +3,7 @@
 import bz2
 import struct
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from wxcore.radar import cinrad, codes, legacy
 from wxcore.radar.cinrad_write import write_standard
 from wxcore.radar.legacy import read_legacy, record_length
 from wxcore.radar.legacy_write import write_legacy
-from wxcore.radar.volume import ECHO, FOLDED, MISSING, NO_ECHO, Moment, Sweep, Volume
+from wxcore.radar.volume import ECHO, FOLDED, MISSING, NO_ECHO, SIMULATED_TASK, Moment, Sweep, Volume
 
 NAME = "Z_RADR_I_Z9517_20200612053920_O_DOR_SA_CAP.bin"
 UNIT = 180 / 4096 / 8
@@ -153,6 +154,13 @@ def test_implausible_records_are_dropped_and_told() -> None:
     assert [s.azimuth.size for s in found.sweeps] == [4, 5]
     assert found.remarks == ("2 of 11 rays dropped (header implausible)",)
     assert reason_of(bytes(data[: 2 * 2432] + data[2 * 2432 + 1 :])) is Reason.BAD_HEADER  # one byte lost
+
+
+def test_a_damaged_first_ray_does_not_hide_that_it_is_simulated() -> None:
+    data = bytearray(write_legacy(replace(two_cuts(), task=f"{SIMULATED_TASK} VCP21")))
+    data[:3] = bytes(3)
+    assert read_legacy(bytes(data), NAME).task == f"{SIMULATED_TASK} VCP21"
+    assert SIMULATED_TASK not in read_legacy(write_legacy(two_cuts()), NAME).task
 
 
 def test_foreign_codes_without_a_place_become_no_echo() -> None:

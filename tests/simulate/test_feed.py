@@ -1,4 +1,4 @@
-"""The feed: all files, whole, in order, the same bytes in any number of processes."""
+"""The feed: all files, whole, in order; tests/cli/test_simulate.py has the same bytes from two processes."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ import pytest
 
 from wxcore.errors import TimeError, WxcoreError
 from wxcore.landing.arrivals import Seen, poll
-from wxcore.region import Region, load_region
+from wxcore.region import Region, list_regions, load_region
 from wxcore.simulate import feed
 from wxcore.simulate.feed import SMALL, file_count, plan, send, setting_of, write_feed
 from wxcore.simulate.manifest import COLUMNS, manifest_text, read_manifest
@@ -73,19 +73,11 @@ def test_all_files_come_whole_in_the_order_of_arrival(setting: Setting, tmp_path
         assert datetime.fromtimestamp(path.stat().st_mtime, UTC) == item.arrives
 
 
-def test_bytes_do_not_depend_on_the_number_of_processes(setting: Setting, tmp_path: Path) -> None:
-    made = {jobs: [path.relative_to(tmp_path / str(jobs)) for path in write_feed(
-        setting, tmp_path / str(jobs), jobs=jobs, mess=MESS, instruments=(FAKE,))] for jobs in (1, 2)}  # fmt: skip
-    assert made[1] == made[2]
-    assert _digests(tmp_path / "1") == _digests(tmp_path / "2")
-    assert len(made[1]) == file_count(setting, mess=MESS, instruments=(FAKE,)) == len(_digests(tmp_path / "1"))
-    assert all(name not in os.environ or os.environ[name] != "1" for name in feed.THREADS)
-
-
 def test_a_worker_that_dies_is_told(setting: Setting, tmp_path: Path) -> None:
     with pytest.raises(WxcoreError, match="has died"):
         list(write_feed(setting, tmp_path, jobs=2, instruments=(DEADLY,)))
     assert not list(tmp_path.rglob(".*"))
+    assert all(name not in os.environ or os.environ[name] != "1" for name in feed.THREADS)
 
 
 def test_nothing_unfinished_is_seen(setting: Setting, tmp_path: Path) -> None:
@@ -116,6 +108,7 @@ def test_the_manifest_says_what_was_sent(setting: Setting, tmp_path: Path) -> No
     never = missing(planned, files)
     assert never
     made = list(send(setting, tmp_path / "feed", files, jobs=1, mess=MESS, instruments=(FAKE,)))
+    assert len(made) == file_count(setting, mess=MESS, instruments=(FAKE,))
     path = tmp_path / "manifest.csv"
     path.write_text(manifest_text(made, never))
     lines = read_manifest(path)
@@ -156,8 +149,9 @@ def test_a_setting_has_its_network_and_hours(chongqing: Region) -> None:
             setting_of(chongqing, SMALL, start=START, hours=hours)
 
 
-def test_the_place_loads_as_the_same_region(chongqing: Region, tmp_path: Path) -> None:
-    made = setting_of(chongqing, replace(SMALL, stations=40), start=START, hours=1).region
+@pytest.mark.parametrize("name", list_regions())
+def test_the_place_loads_as_the_same_region(name: str, tmp_path: Path) -> None:
+    made = setting_of(load_region(name), replace(SMALL, stations=40), start=START, hours=1).region
     for _ in range(2):
         folder = write_place(made, tmp_path)
     loaded = load_region(made.id, root=tmp_path)

@@ -63,6 +63,16 @@ def test_the_echo_falls_by_20_db_at_the_radius_and_the_hail_core_is_aloft() -> N
     assert float(fields.reflectivity(straight, *place(0, 10), 1500, at_age(0.5))) == pytest.approx(36, abs=0.01)
 
 
+def test_a_mesocyclone_turns_by_its_sign() -> None:
+    one, other = (
+        fields.wind(world(replace(CELL, outflow_m_s=0, rotation_m_s=sign * 20.0)), *place(5, 3), 4000, at_age(0.5))
+        for sign in (1, -1)
+    )
+    np.testing.assert_allclose(one, np.negative(other))
+    assert np.hypot(*one) > 5
+    assert one[1] > 0, "counterclockwise: to the north on its east side"
+
+
 def test_nothing_is_there_before_birth_and_after_death() -> None:
     for when in (NOON - timedelta(seconds=1), at_age(1) + timedelta(seconds=1)):
         assert float(fields.reflectivity(world(CELL), 106.5, LAT, 3000, when)) == -33

@@ -90,6 +90,14 @@ class TestFlashes:
             assert expected > 150
             assert abs(found - expected) < 4 * np.sqrt(expected)
 
+    def test_a_cell_has_its_own_whatever_others_there_are(self) -> None:
+        alone = flashes(World((FAR,), seed=3), START, START + HOUR)
+        among = flashes(WORLD, START, START + HOUR)
+        np.testing.assert_array_equal(alone.time, among.time[among.cell == 1])
+        nameless = World(tuple(replace(cell, id="") for cell in (CELL, CELL)), seed=3)
+        both = flashes(nameless, START, START + HOUR)
+        assert not np.isin(both.time[both.cell == 0], both.time[both.cell == 1]).any()
+
     def test_the_rate_by_hand(self) -> None:
         middle = START + timedelta(minutes=30)
         assert flash_rate(CELL, middle) == CELL.flashes_min
@@ -144,6 +152,14 @@ class TestImager:
         lightning_feed._events.cache_clear()
         assert [LMI.make(setting(), one) for one in reversed(planned)] == first[::-1]
 
+    def test_only_while_the_region_has_the_satellite(self) -> None:
+        before = replace(setting(), start=START.replace(year=2012), end=START.replace(year=2012) + HOUR)
+        denver = replace(setting(), region=load_region("denver"))
+        assert not list(LMI.plan(before))
+        assert not list(LMI.plan(denver))
+        with pytest.raises(ValueError, match="FY-4A is not listed for denver"):
+            LMI.make(denver, next(iter(LMI.plan(setting()))))
+
     def test_events_are_where_a_flash_appears(self, folder: Path) -> None:
         seen_lon, seen_lat = apparent(Viewpoint(86.5), truth().lon, truth().lat, GLOW_M)
         for one in events(folder):
@@ -194,7 +210,7 @@ class TestNetwork:
     def test_versions_of_the_day_grow(self) -> None:
         planned = list(ADTD.plan(setting()))
         assert {one.path for one in planned} == {"lightning/ADTD/2026_07_01.txt"}
-        assert {one.start for one in planned} == {datetime(2026, 6, 30, 16, tzinfo=UTC)}
+        assert {one.start for one in planned} == {START}
         assert planned[-1].end == START + timedelta(minutes=78)
         assert all(one.arrives == one.end + timedelta(minutes=1) for one in planned)
         assert all(a.end + timedelta(minutes=6) == b.end for a, b in pairwise(planned))
@@ -235,11 +251,12 @@ class TestNetwork:
         last = list(ADTD.plan(clean))[-1]
         found = to_flashes([read_adtd(ADTD.make(clean, last), "2026_07_01.txt")])
         strikes = truth()[truth().cloud_to_ground]
-        assert 0.97 * strikes.time.size <= found.time.size <= strikes.time.size
+        # one of either cell within a second or so of another becomes one with it: of two a minute some 4 %
+        assert 0.94 * strikes.time.size <= found.time.size <= strikes.time.size
         near = np.abs(found.time[:, None] - strikes.time).argmin(axis=1)
         np.testing.assert_allclose(found.lon, strikes.lon[near], atol=2e-6)
         # two flashes that are taken for one have the stronger current
-        assert (np.abs(found.strength_ka - strikes.peak_current[near]) < 6e-4).mean() > 0.97
+        assert (np.abs(found.strength_ka - strikes.peak_current[near]) < 6e-4).mean() > 0.94
 
     def test_the_file_changes_at_midnight_of_beijing(self) -> None:
         start = datetime(2026, 7, 1, 15, 48, tzinfo=UTC)
@@ -252,6 +269,20 @@ class TestNetwork:
         assert after.path.endswith("2026_07_02.txt")
         assert after.start == midnight
         assert read_adtd(ADTD.make(late, after), "2026_07_02.txt").time.min() >= to_datetime64(midnight)
+
+    def test_no_stroke_is_of_before_the_start(self) -> None:
+        late = setting(start=START + timedelta(minutes=30))
+        (first, *_), (whole, *_) = (
+            list(ADTD.plan(late)),
+            list(ADTD.plan(setting(end=START + timedelta(minutes=36))))[::-1],
+        )
+        found, more = (
+            read_adtd(ADTD.make(one, file), "2026_07_01.txt") for one, file in ((late, first), (setting(), whole))
+        )
+        assert first.end == whole.end
+        assert found.time.min() >= to_datetime64(late.start)
+        np.testing.assert_array_equal(found.time, more.time[more.time >= to_datetime64(late.start)])
+        assert 0 < found.time.size < more.time.size
 
     def test_no_file_before_the_first_stroke(self) -> None:
         assert not list(ADTD.plan(replace(setting(), world=World())))

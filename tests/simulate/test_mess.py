@@ -23,6 +23,7 @@ from wxcore.simulate.mess import (
     broken_bytes,
     disturb,
     missing,
+    overtaken,
 )
 from wxcore.simulate.planned import Planned
 
@@ -45,6 +46,7 @@ def test_without_a_mess_all_arrive_as_planned() -> None:
 def test_rates_are_those_asked_for() -> None:
     sent = disturb(PLANNED, EACH)
     lost = missing(PLANNED, sent)
+    assert not overtaken(lost, EACH)
     first = [item for item in sent if not item.copy]
     assert len(first) + len(lost) == COUNT
     # Five standard deviations of a binomial.
@@ -125,6 +127,14 @@ def test_no_version_of_a_file_comes_after_a_newer_one() -> None:
     lost = missing(grown, sent)
     assert lost
     assert {item.planned for item in sent} == set(grown) - set(lost)
+    assert overtaken(lost, Mess(late=0.3, duplicated=0.1, seed=7)) == lost
+    gaps = Mess(late=0.3, missing=0.1, seed=7)
+    never = missing(grown, disturb(grown, gaps))
+    older = overtaken(never, gaps)
+    certain = missing(grown, disturb(grown, Mess(missing=0.1, seed=7)))
+    assert [item for item in never if item not in older] == certain
+    assert older
+    assert certain
     assert len({item.broken for item in disturb(grown, Mess(broken=0.5, seed=7))}) > 1, (
         "versions have fates of their own"
     )

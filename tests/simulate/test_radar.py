@@ -12,18 +12,20 @@ import pytest
 from pyproj import Geod
 
 from wxcore.errors import TimeError
+from wxcore.radar.cinrad import FORMAT as STANDARD
 from wxcore.radar.cinrad import read_standard
 from wxcore.radar.cinrad_write import write_standard
 from wxcore.radar.geometry import beam_height, ground_arc
 from wxcore.radar.legacy import read_legacy, recognise
 from wxcore.radar.volume import SIMULATED_TASK, Moment, Sweep, Volume
-from wxcore.region import RadarSite, Region
+from wxcore.region import RadarSite, Region, load_region
 from wxcore.simulate import fields
-from wxcore.simulate.planned import Scale, Setting
+from wxcore.simulate.planned import SMALL, Scale, Setting
 from wxcore.simulate.radar import CLUTTER_KM, NYQUIST_M_S, attenuation, noise_dbz, places_under, scan
 from wxcore.simulate.radar_feed import INSTRUMENT, file_name
 from wxcore.simulate.scene import Air, Cell, Shield, World
-from wxcore.times import CYCLE, from_datetime64
+from wxcore.simulate.truth import truth_cycles
+from wxcore.times import CYCLE, cycle_of, from_datetime64
 
 GEOD = Geod(ellps="WGS84")
 START = datetime(2026, 7, 1, 8, 0, tzinfo=UTC)
@@ -258,14 +260,42 @@ def test_every_radar_has_a_volume_for_every_cycle(chongqing: Region) -> None:
     assert len({item.path for item in plan}) == len(plan)
     for radar in scale.radars:
         mine = [item for item in plan if item.key == (radar,)]
+        assert [cycle_of(item.start) for item in mine] == truth_cycles(setting.start, setting.end)
         for number, item in enumerate(mine):
-            cycle = START + number * CYCLE
-            assert timedelta(seconds=20) <= item.start - (cycle - CYCLE) <= timedelta(seconds=60)
+            assert timedelta(seconds=20) <= item.start - (START + number * CYCLE) <= timedelta(seconds=60)
             assert item.end - item.start == timedelta(seconds=345)
             assert timedelta(seconds=20) <= item.arrives - item.end <= timedelta(seconds=60)
     assert list(INSTRUMENT.plan(setting)) == plan
     everything = list(INSTRUMENT.plan(replace(setting, scale=replace(scale, radars=()))))
     assert len(everything) == 3 * len(chongqing.radars_at(START))
+    brief = replace(setting, end=START + timedelta(seconds=10))
+    assert not list(INSTRUMENT.plan(brief)), "none has begun"
+
+
+def test_a_region_without_the_radars_asked_for_has_its_own(chongqing: Region) -> None:
+    setting = Setting(load_region("guizhou"), World(), SMALL, START, START + CYCLE, seed=5)
+    plan = list(INSTRUMENT.plan(setting))
+    assert [item.key[0] for item in plan] == [site.id for site in setting.region.radars_at(START)][:3]
+    assert all("_O_DOR_SA_CAP_FMT" in item.path for item in plan), "their types are unknown"
+    assert all(STANDARD.name_pattern.search(item.path.rsplit("/", 1)[1]) for item in plan)
+    before = datetime(1999, 7, 1, tzinfo=UTC)
+    assert not list(INSTRUMENT.plan(replace(setting, region=chongqing, start=before, end=before + CYCLE)))
+    assert "_O_DOR_SA_" in file_name(replace(site(), type="WSR-88D"), START)
+
+
+def test_a_moving_cell_is_where_the_truth_has_it_then() -> None:
+    """Six minutes beside the volume's time it would be seven kilometres away."""
+    moving = replace(cell(60, 60), u_m_s=16.0, v_m_s=-12.0)
+    volume = scan(site(), World(cells=(moving,), air=CALM), START, seed=1, clean=True)
+    lowest = sweeps(volume, "DBZH")[0.5]
+    moment = lowest.moments["DBZH"]
+    lon, lat, _, _ = gates(lowest, moment)
+    weight = np.maximum(moment.values(no_echo=0.0) - 20, 0) * (np.arange(moment.codes.shape[1]) + 0.5)
+    seen_at = (lon * weight).sum() / weight.sum(), (lat * weight).sum() / weight.sum()
+    for late, near in ((timedelta(0), True), (CYCLE, False), (-CYCLE, False)):
+        distance = GEOD.inv(*seen_at, *moving.place(middle(lowest) + late))[2]
+        assert (distance < 1000) == near
+        assert distance < 1000 or distance == pytest.approx(7200, abs=1000)
 
 
 @pytest.mark.parametrize(("radar", "legacy"), [("Z9230", False), ("Z9090", True)])

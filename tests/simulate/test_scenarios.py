@@ -12,7 +12,7 @@ from wxcore.errors import TimeError, WxcoreError
 from wxcore.grid import MRMS_LEVELS_M
 from wxcore.products import hail
 from wxcore.region import Region, load_region
-from wxcore.simulate import fields
+from wxcore.simulate import fields, scenarios
 from wxcore.simulate.field_kernels import OUTFLOW
 from wxcore.simulate.fields import GUST_FACTOR, instant
 from wxcore.simulate.scenarios import SCENARIOS, build_world
@@ -94,13 +94,60 @@ def test_every_storm_is_in_the_box_in_the_period(scenario: str, region: str) -> 
     found, grid = world(scenario, region), region_of(region).grid
     storms: list[Cell | Shield] = [*found.cells, *found.shields]
     for storm in storms:
-        times = [START + minutes(number) for number in range(181)]
+        times = [START + minutes(number) for number in range(-60, 181)]
         assert any(storm.vigour(when) > 0 and grid.contains(*storm.place(when)) for when in times), storm.id
     if scenario == "clear":
         assert not storms
     else:
         for when in (START, START + minutes(90), START + minutes(180)):
             assert instant(found, when).cells.size + instant(found, when).shields.size > 0
+
+
+def test_weather_does_not_switch_on_at_the_start() -> None:
+    found = world()
+    for number in range(-30, 1, 5):
+        pulses = [
+            cell for cell in found.cells if cell.id.startswith("PUL") and cell.vigour(START + minutes(number)) > 0
+        ]
+        assert 5 <= len(pulses) <= 16
+    assert any(cell.born + minutes(cell.life_min) < START for cell in found.cells)
+
+
+@pytest.mark.parametrize("hours", [0.016, 0.001])
+def test_the_shortest_period_has_storms(hours: float) -> None:
+    assert sum(cell.vigour(START) > 0 for cell in world(hours=hours).cells) >= 15
+
+
+def test_a_storm_of_half_a_minute_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    short = Cell(106.5, 29.5, 0, 0, START, 0.5, 50.0, 8.0, 7000.0, id="X")
+    monkeypatch.setattr(scenarios, "SCENARIOS", {"one": replace(SCENARIOS["clear"], build=lambda _: iter((short,)))})
+    assert build_world("one", region_of("chongqing"), START, 1, 1).cells == (short,)
+    assert not build_world("one", region_of("chongqing"), START + minutes(61), 1, 1).cells
+
+
+def test_every_draw_has_a_stream_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[tuple[int, ...]] = []
+    made = np.random.default_rng
+
+    def kept(seed: list[int]) -> np.random.Generator:
+        seeds.append(tuple(seed))
+        return made(seed)
+
+    monkeypatch.setattr(np.random, "default_rng", kept)
+    build_world("afternoon", region_of("chongqing"), START, 3, 5)
+    assert len(set(seeds)) == len(seeds) > 20
+    assert all(seed[-1] for seed in seeds), "numpy takes [1, 2] and [1, 2, 0] for the same"
+
+
+@pytest.mark.parametrize(("region", "side"), [("chongqing", -1), ("brisbane", 1), ("canberra", 1)])
+def test_south_of_the_equator_supercells_turn_the_other_way(region: str, side: int) -> None:
+    found = world("supercell", region, hours=12.0).cells
+    turning = [cell for cell in found if cell.rotation_m_s]
+    assert len(turning) >= 5
+    for cell in turning:
+        assert 18 <= -side * cell.rotation_m_s <= 25
+        assert side * (MEAN_WIND[0] * cell.v_m_s - MEAN_WIND[1] * cell.u_m_s) > 0
+    assert all(side * (MEAN_WIND[0] * c.v_m_s - MEAN_WIND[1] * c.u_m_s) < 0 for c in found if c.parents)
 
 
 @pytest.mark.parametrize(("region", "seed"), PLACES)

@@ -260,3 +260,9 @@ class TestFailures:
 def told_by(where: Setting, when: datetime) -> Reports:
     planned = Planned("surface/FTM/x.txt", when, when, when, "ftm")
     return read(FTM.make(where, planned))
+
+
+@pytest.mark.parametrize(("west", "south"), [(-0.5, 28.0), (106.0, -1.0)])
+def test_no_text_for_places_that_it_cannot_hold(west: float, south: float) -> None:
+    grid = replace(setting().region.grid, lon_west=west, lat_south=south)
+    assert not list(FTM.plan(replace(setting(), region=replace(setting().region, grid=grid))))

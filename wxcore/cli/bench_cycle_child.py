@@ -4,7 +4,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
@@ -85,8 +86,8 @@ def _one(home: Home, cycle: Callable[[datetime], CycleResult], when: datetime) -
             }
             for one in stages.table
         ],
-        "peak_mib": max(stages.peak_mib, peak_mib()),
-        "children_mib": sum(peak_mib(PROC / str(pid) / "status") for pid in _children()),
+        "peak_mib": stages.peak_mib,
+        "children_mib": sum(peak_mib(PROC / str(pid) / "status") for pid in children()),
         "archive_bytes": archive_bytes(home) - before,
         "storms": len(result.storms),
         "stations": len(result.stations),
@@ -101,10 +102,15 @@ def archive_bytes(home: Home) -> int:
     return sum(path.stat().st_size for path in Path(home.archive).rglob("*") if path.is_file())
 
 
-def _children() -> list[int]:
-    """Processes that this one has started and that still run: those that decode satellites' files."""
-    tasks = (PROC / "self" / "task").iterdir()
-    return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+def children(tasks: Path = PROC / "self" / "task") -> Iterator[int]:
+    """Processes that this one has started and that still run: those that decode satellites' files.
+
+    Of those of a thread that ends meanwhile, or where the system does not tell, none.
+    """
+    with suppress(OSError):
+        for task in sorted(tasks.iterdir()):
+            with suppress(OSError):
+                yield from (int(pid) for pid in (task / "children").read_text().split())
 
 
 def main(text: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from wxcore.errors import WxcoreError
 from wxcore.landing.unpack import unpack
 from wxcore.radar.cinrad import read_standard
 from wxcore.radar.cinrad_write import write_standard
@@ -15,6 +16,7 @@ from wxcore.radar.legacy import read_legacy
 from wxcore.region import RadarSite, Region, load_region
 from wxcore.simulate.feed import FULL, plan, send, setting_of
 from wxcore.simulate.mess import disturb
+from wxcore.simulate.network import MOST
 from wxcore.simulate.place import write_place
 from wxcore.simulate.planned import Planned
 from wxcore.times import CYCLE
@@ -30,6 +32,9 @@ BEFORE = timedelta(hours=1)
 LETTERS = "-QRSTUVWXY"
 """Of the ids of a network's copies: no radar at hand has them."""
 
+MOST_RADARS = 14 * len(LETTERS)
+"""The region's own 14, and as many copies of each as there are letters after the first."""
+
 STANDARD, LEGACY = "_CAP_FMT.", "_CAP."
 """How names of volumes in the standard and in the legacy format end, before their suffix."""
 
@@ -44,7 +49,15 @@ def full_scale_feed(folder: Path, radars: int, stations: int, cycles: int) -> Pa
 
     Returns:
         the folder of the files.
+
+    Raises:
+        WxcoreError: more radars than MOST_RADARS, or more stations than the simulated network's MOST.
     """
+    if not (1 <= radars <= MOST_RADARS and 1 <= stations <= MOST):
+        raise WxcoreError(
+            f"{radars} radars, {stations} stations: 1 to {MOST_RADARS} and 1 to {MOST} can be simulated",
+            f"雷达 {radars} 部、地面站 {stations} 个：可模拟的范围为 1 至 {MOST_RADARS} 部、1 至 {MOST} 个",
+        )
     region, feed = load_region(CROWDED), folder / FILES
     own = region.radars_at(START)
     scale = replace(FULL, radars=tuple(site.id for site in own[:radars]), stations=stations)

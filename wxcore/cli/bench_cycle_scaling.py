@@ -9,8 +9,10 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-CORES, RADARS, STATIONS = (1, 2), (14, 28, 56), (2000, 5000, 9999)
-"""What is varied, each with the rest as it is; ids of simulated stations have four digits."""
+from wxcore.simulate.network import MOST
+
+CORES, RADARS, STATIONS = (1, 2), (14, 28, 56), (2000, 5000, MOST)
+"""What is varied, each with the rest as it is; ids of simulated stations have four digits, so MOST and not 10,000."""
 
 WIDTH, HEIGHT, EDGE = 360, 260, 44
 """Of each panel of the picture [pixels]."""
@@ -29,13 +31,20 @@ class Load:
 
 @dataclass(frozen=True)
 class Point:
-    """One load and what it took: median of a cycle [s], peak [MiB], seconds of its steps."""
+    """One load and what it took, on a machine as fast as that of PERFORMANCE.md.
+
+    Attributes:
+        seconds: median of a cycle [s], and steps: of its steps, both as measured, divided by `machine`.
+        machine: how much slower this one was then: mean of before and after; 1 where nobody knows.
+        peak_mib: largest resident set [MiB].
+    """
 
     varied: str
     load: Load
     seconds: float
     peak_mib: float
     steps: dict[str, float]
+    machine: float = 1.0
 
     @property
     def x(self) -> int:

@@ -86,6 +86,7 @@ def demo_command(
     lang = language(lang or load_settings().lang)
     if scale not in SCALES:
         raise typer.BadParameter(f"{scale!r}: {' / '.join(SCALES)}", param_hint="--scale")
+    out = out.resolve()  # the next steps hold in any folder
     region = settle(out, SCALES[scale])
     home = whole_home(out, region, lang)
     with progress() as bar:
@@ -126,8 +127,9 @@ def settle(root: Path, scale: Scale) -> Region:
             f"{root} 中已有{what_zh}：请用 --out 指定新的或空的目录，或先删除该目录",
         )
     meta = root / META
-    shutil.copytree(STATION_META / REGION, meta / REGION, dirs_exist_ok=True)
+    root.mkdir(parents=True, exist_ok=True)
     write_file(root / MARK, json.dumps({"scale": scale.name}).encode())
+    shutil.copytree(STATION_META / REGION, meta / REGION, dirs_exist_ok=True)
     bare = load_region(REGION, root=STATION_META)
     write_file(meta / REGION / STATIONS_FILE, network_text(bare, scale.stations, seed=SEED).encode())
     for name in OURS:
@@ -159,13 +161,15 @@ def _chain(
     with ThreadPoolExecutor(1) as beside:
         jobs = beside.submit(jobs_of, direct=direct)  # Prefect takes seconds to import
         total, coming = simulated(scale, region, home.root / FILES)
-        paths = list(bar.track(coming, total=total, description=say(lang, "simulate", "模拟")))
+        # A file that grows is written several times.
+        paths = list(dict.fromkeys(bar.track(coming, total=total, description=say(lang, "simulate", "模拟"))))
         size = sum(path.stat().st_size for path in paths) / 1e6
         told = f"{len(paths)} files, {size:.0f} MB", f"{len(paths)} 个文件，{size:.0f} MB"
         stages.done("simulate", f"simulated {told[0]}", f"模拟 {told[1]}")
     steps = jobs.result()
     files = bar.add_task(say(lang, "ingest", "导入"), total=len(expand(paths)))
-    cycles = bar.add_task(say(lang, "cycles", "时次"), total=None)
+    first = "cycles; without `wx compile` the first takes minutes", "时次（未运行 `wx compile` 时首个需数分钟）"
+    cycles = bar.add_task(say(lang, *first), total=None)
 
     taken: list[Input] = []
 

@@ -1,6 +1,7 @@
 """What each user can do with a demo's home: commands that work on it as it is."""
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -35,33 +36,36 @@ def next_steps(home: Home, result: RunResult, files: Path) -> Steps:
     """
     wx = _program()
     if not result.cycles:
-        look = (Step(f"{wx} doctor {files}", "what is in each file", "逐个文件诊断"),)
+        look = (Step(f"{wx} doctor {_quoted(files)}", "what is in each file", "逐个文件诊断"),)
         return {("everybody", "所有用户"): look}
     first, last = result.cycles[0].time, result.cycles[-1].time
     span = f"--start {iso(first - CYCLE)} --end {iso(last)}"
     one = _some(result, files)
-    own, again = home.root / "own-levels", home.root / "again"
+    radar, volume, page = (_quoted(path) for path in (one.parent, one, home.report))
+    own, again, listed, export = (
+        _quoted(home.root / name) for name in ("own-levels", "again", "again.json", "export.nc")
+    )
     return {
         ("forecaster", "预报员"): (
-            Step(f"xdg-open {home.report}", "the maps, the animation, the drafts", "地图、动画与预警草稿"),
+            Step(f"xdg-open {page}", "the maps, the animation, the drafts", "地图、动画与预警草稿"),
             Step(f"{wx} stations gusts {span}", "gusts: borne out, and of a thunderstorm?", "阵风核实与成因"),
-            Step(f"{wx} run {one.parent} --direct --at {iso(last)} --h0-m 5000 --hm20-m 8200 --out {own}",
+            Step(f"{wx} run {radar} --direct --at {iso(last)} --h0-m 5000 --hm20-m 8200 --out {own}",
                  "one radar's cycle again, with your own heights of 0 C and -20 C", "单雷达按自定 0℃、-20℃ 高度重算"),
         ),
         ("duty staff", "值班员"): (
-            Step(f"{wx} doctor {one}", "what is this file, can it be read?", "文件是什么、能否读取"),
-            Step(f"{wx} ingest {one.parent}", "what arrived is taken in once, whatever is sent again",
+            Step(f"{wx} doctor {volume}", "what is this file, can it be read?", "文件是什么、能否读取"),
+            Step(f"{wx} ingest {radar}", "what arrived is taken in once, whatever is sent again",
                  "重复到达的文件不会重复入库"),
             Step(f"{wx} archive check", "is everything whole?", "检查台账、归档与落地文件是否一致"),
         ),
         ("modeller", "建模人员"): (
             Step(f"{wx} archive log", "every commit: its cycle, inputs and code", "每次提交的时次、资料与代码版本"),
-            Step(f"{wx} archive export {last:%Y%m%d} {home.root / 'export.nc'}", "the day as CF netCDF-4",
+            Step(f"{wx} archive export {last:%Y%m%d} {export}", "the day as CF netCDF-4",
                  "导出当日为 CF netCDF-4"),
             Step(f"{wx} radar bias --days 3650", "reflectivity of neighbours compared", "相邻雷达反射率比对"),
         ),
         ("engineer", "工程师"): (
-            Step(f"{wx} run {one.parent} --direct --json --out {again} > {home.root / 'again.json'}",
+            Step(f"{wx} run {radar} --direct --json --out {again} > {listed}",
                  "one radar's files alone, in a home of their own", "仅用单部雷达的文件另行运行"),
             Step(f"{wx} archive check --deep --json", "hashes of every landed file", "校验每个落地文件的散列值"),
             Step(f"{wx} bench landing", "what a loaded landing and ledger do", "落地与台账的性能"),
@@ -71,8 +75,8 @@ def next_steps(home: Home, result: RunResult, files: Path) -> Steps:
 
 def settings_line(home: Home, region: str) -> str:
     """What a shell needs so that the commands find the demo's home and region."""
-    meta = os.environ["WXCORE_STATION_META"]
-    return f"export WXCORE_HOME={home.root} WXCORE_STATION_META={meta} WXCORE_REGION={region}"
+    root, meta = _quoted(home.root), _quoted(Path(os.environ["WXCORE_STATION_META"]))
+    return f"export WXCORE_HOME={root} WXCORE_STATION_META={meta} WXCORE_REGION={region}"
 
 
 def show_next(home: Home, region: str, steps: Steps, lang: str) -> None:
@@ -102,7 +106,11 @@ def _program() -> str:
     if shutil.which("wx"):
         return "wx"
     path = Path(sys.argv[0])
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+    return _quoted(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
 
 
 def _some(result: RunResult, files: Path) -> Path:

@@ -1,6 +1,7 @@
 """`wx simulate`: an afternoon that never was, in true file formats, with the truth beside it."""
 
 import json
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +19,7 @@ from wxcore.cli.show import SCREEN, print_json, progress, say
 from wxcore.settings import language, load_settings
 from wxcore.simulate.feed import SCALES, SEED, Made, plan, send, setting_of
 from wxcore.simulate.manifest import MANIFEST, manifest_text
-from wxcore.simulate.mess import Mess, Sent, disturb, missing
+from wxcore.simulate.mess import Mess, Sent, disturb, missing, overtaken
 from wxcore.simulate.place import write_place
 from wxcore.simulate.planned import FULL, Planned, Setting
 from wxcore.simulate.scenarios import SCENARIOS
@@ -29,17 +30,21 @@ from wxcore.times import iso, parse_time
 FEED, META, MARK = "feed", "station_meta", "simulated.json"
 """What lies in the folder, beside the manifest; the last says what it was made with, and that it is ours."""
 
+YEARS = range(1980, 2038)
+"""Of the first observation: a radar volume counts its seconds since 1970 in 32 bits."""
+MOST_HOURS, LAST_SEED = 240.0, 2**63 - 1
+
 HEADINGS = (
     ("instrument", "仪器"), ("files", "文件"), ("MiB", "MiB"), ("late", "迟到"), ("missing", "缺失"),
-    ("twice", "重复"), ("broken", "损坏"),
+    ("overtaken", "被取代"), ("twice", "重复"), ("broken", "损坏"),
 )  # fmt: skip
 
 Start = Annotated[str, typer.Option("--start", help="First observation, UTC: 2026-07-01T08:00Z. 起始时间（UTC）")]
-Hours = Annotated[float, typer.Option("--hours", help="How long it goes on [h]. 时长（小时）")]
+Hours = Annotated[float, typer.Option("--hours", help="How long it goes on [h]. 时长（小时）", max=MOST_HOURS)]
 Folder = Annotated[Path, typer.Option("--out", help="New or empty folder, or one of an earlier run. 输出目录")]
 Scenario = Annotated[str, typer.Option("--scenario", help=f"Weather: {', '.join(SCENARIOS)}. 天气情景")]
 ScaleName = Annotated[str, typer.Option("--scale", help="full or small. 规模")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same bytes. 随机种子")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=LAST_SEED, help="Same seed, same bytes. 随机种子")]
 Workers = Annotated[int, typer.Option("--jobs", min=1, help="Processes. 进程数")]
 Late = Annotated[float, typer.Option("--late", min=0, max=1, help="Part of files 5 to 40 min late. 迟到比例")]
 Missing = Annotated[float, typer.Option("--missing", min=0, max=1, help="Part that never comes. 缺失比例")]
@@ -52,12 +57,13 @@ Speed = Annotated[
 
 @dataclass(frozen=True)
 class Done:
-    """What was made: `seconds` and `truth_s` are wall clock of feed and truth [s]."""
+    """What was made; wall clock: `seconds` of the feed, `truth_s` of plan and truth [s]."""
 
     setting: Setting
     folder: Path
     made: Sequence[Made]
-    never: Sequence[Planned]
+    lost: Sequence[Planned]
+    overtaken: Sequence[Planned]
     seconds: float
     truth_s: float
 
@@ -73,12 +79,14 @@ def simulate_command(
         if name not in known:
             raise typer.BadParameter(f"{name!r}: {', '.join(known)}", param_hint=option)
     where, when = region_of(region), parse_time(start)
+    if when.year not in YEARS:
+        raise typer.BadParameter(f"{start}: {YEARS[0]} to {YEARS[-1]}", param_hint="--start")
     try:
         setting = setting_of(where, SCALES[scale], start=when, hours=hours, scenario=scenario, seed=seed)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--hours") from error
     mess = Mess(late, missing, duplicated, broken, seed)
-    _prepare(out, setting, mess, lang)
+    _refuse_foreign(out, lang)
     done = _make(setting, mess, out, jobs, speed, lang)
     if as_json:
         print_json(report(done))
@@ -86,15 +94,26 @@ def simulate_command(
         _show(done, lang)
 
 
-def _prepare(folder: Path, setting: Setting, mess: Mess, lang: str) -> None:
-    """Refuse a folder of somebody else's; empty ours of what an earlier run left, and mark it."""
+def _refuse_foreign(folder: Path, lang: str) -> None:
+    """Leave a folder of somebody else's alone."""
     if folder.exists() and not (folder / MARK).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         en, zh = (
             f"{folder} is not empty, and not of wx simulate: name another",
             f"{folder} 非空，且不是模拟目录：请换一个",
         )
         raise typer.BadParameter(say(lang, en, zh), param_hint="--out")
-    for name in (FEED, TRUTH):
+
+
+def _prepare(folder: Path, setting: Setting, mess: Mess, lang: str) -> None:
+    """Empty our folder of what an earlier run left, and mark it. A station_meta that the region is read from stays."""
+    source, meta = setting.region.folder, folder / META
+    read_there = source is not None and source.resolve().is_relative_to(meta.resolve())
+    names = (FEED, TRUTH) if read_there else (FEED, TRUTH, META)
+    if (folder / MARK).is_file():
+        en, zh = "replacing what an earlier run left", "替换上次模拟的内容"
+        told = f"{folder}: {say(lang, en, zh)}: {', '.join(names)}, {MANIFEST}"
+        SCREEN.print(told, markup=False, highlight=False, soft_wrap=True)
+    for name in names:
         shutil.rmtree(folder / name, ignore_errors=True)
     (folder / MANIFEST).unlink(missing_ok=True)
     words = {
@@ -102,28 +121,34 @@ def _prepare(folder: Path, setting: Setting, mess: Mess, lang: str) -> None:
         "scenario": setting.world.scenario, "scale": setting.scale.name, "seed": setting.seed, "mess": asdict(mess),
     }  # fmt: skip
     write_file(folder / MARK, json.dumps(words, ensure_ascii=False, indent=1).encode())
-    write_place(setting.region, folder / META)
+    write_place(setting.region, meta)
+    (folder / FEED).mkdir(exist_ok=True)
 
 
 def _make(setting: Setting, mess: Mess, folder: Path, jobs: int, speed: float | None, lang: str) -> Done:
-    planned = plan(setting)
-    files = disturb(planned, mess)
-    never = missing(planned, files)
-    (folder / FEED).mkdir(exist_ok=True)
+    """Plan, then empty the folder, then make; the manifest is written however it ends, with what had been made."""
     with progress() as bar:
         began = time.monotonic()
-        task = bar.add_task(say(lang, "truth", "真值"), total=None)
-        write_truth(setting, folder)
-        truth_s = time.monotonic() - began
-        bar.update(task, description=say(lang, "files", "文件"), total=len(files))
-        wait = pacer(setting.start, speed) if speed else lambda _: None
-        made = []
-        for item in send(setting, folder / FEED, files, jobs=jobs, mess=mess, wait=wait):
-            made.append(item)
-            bar.advance(task)
-        seconds = time.monotonic() - began - truth_s
-    write_file(folder / MANIFEST, manifest_text(made, never).encode())
-    return Done(setting, folder, made, never, seconds, truth_s)
+        task = bar.add_task(say(lang, "plan", "计划"), total=None)
+        planned = plan(setting)
+        files = disturb(planned, mess)
+        never = missing(planned, files)
+        _prepare(folder, setting, mess, lang)
+        made = list[Made]()
+        try:
+            bar.update(task, description=say(lang, "truth", "真值"))
+            write_truth(setting, folder)
+            truth_s = time.monotonic() - began
+            bar.update(task, description=say(lang, "files", "文件"), total=len(files))
+            wait = pacer(setting.start, speed) if speed else lambda _: None
+            for item in send(setting, folder / FEED, files, jobs=jobs, mess=mess, wait=wait):
+                made.append(item)
+                bar.advance(task)
+        finally:
+            write_file(folder / MANIFEST, manifest_text(made, never, files[len(made) :]).encode())
+    older = set(overtaken(never, mess))
+    lost, late = ([item for item in never if (item in older) is flag] for flag in (False, True))
+    return Done(setting, folder, made, lost, late, time.monotonic() - began - truth_s, truth_s)
 
 
 def pacer(start: datetime, speed: float) -> Callable[[Sent], None]:
@@ -140,7 +165,8 @@ def report(done: Done) -> dict[str, Any]:
     """The JSON of `wx simulate`: counts by instrument, sizes [bytes], times [s]."""
     setting = done.setting
     simulated_s = (setting.end - setting.start).total_seconds()
-    names = sorted({item.sent.planned.instrument for item in done.made} | {item.instrument for item in done.never})
+    planned = (*(item.sent.planned for item in done.made), *done.lost, *done.overtaken)
+    names = sorted({item.instrument for item in planned})
     return {
         "region": setting.region.id, "start": iso(setting.start), "end": iso(setting.end),
         "scenario": setting.world.scenario, "scale": setting.scale.name, "seed": setting.seed, "truth": "SYN",
@@ -158,7 +184,8 @@ def _counts(name: str, done: Done) -> dict[str, Any]:
     return {
         "instrument": name, "files": len(made), "bytes": sum(item.size for item in made),
         "late": _number(item.sent.late.total_seconds() > 0 and not item.sent.copy for item in made),
-        "missing": _number(item.instrument == name for item in done.never),
+        "missing": _number(item.instrument == name for item in done.lost),
+        "overtaken": _number(item.instrument == name for item in done.overtaken),
         "duplicated": _number(item.sent.copy > 0 for item in made),
         "broken": _number(bool(item.sent.broken) for item in made),
     }  # fmt: skip
@@ -172,13 +199,13 @@ def _show(done: Done, lang: str) -> None:
     told = report(done)
     table = Table(*(say(lang, *pair) for pair in HEADINGS))
     for row in told["instruments"]:
-        counts = (row[key] for key in ("late", "missing", "duplicated", "broken"))
+        counts = (row[key] for key in ("late", "missing", "overtaken", "duplicated", "broken"))
         table.add_row(row["instrument"], str(row["files"]), f"{row['bytes'] / 2**20:.1f}", *map(str, counts))
     SCREEN.print(table)
     count, mib, times = told["files"], round(told["bytes"] / 2**20), told["times_real_time"]
     seconds = round(told["seconds"] + told["truth_seconds"])
-    region, meta, feed = told["region"], told["station_meta"], told["feed"]
-    run = f"  wx run {feed} --region {region} --out"
+    meta, feed = (shlex.quote(str(Path(told[key]).absolute())) for key in ("station_meta", "feed"))
+    run = f"  wx run {feed} --region {shlex.quote(told['region'])} --out"
     lines = (
         (f"{count} files, {mib} MiB in {seconds} s: {times:g} x real time; all of it is SYN",
          f"{count} 个文件、{mib} MiB，用时 {seconds} 秒，为实时的 {times:g} 倍；均为模拟（SYN）"),

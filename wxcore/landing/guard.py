@@ -30,6 +30,9 @@ from wxcore.landing.wire import Wire, is_running
 
 T = TypeVar("T")
 
+ARENAS = "2"
+"""Pools of glibc's allocator in a child: one a core by 8 is its default, each with holes of its own."""
+
 WALL_S = 20.0
 """Wall-clock limit of one decoding [s] (RELIABILITY.md A1: hard kill at 20 s)."""
 
@@ -332,7 +335,7 @@ def _launch(folder: str) -> _Child:
             stderr=stderr,
             bufsize=0,
             start_new_session=True,
-            env={**os.environ, "TMPDIR": folder},
+            env={"MALLOC_ARENA_MAX": ARENAS, **os.environ, "TMPDIR": folder},
         )
     except BaseException:
         stderr.close()

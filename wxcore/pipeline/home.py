@@ -68,3 +68,9 @@ class Home:
         """Open the ledger, creating folder and tables where they are not there yet."""
         self.root.mkdir(parents=True, exist_ok=True)
         return open_ledger(self.ledger_at, landing=self.landing, warnings=self.warnings)
+
+
+def is_home(folder: Path) -> bool:
+    """Does a home of ours lie here? Its files are no input."""
+    home = Home(folder)
+    return home.landing.is_dir() and home.warnings.is_dir()

@@ -35,7 +35,7 @@ from wxcore.landing.ledger import (
 )
 from wxcore.pipeline.checks import accept, known_radar
 from wxcore.pipeline.gather import DECODE_THREADS
-from wxcore.pipeline.home import Home
+from wxcore.pipeline.home import Home, is_home
 from wxcore.pipeline.read import read_file
 from wxcore.pipeline.result import Input
 from wxcore.region import Region
@@ -72,7 +72,8 @@ class Offered:
 
 
 def expand(paths: Sequence[Path]) -> list[Path]:
-    """Folders among `paths` become the files in them and below, by name; what is hidden is left out."""
+    """Folders among `paths` become the files in them and below, by name; what is hidden, and homes of ours, are left
+    out. A folder that cannot be listed stands for itself, and is refused."""
     found: list[Path] = []
     for path in paths:
         found += sorted(_below(path)) if path.is_dir() else [path]
@@ -80,9 +81,13 @@ def expand(paths: Sequence[Path]) -> list[Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    for child in folder.iterdir():
-        if not child.name.startswith("."):
-            yield from _below(child) if child.is_dir() and not child.is_symlink() else (child,)
+    try:
+        children = [child for child in folder.iterdir() if not child.name.startswith(".") and not is_home(child)]
+    except OSError:
+        children = []
+        yield folder
+    for child in children:
+        yield from _below(child) if child.is_dir() and not child.is_symlink() else (child,)
 
 
 def ingest(

@@ -2,6 +2,10 @@
 
 Threads may be in different stages at a time. Each moment is then shared out among them, and of stages within each other
 the innermost has it: so the seconds of all stages add up to the time in which there was any stage at all.
+
+Memory is the process's: the kernel's peak is read and forgotten at each begin and each end of a stage, and what it was
+in between counts for all stages that were open then. Threads side by side thus share a peak: each has it as its own,
+whoever took the memory. What is taken between stages is in no stage, but in the peak of the whole.
 """
 
 import threading
@@ -28,7 +32,8 @@ class Stage:
         seconds: wall clock, without stages within it, shared with other threads; they add up.
         busy_s: wall clock of all calls together, with what is within: beyond `seconds` where threads work side by side.
         calls: how often it was run; size: bytes that it was given to work on, 0 where nobody said.
-        peak_mib: largest resident set of the process while it ran [MiB], 0 where the system does not tell.
+        peak_mib: largest resident set of the process while it was open, with stages within it, and with what threads in
+            other stages took meanwhile [MiB]; 0 where the system does not tell.
     """
 
     path: tuple[str, ...]
@@ -51,6 +56,7 @@ class Stages:
     _found: dict[tuple[str, ...], Stage] = field(default_factory=dict)
     _open: dict[int, list[Stage]] = field(default_factory=dict)
     _last: float = 0.0
+    _peak: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -65,20 +71,19 @@ class Stages:
 
     @property
     def peak_mib(self) -> float:
-        """Largest resident set in any stage [MiB]."""
-        return max((one.peak_mib for one in self._found.values()), default=0.0)
+        """Largest resident set while it was collected, in stages and between them [MiB]; to be read after that."""
+        return self._peak
 
     @contextmanager
     def running(self, name: str, size: int) -> Iterator[None]:
         """This thread is in the stage."""
-        began = time.perf_counter()
         with self._lock:
+            began = time.perf_counter()
             mine = self._open.get(threading.get_ident(), [])
             path = (*(mine[-1].path if mine else ()), name)
             own = self._found.setdefault(path, Stage(path))
             self._share(began)
-            if not self._open:
-                _forget_peak()
+            self._fold_peak()
             self._open[threading.get_ident()] = [*mine, own]
         try:
             yield
@@ -89,13 +94,29 @@ class Stages:
                 own.busy_s += ended - began
                 own.calls += 1
                 own.size += size
-                peak = peak_mib()
-                for one in (one for stack in self._open.values() for one in stack):
-                    one.peak_mib = max(one.peak_mib, peak)
+                self._fold_peak()
                 if mine:
                     self._open[threading.get_ident()] = mine
                 else:
                     del self._open[threading.get_ident()]
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """The peak of memory is of this block, and nothing of it is lost, in stages or not."""
+        _forget_peak()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._fold_peak()
+
+    def _fold_peak(self) -> None:
+        """The peak since the last begin or end, to all stages that are open and to the whole; the next one starts."""
+        peak = peak_mib()
+        self._peak = max(self._peak, peak)
+        for one in (one for stack in self._open.values() for one in stack):
+            one.peak_mib = max(one.peak_mib, peak)
+        _forget_peak()
 
     def _share(self, now: float) -> None:
         """The time since the last begin or end, to the innermost stage of each thread that is in one."""
@@ -133,9 +154,10 @@ def collecting() -> Iterator[Stages]:
     """
     if _COLLECTOR.stages is not None:
         raise RuntimeError("stages are being collected already")
-    _COLLECTOR.stages = Stages()
+    stages = _COLLECTOR.stages = Stages()
     try:
-        yield _COLLECTOR.stages
+        with stages.whole():
+            yield stages
     finally:
         _COLLECTOR.stages = None
 

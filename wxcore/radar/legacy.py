@@ -122,7 +122,7 @@ def read_legacy(data: bytes, name: str = "") -> Volume:
     if broken_off:
         remarks.append(f"truncated at byte {len(data)}: {len(sweeps)} cuts")
     site = Site(codes.site_id(name), "", np.nan, np.nan, np.nan)
-    simulated = bytes(rays["mark"][good][0]) == SIMULATED_TASK.encode()
+    simulated = bool((rays["mark"][good] == SIMULATED_TASK.encode()).any())
     task = f"{SIMULATED_TASK} " * simulated + f"VCP{int(rays['vcp'][good][0])}"
     ordered = tuple(sweep for _, sweep in sorted(sweeps, key=lambda pair: pair[0]))
     start, end = from_datetime64(time[good][0]), len(data) if broken_off else None

@@ -1,4 +1,7 @@
-"""The small built-in afternoon of `wx demo`: three radars of Chongqing, two storms, a few volumes."""
+"""A small afternoon for benches and tests: three radars of Chongqing, two storms, a few volumes.
+
+`wx demo` shows the feed of all instruments instead (`feed`).
+"""
 
 import bz2
 from collections.abc import Iterator

@@ -3,13 +3,14 @@
 import hashlib
 import os
 import pickle
+import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice, pairwise
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,6 +21,7 @@ from wxcore.region import Region
 from wxcore.simulate import radar_feed, satellite_feed
 from wxcore.simulate.lightning_feed import ADTD, LMI
 from wxcore.simulate.mess import Mess, Sent, broken_bytes, disturb, name_of
+from wxcore.simulate.minutes import EPOCH
 from wxcore.simulate.network import network
 from wxcore.simulate.planned import FULL, SMALL, Instrument, Planned, Scale, Setting
 from wxcore.simulate.scenarios import build_world
@@ -44,7 +46,6 @@ AHEAD = 24
 """Files a worker process that are made, or being made, before it is their turn: a long one keeps no other waiting."""
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -224,6 +225,7 @@ _work: list[_Work] = []
 
 
 def _begin(given: Path) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all: who began us ends us
     _work[:] = [pickle.loads(given.read_bytes())]
 
 

@@ -4,6 +4,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from wxcore.simulate.scene import KM_PER_DEG
+
 Doubles = npt.NDArray[np.float64]
 
 # Columns of a cell's row.
@@ -15,9 +17,6 @@ CELL_COLUMNS = 20
 # Columns of a shield's row.
 S_LON, S_LAT, S_KX, S_DBZ, S_ALONG, S_ACROSS, S_SIN, S_COS, S_TOP, S_H0 = range(10)
 SHIELD_COLUMNS = 10
-
-KY = 111.19492664455873
-"""A degree of latitude on the mean Earth [km]."""
 
 NOTHING_DBZ = -33.0
 """Reflectivity [dBZ] where no storm is: below every radar's noise."""
@@ -50,7 +49,7 @@ def dbz_at(lon: float, lat: float, height: float, cells: Doubles, shields: Doubl
     aloft = max(height - LEANS_FROM_M, 0.0) / 1000
     for k in range(cells.shape[0]):
         x = (lon - cells[k, LON]) * cells[k, KX] - cells[k, LEAN_X] * aloft
-        y = (lat - cells[k, LAT]) * KY - cells[k, LEAN_Y] * aloft
+        y = (lat - cells[k, LAT]) * KM_PER_DEG - cells[k, LEAN_Y] * aloft
         part = (x * x + y * y) / (cells[k, RADIUS] * cells[k, RADIUS])
         above = max(height - cells[k, TOP], 0.0) / 1000 * cells[k, LAPSE]
         best = max(best, cells[k, PEAK] - EDGE_DB * part - above)
@@ -68,7 +67,7 @@ def dbz_at(lon: float, lat: float, height: float, cells: Doubles, shields: Doubl
 @njit(cache=True, nogil=True)
 def _within(lon: float, lat: float, shields: Doubles, k: int) -> float:
     """Squared distance from the middle, 1 on the ellipse."""
-    x, y = (lon - shields[k, S_LON]) * shields[k, S_KX], (lat - shields[k, S_LAT]) * KY
+    x, y = (lon - shields[k, S_LON]) * shields[k, S_KX], (lat - shields[k, S_LAT]) * KM_PER_DEG
     along = (x * shields[k, S_SIN] + y * shields[k, S_COS]) / shields[k, S_ALONG]
     across = (x * shields[k, S_COS] - y * shields[k, S_SIN]) / shields[k, S_ACROSS]
     return float(along * along + across * across)
@@ -86,13 +85,13 @@ def storm_wind(lon: float, lat: float, height: float, cells: Doubles, ground: fl
     middle, half = (MESO_LOW_M + MESO_HIGH_M) / 2, (MESO_HIGH_M - MESO_LOW_M) / 2
     deep = 1 - ((height - middle) / half) ** 2
     for k in range(cells.shape[0]):
-        x, y = (lon - cells[k, LON]) * cells[k, KX], (lat - cells[k, LAT]) * KY
+        x, y = (lon - cells[k, LON]) * cells[k, KX], (lat - cells[k, LAT]) * KM_PER_DEG
         if cells[k, OUTFLOW] > 0 and shallow > 0:
             r = np.sqrt(x * x + y * y)
             speed = cells[k, OUTFLOW] * min(shallow, 1.0) * front_part(r / cells[k, FRONT])
             if speed > strongest and r > 0:
                 strongest, out_u, out_v = speed, speed * x / r, speed * y / r
-        if cells[k, ROTATION] > 0 and deep > 0:
+        if cells[k, ROTATION] != 0 and deep > 0:
             x, y = x - cells[k, LEAN_X] * aloft, y - cells[k, LEAN_Y] * aloft
             core = MESO_PART * cells[k, RADIUS]
             turn = 2 * cells[k, ROTATION] * deep / core / (1 + (x * x + y * y) / (core * core))
@@ -112,12 +111,12 @@ def cloud_at(lon: float, lat: float, cells: Doubles, shields: Doubles) -> tuple[
     """(opaque, thin, emissivity): top [m ASL] of the opaque cloud, 0 without; top and emissivity of the anvil."""
     opaque, thin, emissivity = 0.0, 0.0, 0.0
     for k in range(cells.shape[0]):
-        x, y = (lon - cells[k, LON]) * cells[k, KX], (lat - cells[k, LAT]) * KY
+        x, y = (lon - cells[k, LON]) * cells[k, KX], (lat - cells[k, LAT]) * KM_PER_DEG
         over = cells[k, PEAK] - EDGE_DB * (x * x + y * y) / (cells[k, RADIUS] * cells[k, RADIUS]) - CLOUD_DBZ
         if over > 0:
             opaque = max(opaque, cells[k, TOP] + 1000 * over / cells[k, LAPSE])
         if cells[k, ANVIL_RADIUS] > 0:
-            x, y = (lon - cells[k, ANVIL_LON]) * cells[k, KX], (lat - cells[k, ANVIL_LAT]) * KY
+            x, y = (lon - cells[k, ANVIL_LON]) * cells[k, KX], (lat - cells[k, ANVIL_LAT]) * KM_PER_DEG
             part = (x * x + y * y) / (cells[k, ANVIL_RADIUS] * cells[k, ANVIL_RADIUS])
             if part < 1:
                 thin = max(thin, cells[k, ANVIL_TOP])
@@ -133,7 +132,7 @@ def ground_at(lon: float, lat: float, cells: Doubles) -> tuple[float, float, flo
     """(deficit, jump, hail): temperature deficit [K] and pressure excess [hPa] of cold pools; hail [mm] falling."""
     deficit, jump, hail = 0.0, 0.0, 0.0
     for k in range(cells.shape[0]):
-        x, y = (lon - cells[k, LON]) * cells[k, KX], (lat - cells[k, LAT]) * KY
+        x, y = (lon - cells[k, LON]) * cells[k, KX], (lat - cells[k, LAT]) * KM_PER_DEG
         square = x * x + y * y
         if cells[k, FRONT] > 0:
             inside = max(1 - square / (cells[k, FRONT] * cells[k, FRONT]), 0.0)

@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import lru_cache
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 
+from wxcore.simulate.field_kernels import LEANS_FROM_M
 from wxcore.simulate.minutes import minutes_between, time_of
 from wxcore.simulate.scene import KM_PER_DEG, Cell, Doubles, World, seconds_since
 from wxcore.times import to_datetime64
@@ -17,9 +19,6 @@ STREAM = 71
 
 SPREAD = 0.3
 """Standard deviation of a flash's place about the core, as a part of the cell's radius."""
-
-LEANS_FROM_M = 2000.0
-"""As the echo's."""
 
 DEPTH_M = 1200.0
 """Standard deviation of a flash's height about the -20 C level [our choice]: the main negative charge is between
@@ -75,7 +74,8 @@ def flash_rate(cell: Cell, when: datetime) -> float:
 def flashes(world: World, start: datetime, end: datetime) -> Flashes:
     """All flashes from `start` (inclusive) to `end` (exclusive), aware UTC.
 
-    Each cell and minute is drawn by itself, with the rate of its middle: any window gives the same flashes.
+    Each cell (by its id, by its place in the world where it has none) and minute is drawn by itself, with the rate of
+    its middle: any window gives the same flashes.
 
     Raises:
         TimeError: a naive time.
@@ -112,7 +112,8 @@ def _of_minute(world: World, minute: int) -> Flashes:
 
 def _of_cell(world: World, number: int, minute: int, rate: float) -> Flashes:
     cell, begin = world.cells[number], time_of(minute)
-    random = np.random.default_rng([world.seed, STREAM, number, minute])
+    own = crc32(cell.id.encode()) if cell.id else number
+    random = np.random.default_rng([world.seed, STREAM, own, minute])
     count = int(random.poisson(rate))
     seconds = np.sort(random.uniform(0, 60, count))
     height = np.clip(world.air.hm20_m + DEPTH_M * random.standard_normal(count), world.air.h0_m, world.air.tropopause_m)

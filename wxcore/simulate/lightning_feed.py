@@ -20,17 +20,18 @@ from wxcore.simulate.flashes import ENERGY, ENERGY_SPREAD, flashes
 from wxcore.simulate.minutes import MINUTE, minute_of, minutes_between, time_of
 from wxcore.simulate.planned import Instrument, Planned, Setting
 from wxcore.simulate.scene import KM_PER_DEG, World
-from wxcore.times import BEIJING, beijing, to_datetime64
+from wxcore.times import BEIJING, beijing, require_utc, to_datetime64
 
 LMI_STREAM, ADTD_STREAM = 72, 73
 """Tell the draws of each from those of others with the same seed."""
 
-SATELLITE, SUB_LONGITUDE = "FY-4A", 86.5
-"""Whose imager it is, and where it stands [deg] if the region does not say it (DOMAIN.md 0.4)."""
+SATELLITE = "FY-4A"
+"""Whose imager it is."""
 
 PIXEL_M = 7800.0
 GLOW_M = 10_000.0
-"""Height at which the light leaves the cloud [our choice]; from 86.5E it appears some 9 km too far to the east."""
+"""Height at which the light leaves the cloud [our choice]; from 86.5E what is over Chongqing appears
+some 9 km too far to the east."""
 
 LEAST_SEEN, MOST_SEEN = 0.7, 0.9
 """Chance of the weakest and the strongest flash to be seen: 70 to 90 % are claimed of imagers [M]."""
@@ -60,7 +61,7 @@ Columns = tuple[Times, Doubles, Doubles, Doubles]
 
 
 def plan_lmi(setting: Setting) -> Iterator[Planned]:
-    """A file a minute, with lightning or without, while the imager looks at the north.
+    """A file a minute, with lightning or without, while the region has the satellite and its imager looks at the north.
 
     Raises:
         TimeError: a naive time.
@@ -68,8 +69,9 @@ def plan_lmi(setting: Setting) -> Iterator[Planned]:
     for minute in minutes_between(setting.start, setting.end):
         begin = time_of(minute)
         looks_north = EQUINOXES[0] <= (begin.month, begin.day) < EQUINOXES[1]
-        if SATELLITE in setting.scale.satellites and looks_north:
-            place = f"_{round(10 * _sub_longitude(setting.region, begin)):04d}E_"
+        longitude = _sub_longitude(setting.region, begin)
+        if SATELLITE in setting.scale.satellites and looks_north and longitude is not None:
+            place = f"_{round(10 * longitude):04d}E_"
             name = lmi_name(_seen(begin, _NOTHING), time_of(minute - minute % 10)).replace("_1047E_", place)
             path = f"lightning/LMI/{begin:%Y%m%d}/{name}"
             yield Planned(path, begin, begin + MINUTE, begin + MINUTE + LMI_DELAY, "lmi", (minute,))
@@ -79,6 +81,8 @@ def make_lmi(setting: Setting, planned: Planned) -> bytes:
     """Events of a minute."""
     begin = planned.start
     minute, sub_longitude = minute_of(begin), _sub_longitude(setting.region, begin)
+    if sub_longitude is None:
+        raise ValueError(f"{SATELLITE} is not listed for {setting.region.id} at {begin:%Y-%m-%d %H:%M}")
     parts = [_events(setting.world, one, setting.seed, setting.clean, sub_longitude) for one in (minute - 1, minute)]
     return write_lmi(_seen(begin, _cut(parts, to_datetime64(begin), to_datetime64(planned.end))))
 
@@ -87,8 +91,9 @@ def _seen(begin: datetime, columns: Columns) -> Lightning:
     return Lightning(LMI_FORMAT.name, SOURCE, TOTAL, EVENT, begin, begin + MINUTE, *columns, simulated=True)
 
 
-def _sub_longitude(region: Region, when: datetime) -> float:
-    return next((one.sub_longitude for one in region.satellites_at(when) if one.id == SATELLITE), SUB_LONGITUDE)
+def _sub_longitude(region: Region, when: datetime) -> float | None:
+    """Where the satellite stands [deg east]; None where it is not listed then: not launched, or not of the region."""
+    return next((one.sub_longitude for one in region.satellites_at(when) if one.id == SATELLITE), None)
 
 
 @lru_cache(maxsize=64)
@@ -132,8 +137,8 @@ def _disk(sub_longitude: float) -> Disk:
 
 
 def plan_adtd(setting: Setting) -> Iterator[Planned]:
-    """A version of the file of Beijing's day every six minutes, from the day's first stroke on; key: up to which
-    minute it tells.
+    """A version of the file of Beijing's day every six minutes, from the day's first stroke on, or the setting's first
+    where it starts later; key: up to which minute it tells.
 
     Raises:
         TimeError: a naive time.
@@ -141,16 +146,16 @@ def plan_adtd(setting: Setting) -> Iterator[Planned]:
     begun: set[datetime] = set()
     for before in minutes_between(setting.start, setting.end, VERSION_MIN):
         until = time_of(before + VERSION_MIN)
-        midnight = _midnight(until)
-        if midnight not in begun and not _strokes_until(setting, until)[0].size:
+        begin = _begin(setting, until)
+        if begin not in begun and not _strokes_until(setting, until)[0].size:
             continue
-        begun.add(midnight)
-        path = f"lightning/ADTD/{beijing(midnight):%Y_%m_%d}.txt"
-        yield Planned(path, midnight, until, until + ADTD_DELAY, "adtd", (minute_of(until),))
+        begun.add(begin)
+        path = f"lightning/ADTD/{beijing(begin):%Y_%m_%d}.txt"
+        yield Planned(path, begin, until, until + ADTD_DELAY, "adtd", (minute_of(until),))
 
 
 def make_adtd(setting: Setting, planned: Planned) -> bytes:
-    """Strokes of the day, up to the version's time."""
+    """Strokes of the day since the setting's start, up to the version's time."""
     columns = _strokes_until(setting, planned.end)
     return write_adtd(
         Lightning(
@@ -159,17 +164,19 @@ def make_adtd(setting: Setting, planned: Planned) -> bytes:
     )
 
 
-def _midnight(until: datetime) -> datetime:
-    """Beginning of Beijing's day that a version up to `until` is of; one up to midnight is of the day that ends."""
+def _begin(setting: Setting, until: datetime) -> datetime:
+    """Beginning of Beijing's day that a version up to `until` is of, not before the setting's start; one up to midnight
+    is of the day that ends."""
     day = (until - timedelta(microseconds=1)).astimezone(BEIJING)
-    return time_of(minute_of(day.replace(hour=0, minute=0, second=0, microsecond=0)))
+    midnight = time_of(minute_of(day.replace(hour=0, minute=0, second=0, microsecond=0)))
+    return max(midnight, require_utc(setting.start))
 
 
 def _strokes_until(setting: Setting, until: datetime) -> Columns:
-    first = minute_of(_midnight(until)) // 60
-    hours = range(first - 1, -(-minute_of(until) // 60))
+    begin = _begin(setting, until)
+    hours = range(minute_of(begin) // 60 - 1, -(-minute_of(until) // 60))
     parts = [_strokes(setting.world, hour, setting.seed, setting.clean) for hour in hours]
-    return _cut(parts, to_datetime64(_midnight(until)), to_datetime64(until))
+    return _cut(parts, to_datetime64(begin), to_datetime64(until))
 
 
 @lru_cache(maxsize=64)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from wxcore.simulate.feed import Made
+from wxcore.simulate.mess import Sent
 from wxcore.simulate.planned import Planned
 from wxcore.times import iso, parse_time
 
@@ -40,12 +41,14 @@ class Line:
 COLUMNS = tuple(field.name for field in fields(Line))
 
 
-def manifest_text(made: Iterable[Made], never: Iterable[Planned] = ()) -> str:
-    """The rows of files in the order given, then those that never came, as text."""
+def manifest_text(made: Iterable[Made], never: Iterable[Planned] = (), unmade: Iterable[Sent] = ()) -> str:
+    """The rows of files in the order given, then (of a run that ended early) those it did not come to, then those that
+    never came, as text."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(_cells(_line(item)) for item in made)
+    writer.writerows(_cells(_line(item.sent, item)) for item in made)
+    writer.writerows(_cells(_line(item)) for item in unmade)
     writer.writerows(_cells(_never(item)) for item in never)
     return stream.getvalue()
 
@@ -64,12 +67,11 @@ def read_manifest(path: Path) -> list[Line]:
         return [_parsed(row) for row in rows]
 
 
-def _line(made: Made) -> Line:
-    sent, planned = made.sent, made.sent.planned
-    late = round(sent.late / timedelta(minutes=1), 2)
+def _line(sent: Sent, made: Made | None = None) -> Line:
+    planned, late = sent.planned, round(sent.late / timedelta(minutes=1), 2)
+    sha256, size, arrived = (made.sha256, made.size, sent.arrives) if made else ("", 0, None)
     return Line(
-        sent.path, planned.instrument, made.sha256, made.size, planned.start, planned.end, sent.arrives, late,
-        sent.broken, sent.copy,
+        sent.path, planned.instrument, sha256, size, planned.start, planned.end, arrived, late, sent.broken, sent.copy
     )  # fmt: skip
 
 

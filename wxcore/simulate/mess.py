@@ -119,6 +119,11 @@ def missing(planned: Iterable[Planned], sent: Iterable[Sent]) -> list[Planned]:
     return [item for item in planned if item not in came]
 
 
+def overtaken(never: Iterable[Planned], mess: Mess) -> list[Planned]:
+    """Of the files that never come, those that are not lost: a newer version of theirs was there before them."""
+    return [item for item in never if not _fate(name_of(item), mess).missing]
+
+
 def name_of(planned: Planned) -> str:
     """What tells a file from all others, and from its other versions."""
     return f"{planned.path} {planned.arrives:%Y%m%d%H%M%S%f}"

@@ -32,7 +32,6 @@ from wxcore.simulate.field_kernels import (
     EDGE_DB,
     FRONT,
     HAIL_DB,
-    KY,
     LAPSE,
     LEAN_X,
     LEAN_Y,
@@ -55,7 +54,7 @@ from wxcore.simulate.field_kernels import (
 )  # fmt: skip
 from wxcore.simulate.fields import RAIN_A, RAIN_B, RAIN_CAP_DBZ, Instant, instant
 from wxcore.simulate.radar_kernels import NODE_KM, V_GATES, fill_echo, fill_velocity, receive
-from wxcore.simulate.scene import World
+from wxcore.simulate.scene import KM_PER_DEG, World
 from wxcore.times import require_utc, to_datetime64
 
 Doubles = npt.NDArray[np.float64]
@@ -267,7 +266,7 @@ def _cut(site: RadarSite, elevation: float, azimuth: Doubles, rng: np.random.Gen
     beams = [elevation - SPREAD_DEG, elevation, elevation + SPREAD_DEG]
     beam = np.stack([[ground_arc(slant, e) / 1000, beam_height(slant, e) + site.antenna_m] for e in beams])
     starts = rng.integers(0, POOL - FAST_REACH_KM * V_GATES, azimuth.size)
-    return _Cut(elevation, azimuth, np.stack([lon, lat, KY * np.cos(np.deg2rad(lat))], axis=1), beam, starts)
+    return _Cut(elevation, azimuth, np.stack([lon, lat, KM_PER_DEG * np.cos(np.deg2rad(lat))], axis=1), beam, starts)
 
 
 def _moments(
@@ -298,7 +297,7 @@ def _velocity(
     arc, height = ground_arc(slant, cut.elevation), beam_height(slant, cut.elevation) + site.antenna_m
     slope = np.cos(np.deg2rad(cut.elevation) + arc / EFFECTIVE_RADIUS_M)
     beam = np.stack([arc / 1000, height, *world.air.wind(height), slope])
-    turning = now.cells[:, ROTATION] > 0
+    turning = now.cells[:, ROTATION] != 0
     low = turning | ((now.cells[:, OUTFLOW] > 0) & (now.cells[:, FRONT] > 0))
     received = signal, dbz, 20 * np.log10(_ranges(signal.shape[1], GATE_M))
     codes, width = (np.empty((signal.shape[0], slant.size), np.uint8) for _ in range(2))

@@ -15,8 +15,14 @@ from wxcore.simulate.radar import VOLUME_SECONDS, scan
 from wxcore.times import CYCLE, require_utc
 
 NAME = "radar"
+LATE_STREAM = 51
+"""Tells these draws from those of others with the same seed."""
+
 LEGACY_TYPES = frozenset({"SB", "CB"})
 """Radars that still send the legacy format [our choice]."""
+
+USUAL_TYPE = "SA"
+"""In the name of a file whose radar's type is not known, or no Chinese name could hold it."""
 
 STAGGER_S, LATE_S = (20, 60), (20.0, 60.0)
 """A volume begins so long after a cycle's time, and arrives so long after its last ray [our choice]."""
@@ -31,20 +37,25 @@ def file_name(site: RadarSite, start: datetime, *, legacy: bool = False) -> str:
         TimeError: `start` is naive.
     """
     form = "CAP" if legacy else "CAP_FMT"
-    return f"Z_RADR_I_{site.id}_{require_utc(start):%Y%m%d%H%M%S}_O_DOR_{site.type}_{form}.bin.bz2"
+    kind = site.type if site.type.isalnum() else USUAL_TYPE
+    return f"Z_RADR_I_{site.id}_{require_utc(start):%Y%m%d%H%M%S}_O_DOR_{kind}_{form}.bin.bz2"
 
 
 def _plan(setting: Setting) -> Iterator[Planned]:
-    """A volume for each cycle of the period: it begins up to a cycle before that cycle's time."""
+    """A volume every six minutes of the period, each some seconds into them: it belongs to the cycle at their end.
+
+    Where the region has none of the scale's radars, as many of its own.
+    """
     first, end = require_utc(setting.start), require_utc(setting.end)
     sites = {site.id: site for site in setting.region.radars_at(first)}
-    for radar in setting.scale.radars or tuple(sites):
+    asked = setting.scale.radars
+    for radar in [radar for radar in asked if radar in sites] or list(sites)[: len(asked) or None]:
         site, number = sites[radar], crc32(radar.encode())
         stagger = timedelta(seconds=STAGGER_S[0] + number % (STAGGER_S[1] - STAGGER_S[0] + 1))
-        for cycle in range(-((first - end) // CYCLE)):
-            start = first + (cycle - 1) * CYCLE + stagger
+        for cycle in range(-((first + stagger - end) // CYCLE)):
+            start = first + stagger + cycle * CYCLE
             over = start + timedelta(seconds=VOLUME_SECONDS)
-            late = np.random.default_rng([setting.seed, number, int(start.timestamp())]).uniform(*LATE_S)
+            late = np.random.default_rng([setting.seed, LATE_STREAM, number, int(start.timestamp())]).uniform(*LATE_S)
             name = file_name(site, start, legacy=site.type in LEGACY_TYPES)
             yield Planned(
                 f"{NAME}/{radar}/{name}", start, over, over + timedelta(seconds=round(late, 3)), NAME, (radar,)

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from wxcore.simulate.field_kernels import KY, NOTHING_DBZ, dbz_at, storm_wind
+from wxcore.simulate.field_kernels import NOTHING_DBZ, dbz_at, storm_wind
+from wxcore.simulate.scene import KM_PER_DEG
 
 Doubles = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
@@ -65,8 +66,8 @@ def _paint(
             i = int(at)
             east, north = place[0, i + 1] - place[0, i], place[1, i + 1] - place[1, i]
             aside = points[q, SIDE] * at
-            lon = place[0, i] + (at - i) * east + aside * north * KY / place[2, i]
-            lat = place[1, i] + (at - i) * north - aside * east * place[2, i] / KY
+            lon = place[0, i] + (at - i) * east + aside * north * KM_PER_DEG / place[2, i]
+            lat = place[1, i] + (at - i) * north - aside * east * place[2, i] / KM_PER_DEG
             value = dbz_at(lon, lat, beam[level, 1, g], cells, shields)
             best[q, g] = max(best[q, g], value)
             if q == 0 and value < faint[0][g] - faint[1] - faint[2] * beam[level, 0, g]:
@@ -204,7 +205,7 @@ def fill_velocity(
                     u, v = storm_wind(lon, lat, beam[1, g], low_cells, heights[1])
                 else:
                     u, v = storm_wind(lon, lat, beam[1, g], cells, heights[1])
-                x, y = east * places[ray, 2, i], north * KY
+                x, y = east * places[ray, 2, i], north * KM_PER_DEG
                 along = ((u + beam[2, g]) * x + (v + beam[3, g]) * y) / np.sqrt(x * x + y * y)
                 speed = along * beam[4, g] + error
             speed -= 2 * limits[0] * np.floor((speed + limits[0]) / (2 * limits[0]))

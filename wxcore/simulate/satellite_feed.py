@@ -55,7 +55,8 @@ AGRI_LATE_MIN, VISSR_LATE_MIN, MERSI_LATE_MIN = (3.0, 6.0), (8.0, 8.0), (15.0, 2
 
 DATA, PLACES = "data", "places"
 _OF = ("FY-2H", "FY-4A", "FY-4B", *(one.platform for one in ORBITERS))
-_NOISE, _LATE = 1, 2
+_NOISE, _LATE = 61, 62
+"""Tell the draws of each from those of others with the same seed; places are late by themselves, 63."""
 
 
 def _plan_agri(setting: Setting) -> Iterator[Planned]:

@@ -29,7 +29,8 @@ DRY_PEAK_DBZ = (58.5, 56.5, 55.0, 53.5, 52.0, 50.0)
 """Strongest peak by height of the core's top that gives less than 13 mm of MESH: cells without hail [fitted]."""
 
 PROPAGATION_M_S = 5.0
-"""New cells of a multicell storm come up on its right flank: what that adds to its motion."""
+"""New cells of a multicell storm come up on its right flank, south of the equator on its left: what that adds to its
+motion."""
 
 MERGER_MIN, CLOSING_M_S, NEAR_KM = 22.0, 3.0, 3.0
 """Two cells merge at this age; each comes nearer by this speed, and is so near to their middle then."""
@@ -56,11 +57,19 @@ class Stage:
 
     @cached_property
     def deviation(self) -> Motion:
-        """What a right-moving supercell adds to it; a left-moving one takes it away."""
+        """What a cyclonic supercell adds to it: to the right of the shear, south of the equator to the left; an
+        anticyclonic one takes it away."""
         u, v = self.air.wind((self.air.ground_m, self.air.ground_m + 6000.0))
         east, north = float(u[1] - u[0]), float(v[1] - v[0])
         size = float(np.hypot(east, north))
-        return BUNKERS_M_S * north / size, -BUNKERS_M_S * east / size
+        right = self.hemisphere * BUNKERS_M_S / size
+        return right * north, -right * east
+
+    @cached_property
+    def hemisphere(self) -> float:
+        """1 where the middle of the box is north of the equator, -1 south of it."""
+        _, south, _, north = self.grid.bounds
+        return float(np.copysign(1.0, south + north))
 
     @cached_property
     def size_km(self) -> tuple[float, float]:
@@ -110,28 +119,29 @@ def most_peak_dbz(core_top_m: float) -> float:
 
 
 def supercell(stage: Stage, seed: Seedling, life_min: float, hail_mm: float) -> Iterator[Cell]:
-    """A right mover with hail and rotation; a left mover splits from it."""
+    """A cyclonic one with hail and rotation (north of the equator a right mover); its mirror image splits from it."""
     (u, v), (du, dv) = stage.steering, stage.deviation
-    right = Cell(
+    first = Cell(
         seed.lon, seed.lat, u + du, v + dv, seed.born, life_min, hail_peak_dbz(hail_mm), seed.chance(9, 12),
-        seed.chance(9200, 10_000), hail_mm=hail_mm, rotation_m_s=seed.chance(18, 25), outflow_m_s=seed.chance(18, 24),
-        flashes_min=seed.chance(20, 40), lean_x=seed.chance(0.15, 0.3), lean_y=seed.chance(0.0, 0.1),
-        id=f"{seed.name}-1", storm=seed.name,
+        seed.chance(9200, 10_000), hail_mm=hail_mm, rotation_m_s=stage.hemisphere * seed.chance(18, 25),
+        outflow_m_s=seed.chance(18, 24), flashes_min=seed.chance(20, 40), lean_x=seed.chance(0.15, 0.3),
+        lean_y=seed.chance(0.0, 0.1), id=f"{seed.name}-1", storm=seed.name,
     )  # fmt: skip
     splits = seed.after(0.42 * life_min)
     hail = seed.chance(20, 28)
-    yield right
+    yield first
     yield Cell(
-        *right.place(splits), u - du, v - dv, splits, seed.chance(60, 90), hail_peak_dbz(hail), seed.chance(6, 8),
+        *first.place(splits), u - du, v - dv, splits, seed.chance(60, 90), hail_peak_dbz(hail), seed.chance(6, 8),
         seed.chance(8000, 9000), hail_mm=hail, outflow_m_s=seed.chance(12, 17), flashes_min=seed.chance(8, 15),
-        lean_x=right.lean_x, lean_y=right.lean_y, id=f"{seed.name}-2", storm=seed.name, parents=(right.id,),
+        lean_x=first.lean_x, lean_y=first.lean_y, id=f"{seed.name}-2", storm=seed.name, parents=(first.id,),
     )  # fmt: skip
 
 
 def multicell(stage: Stage, seed: Seedling, life_min: float) -> Iterator[Cell]:
-    """A cluster: a new cell on the right flank every 8 to 15 minutes, the old ones die; two of its cells merge."""
+    """A cluster: a new cell on that flank every 8 to 15 minutes, the old ones die; two of its cells merge."""
     (u, v), (right_x, right_y) = stage.steering, _right_of(stage.steering)
-    motion = u + PROPAGATION_M_S * right_x, v + PROPAGATION_M_S * right_y
+    flank = stage.hemisphere * PROPAGATION_M_S
+    motion = u + flank * right_x, v + flank * right_y
     yield from _merger(stage, seed, motion, 0.45 * life_min)
     minutes, number = 0.0, 4
     while minutes < life_min - 30:

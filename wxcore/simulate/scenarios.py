@@ -33,6 +33,10 @@ from wxcore.times import require_utc
 SUPERCELLS, MULTICELLS, PULSES, LINES, SHEETS = range(1, 6)
 """Kinds of storms, as they go into the seed."""
 
+CORNER, STORM, OPENING = 91, 92, 93
+"""Tell the draws of each from those of others with the same seed. numpy takes a seed's last zeros for nothing: numbers
+in one begin with 1."""
+
 NAMES = {SUPERCELLS: "SUP", MULTICELLS: "MUL", PULSES: "PUL", LINES: "LIN", SHEETS: "STR"}
 
 MARGIN = 0.1
@@ -49,6 +53,9 @@ OPENING_HAIL, OPENING_LINE, OPENING_CLUSTER = (0.17, 0.36), (0.45, 0.46), (0.62,
 
 LINE_LIFE_MIN, LINE_EVERY_MIN = 150.0, 160.0
 CLUSTER_LIFE_MIN = 160.0
+
+BEFORE = timedelta(minutes=60)
+"""Storms of so long before the start are there too: images, rain of the hour and cooling look back on them."""
 
 NIGHT_AIR = Air(ground_c=25.0, dew_point_c=23.0)
 
@@ -67,7 +74,7 @@ class Scenario:
 
 
 def build_world(scenario: str, region: Region, start: datetime, hours: float, seed: int) -> World:
-    """The storms of a scenario that are in the region's box at some time from `start` on for `hours`.
+    """The storms of a scenario that are in the region's box at some time from an hour before `start` to `hours` after.
 
     Args:
         scenario: a name of SCENARIOS; start: aware UTC; hours: more than 0; seed: not negative.
@@ -98,11 +105,13 @@ def build_world(scenario: str, region: Region, start: datetime, hours: float, se
 
 
 def _is_there(storm: Cell | Shield, stage: Stage) -> bool:
-    """Is its middle in the box at some minute of its life in the period?"""
-    first = max(storm.born, stage.start)
+    """Is its middle in the box at some minute of its life in the period, or the hour before?"""
+    first = max(storm.born, stage.start - BEFORE)
     last = min(storm.born + timedelta(minutes=storm.life_min), stage.start + timedelta(hours=stage.hours))
-    minutes = range(1, math.ceil((last - first).total_seconds() / 60))
-    return any(stage.grid.contains(*storm.place(first + timedelta(minutes=minute))) for minute in minutes)
+    if first >= last:
+        return False
+    whole = [first + timedelta(minutes=minute) for minute in range(1, math.ceil((last - first) / timedelta(minutes=1)))]
+    return any(stage.grid.contains(*storm.place(when)) for when in whole or [first + (last - first) / 2])
 
 
 def _series(
@@ -113,9 +122,9 @@ def _series(
     The first is `from_min` minutes after the start (before it where negative); each is late by up to the part
     `uneven` of the interval.
     """
-    corner = np.random.default_rng([stage.seed, kind]).uniform(0, 1, 2)
+    corner = np.random.default_rng([stage.seed, CORNER, kind]).uniform(0, 1, 2)
     for number in range(math.ceil((stage.hours * 60 - from_min) / every_min)):
-        random = np.random.default_rng([stage.seed, kind, number])
+        random = np.random.default_rng([stage.seed, STORM, kind, number + 1])
         even = (corner + number * np.array(SPREAD) + random.uniform(-ASTRAY, ASTRAY, 2)) % 1
         x, y = MARGIN + (1 - 2 * MARGIN) * even
         yield (
@@ -152,7 +161,7 @@ def _multicells(stage: Stage, every_min: float = 65.0, from_min: float = -165.0)
 
 
 def _pulses(stage: Stage, every_min: float = 4.0, *, peaks: tuple[float, float] = (46.0, 56.0)) -> Storms:
-    for number, random, minutes, there in _series(stage, PULSES, every_min, -45.0):
+    for number, random, minutes, there in _series(stage, PULSES, every_min, -105.0):
         yield pulse(stage, _seed(stage, PULSES, number, random, minutes, there, (0, 0), 0), peaks=peaks)
 
 
@@ -178,7 +187,7 @@ def _sheets(stage: Stage) -> Storms:
 
 def _first_supercell(stage: Stage, age: float = 50.0) -> Storms:
     """A hailstorm that is mature at the start and splits in the first half hour."""
-    random = np.random.default_rng([stage.seed, SUPERCELLS])
+    random = np.random.default_rng([stage.seed, OPENING, SUPERCELLS])
     motion = (stage.steering[0] + stage.deviation[0], stage.steering[1] + stage.deviation[1])
     seed = _seed(stage, SUPERCELLS, "00", random, -age, stage.at(*OPENING_HAIL), motion, age)
     yield from supercell(stage, seed, float(random.uniform(145, 170)), float(random.uniform(44, 56)))
@@ -186,14 +195,14 @@ def _first_supercell(stage: Stage, age: float = 50.0) -> Storms:
 
 def _first_cluster(stage: Stage, age: float = 50.0) -> Storms:
     """A cluster two cells of which merge in the first half hour."""
-    random = np.random.default_rng([stage.seed, MULTICELLS])
+    random = np.random.default_rng([stage.seed, OPENING, MULTICELLS])
     seed = _seed(stage, MULTICELLS, "00", random, -age, stage.at(*OPENING_CLUSTER), stage.steering, age)
     yield from multicell(stage, seed, CLUSTER_LIFE_MIN)
 
 
 def _first_line(stage: Stage, age: float = 60.0) -> Storms:
     """A squall line that bows over the middle of the box at the start."""
-    random = np.random.default_rng([stage.seed, LINES])
+    random = np.random.default_rng([stage.seed, OPENING, LINES])
     yield from _line(stage, "00", random, -age, stage.at(*OPENING_LINE), age)
 
 

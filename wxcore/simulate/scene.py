@@ -30,8 +30,9 @@ class Cell:
         born: aware UTC; life_min: from birth to death, with the peak in the middle.
         peak_dbz: reflectivity of the core at its strongest; radius_km: where the echo has fallen by 20 dB.
         core_top_m: height ASL up to which the core keeps its strength; lapse_db_km: fall above it.
-        hail_mm: largest hail at the ground; rotation_m_s: tangential wind of its mesocyclone (cyclonic north of the
-            equator); outflow_m_s: strongest gust of its outflow; flashes_min: flashes a minute: all at its strongest.
+        hail_mm: largest hail at the ground; rotation_m_s: tangential wind of its mesocyclone, counterclockwise; less
+            than 0 clockwise, which is cyclonic south of the equator; outflow_m_s: strongest gust of its outflow;
+            flashes_min: flashes a minute: all at its strongest.
         lean_x, lean_y: how far the echo leans to the east and north above 2 km [km per km].
         id: of the cell; storm: of the storm it belongs to; parents: ids of cells that it split from or that merged
             into it.

@@ -1,4 +1,7 @@
-"""Reports of the simulated network as regional FTM text, one collective file for all stations."""
+"""Reports of the simulated network as regional FTM text, one collective file for all stations.
+
+FTM has neither a sign nor room for places west of Greenwich or south of the equator: such regions have no files.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -75,13 +78,14 @@ class _Hour:
 
 
 def plan(setting: Setting) -> Iterator[Planned]:
-    """A file every `station_minutes`; none without stations.
+    """A file every `station_minutes`; none without stations, or for a box that reaches west of 0 E or south of 0 N.
 
     Raises:
         TimeError: a naive time.
     """
+    west, south, _, _ = setting.region.grid.bounds
     for minute in minutes_between(setting.start, setting.end, setting.scale.station_minutes):
-        if setting.scale.stations and setting.region.stations:
+        if setting.scale.stations and setting.region.stations and west >= 0 and south >= 0:
             when = time_of(minute)
             delay = np.random.default_rng([setting.seed, DELAY, minute]).integers(*DELAY_S, endpoint=True)
             sent = when + timedelta(seconds=int(delay))

@@ -16,14 +16,15 @@ from wxcore.schema import LAT, LON, NO_ECHO_DBZ, SIMULATED_ATTRIBUTE, SIMULATED_
 from wxcore.simulate import field_kernels as kernels
 from wxcore.simulate.fields import GUST_FACTOR, Instant, instant
 from wxcore.simulate.flashes import Flashes, flash_rate, flashes
+from wxcore.simulate.minutes import MINUTE
 from wxcore.simulate.planned import Setting
 from wxcore.simulate.scene import KM_PER_DEG, Air, Cell, Doubles, World
 from wxcore.times import CYCLE, cycle_of, iso, require_utc
 
 FOLDER, README, CELLS, FLASHES, FIELDS = "truth", "README.txt", "cells.csv", "flashes.csv", "truth.nc"
 
-MINUTE = timedelta(minutes=1)
-"""Hail and gusts are evaluated so often."""
+LASTS = timedelta(seconds=1)
+"""No flash lasts longer: of one that began so long before the start, files may tell the end."""
 
 TILE = 24
 """Side of the parts of the grid for which the storms near them are picked [grid cells]."""
@@ -44,10 +45,10 @@ TEXT = """SYN: everything here is simulated. It proves plumbing, speed and conse
 Scenario {scenario}, region {region}, seed {seed}, {start} to {end}.
 
 cells.csv    every cell each 6 minutes (UTC): phase, place of its core near the ground [deg], strongest echo [dBZ],
-             hail at the ground [mm], gust of its outflow [m/s], tangential wind of its mesocyclone [m/s], flashes a
-             minute. parents: ids of the cells it split from or merged of, with blanks between.
-flashes.csv  every flash: place [deg], height [m above sea level], does it strike the ground (1 or 0), peak current
-             [kA], empty where it does not.
+             hail at the ground [mm], gust of its outflow [m/s], tangential wind of its mesocyclone [m/s] (less than 0:
+             clockwise), flashes a minute. parents: ids of the cells it split from or merged of, with blanks between.
+flashes.csv  every flash from a second before the start: when it began, place [deg], height [m above sea level], does
+             it strike the ground (1 or 0), peak current [kA], empty where it does not.
 truth.nc     on the region's grid, every 6 minutes: strongest echo of the column [dBZ] at that time; largest hail [mm],
              largest gust [m/s] and number of flashes in the 6 minutes before. CF netCDF, packed.
 
@@ -102,7 +103,8 @@ def write_truth(setting: Setting, folder: Path) -> list[Path]:
     paths[0].write_text(text, encoding="utf-8")
     _write_csv(paths[1], CELL_COLUMNS, (row for cycle in cycles for row in cell_rows(world, cycle)))
     struck = [flashes(world, cycle - CYCLE, cycle) for cycle in cycles]
-    _write_csv(paths[2], FLASH_COLUMNS, (row for part in struck for row in _flash_rows(part)))
+    before = [flashes(world, cycle - CYCLE - LASTS, cycle - CYCLE) for cycle in cycles[:1]]
+    _write_csv(paths[2], FLASH_COLUMNS, (row for part in before + struck for row in _flash_rows(part)))
     _write_fields(setting, cycles, struck, paths[3])
     return paths
 
