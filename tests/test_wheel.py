@@ -32,9 +32,8 @@ def test_demo_runs_from_the_wheel(tmp_path: Path) -> None:
     place = tmp_path / "site"
     subprocess.run([*pip, "install", "--no-deps", "--no-index", "--target", str(place), str(wheel)], check=True)
     assert Path(python("-c", CHECK, cwd=tmp_path, path=place).strip()) == place
-    answer = json.loads(
-        python("-c", DEMO, "demo", "--out", str(tmp_path / "out"), "--direct", "--json", cwd=tmp_path, path=place)
-    )
+    demo = ("demo", "--scale", "small", "--direct", "--json", "--out", str(tmp_path / "out"))
+    answer = json.loads(python("-c", DEMO, *demo, cwd=tmp_path, path=place))
     assert len(answer["cycles"]) == 4
     assert all(cycle["storms"] for cycle in answer["cycles"])
     assert Path(answer["report"]).is_file()

@@ -13,7 +13,6 @@ from tests.pipeline.tiny import NOW, Built, build
 from wxcore.archive import place
 from wxcore.cli import app
 from wxcore.pipeline.home import Home
-from wxcore.region import load_region
 from wxcore.times import iso
 
 Wx = Callable[..., tuple[int, str, str]]
@@ -32,9 +31,7 @@ def home(built: Built, tmp_path: Path) -> Home:
 @pytest.fixture
 def wx(built: Built, home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Wx:
     """Run `wx archive` in this process: exit code, stdout, stderr."""
-    defaults = load_region.__kwdefaults__
-    assert defaults is not None
-    monkeypatch.setitem(defaults, "root", built.meta)
+    monkeypatch.setenv("WXCORE_STATION_META", str(built.meta))
     monkeypatch.setattr(place, "sync_file_system", lambda descriptor: None)
     monkeypatch.setenv("COLUMNS", "200")
 

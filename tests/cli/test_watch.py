@@ -55,9 +55,7 @@ def wx(
 ) -> Wx:
     """Run `wx watch` in this process: exit code, stdout, stderr."""
     quick(monkeypatch)
-    defaults = load_region.__kwdefaults__
-    assert defaults is not None
-    monkeypatch.setitem(defaults, "root", meta)
+    monkeypatch.setenv("WXCORE_STATION_META", str(meta))
     monkeypatch.setenv("COLUMNS", "300")
     monkeypatch.delenv("WXCORE_INCOMING", raising=False)
 

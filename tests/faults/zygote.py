@@ -34,7 +34,6 @@ from wxcore.radar.cinrad import read_standard
 from wxcore.radar.cinrad_write import write_standard
 from wxcore.radar.planes import PLANE_SHAPE
 from wxcore.radar.prepare import Surroundings, prepare
-from wxcore.region import load_region
 
 TAIL = 4000
 """Characters of a child's words that are kept."""
@@ -84,11 +83,8 @@ class Ended:
 def _child(job: Job, out: str, err: str, points: str) -> int:
     for number, name in ((1, out), (2, err)):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-    os.environ.update({"TZ": job.zone, **job.env})
+    os.environ.update({"TZ": job.zone, "WXCORE_STATION_META": job.meta, **job.env})
     time.tzset()
-    defaults = load_region.__kwdefaults__
-    assert defaults is not None
-    defaults["root"] = Path(job.meta)
     faults = io_faults.install(Path(job.folder), job.mode, job.at) if job.mode else None
     code = 0
     try:

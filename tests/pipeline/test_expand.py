@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from wxcore.pipeline.expand import expand
 from wxcore.pipeline.home import Home
-from wxcore.pipeline.ingest import expand
 
 
 def write(*paths: Path) -> None:

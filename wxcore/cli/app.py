@@ -35,8 +35,9 @@ from wxcore.cli.watch import watch_command
 from wxcore.environment.levels import manual_levels
 from wxcore.errors import RegionError, TimeError, WxcoreError
 from wxcore.pipeline.doctor import diagnose
+from wxcore.pipeline.expand import expand
 from wxcore.pipeline.home import Home
-from wxcore.pipeline.ingest import expand, ingest
+from wxcore.pipeline.ingest import ingest
 from wxcore.pipeline.report import publish
 from wxcore.pipeline.result import QUARANTINED, RunResult
 from wxcore.pipeline.run import Jobs, run

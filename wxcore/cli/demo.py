@@ -23,8 +23,8 @@ from wxcore.cli.demo_next import next_steps, show_next, steps_json
 from wxcore.cli.options import Direct, Json, Lang, jobs_of, whole_home
 from wxcore.cli.show import SCREEN, print_json, progress, say, show_inputs
 from wxcore.errors import WxcoreError
+from wxcore.pipeline.expand import expand
 from wxcore.pipeline.home import Home
-from wxcore.pipeline.ingest import expand
 from wxcore.pipeline.result import CycleResult, Input, RunResult
 from wxcore.pipeline.run import Jobs, run
 from wxcore.region import STATION_META, Region, load_region

@@ -11,8 +11,9 @@ from tempfile import TemporaryDirectory
 from wxcore.cli.options import Lang
 from wxcore.cli.show import SCREEN, progress, say
 from wxcore.pipeline.cycle import run_cycle
+from wxcore.pipeline.expand import expand
 from wxcore.pipeline.home import Home
-from wxcore.pipeline.ingest import expand, ingest
+from wxcore.pipeline.ingest import ingest
 from wxcore.region import STATION_META, load_region
 from wxcore.settings import language, load_settings
 from wxcore.simulate.feed import file_count, setting_of, write_feed

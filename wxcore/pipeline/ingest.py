@@ -34,8 +34,9 @@ from wxcore.landing.ledger import (
     record_refusal,
 )
 from wxcore.pipeline.checks import accept, known_radar
+from wxcore.pipeline.expand import expand
 from wxcore.pipeline.gather import DECODE_THREADS
-from wxcore.pipeline.home import Home, is_home
+from wxcore.pipeline.home import Home
 from wxcore.pipeline.read import read_file
 from wxcore.pipeline.result import Input
 from wxcore.region import Region
@@ -69,25 +70,6 @@ class Offered:
     path: Path
     key: str = ""
     seen: Arrived | None = None
-
-
-def expand(paths: Sequence[Path]) -> list[Path]:
-    """Folders among `paths` become the files in them and below, by name; what is hidden, and homes of ours, are left
-    out. A folder that cannot be listed stands for itself, and is refused."""
-    found: list[Path] = []
-    for path in paths:
-        found += sorted(_below(path)) if path.is_dir() else [path]
-    return found
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    try:
-        children = [child for child in folder.iterdir() if not child.name.startswith(".") and not is_home(child)]
-    except OSError:
-        children = []
-        yield folder
-    for child in children:
-        yield from _below(child) if child.is_dir() and not child.is_symlink() else (child,)
 
 
 def ingest(

@@ -128,10 +128,11 @@ def truth_cycles(start: datetime, end: datetime) -> list[datetime]:
     return [first + number * CYCLE for number in range((cycle_of(end) - first) // CYCLE + 1)]
 
 
-def cell_rows(world: World, when: datetime) -> Iterator[str]:
+def cell_rows(world: World, when: datetime) -> list[str]:
     """Rows of cells.csv of the cells that live at `when` (aware UTC)."""
     when = require_utc(when)
     living = [cell for cell in world.cells if cell.vigour(when) > 0]
+    rows = []
     for cell, row in zip(living, instant(world, when).cells, strict=True):
         strongest = row[kernels.PEAK] + row[kernels.HAIL_DB]
         values = (
@@ -140,7 +141,8 @@ def cell_rows(world: World, when: datetime) -> Iterator[str]:
         )  # fmt: skip
         place = f"{row[kernels.LON]:.4f},{row[kernels.LAT]:.4f}"
         texts = (iso(when), cell.id, cell.storm, " ".join(cell.parents), phase(cell, when), place)
-        yield ",".join((*texts, *(f"{value:.1f}" for value in values)))
+        rows.append(",".join((*texts, *(f"{value:.1f}" for value in values))))
+    return rows
 
 
 def phase(cell: Cell, when: datetime) -> str:
