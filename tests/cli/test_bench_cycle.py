@@ -24,7 +24,6 @@ from wxcore.cli.bench_cycle_child import children
 from wxcore.cli.bench_cycle_feed import (
     MOST_RADARS,
     copy_volumes,
-    files_of,
     full_scale_feed,
     region_of_feed,
     with_copies,
@@ -33,6 +32,7 @@ from wxcore.cli.bench_cycle_scaling import WIDTH, Load, Point, efficiency, loads
 from wxcore.cli.demo import OURS
 from wxcore.errors import WxcoreError
 from wxcore.pipeline import analyse, cycle, ground, prepared, report, sky
+from wxcore.pipeline.expand import expand
 from wxcore.radar.cinrad import read_standard
 from wxcore.radar.cinrad_write import write_standard
 from wxcore.radar.volume import ECHO, Moment, Site, Sweep, Volume
@@ -193,7 +193,7 @@ def test_volumes_of_copies(tmp_path: Path) -> None:
     (feed / name).write_bytes(bz2.compress(write_standard(Volume("cinrad-standard", site, WHEN, "SYN", (sweep,)))))
     copy_volumes(tmp_path / "feed", own, [copy])
     there = feed / name.replace(first.id, copy.id)
-    assert files_of(tmp_path) == sorted([feed / name, there])
+    assert expand([tmp_path / "feed"]) == sorted([feed / name, there])
     read = read_standard(bz2.decompress(there.read_bytes()), there.name)
     assert (read.site.id, read.task) == (copy.id, "SYN")
     assert read.site.latitude == pytest.approx(copy.lat, abs=1e-4)

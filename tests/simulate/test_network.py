@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from wxcore.region import Region, Station, load_region
-from wxcore.region.stations import read_stations
+from wxcore.region.stations import read_stations, stations_text
 from wxcore.region.tables import Fault
-from wxcore.simulate.network import ground, network, network_text
+from wxcore.simulate.network import ground, network
 
 
 @cache
@@ -54,7 +54,7 @@ def test_valleys_are_denser() -> None:
 
 def test_the_text_is_a_table_without_faults(tmp_path: Path) -> None:
     path = tmp_path / "stations.csv"
-    path.write_text(network_text(chongqing(), 300), encoding="utf-8")
+    path.write_text(stations_text(network(chongqing(), 300)), encoding="utf-8")
     faults: list[Fault] = []
     rows = read_stations(path, chongqing().grid, faults)
     assert faults == []

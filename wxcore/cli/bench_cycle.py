@@ -21,12 +21,13 @@ from rich.table import Table
 
 from wxcore.cli.bench_core import slowness
 from wxcore.cli.bench_cycle_child import Job
-from wxcore.cli.bench_cycle_feed import CROWDED, META, MOST_RADARS, files_of, full_scale_feed, region_of_feed
+from wxcore.cli.bench_cycle_feed import CROWDED, FILES, META, MOST_RADARS, full_scale_feed, region_of_feed
 from wxcore.cli.bench_cycle_scaling import Load, Point, efficiency, loads, write_scaling
 from wxcore.cli.bench_table import Row, against, show_rows, timed
 from wxcore.cli.demo import OURS
 from wxcore.cli.show import SCREEN, print_json
 from wxcore.errors import WxcoreError
+from wxcore.pipeline.expand import expand
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.ingest import ingest
 from wxcore.region import STATION_META
@@ -173,7 +174,8 @@ def made_ready(folder: Path, feed: Path, cycles: int) -> Prepared:
     """
     region, home = region_of_feed(feed), folder / "home"
     shutil.rmtree(home, ignore_errors=True)
-    inputs = ingest(files_of(feed), Home(home), region)
+    files = feed / FILES if (feed / FILES).is_dir() else feed
+    inputs = ingest(expand([files]), Home(home), region)
     volumes = {(cycle_of(item.time), item.site) for item in inputs if item.kind == "volume" and item.time is not None}
     scanned = Counter(cycle for cycle, _ in volumes)
     full = sorted(cycle for cycle, count in scanned.items() if count == max(scanned.values()))

@@ -5,7 +5,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from wxcore.errors import WxcoreError
@@ -14,7 +14,7 @@ from wxcore.radar.cinrad import read_standard
 from wxcore.radar.cinrad_write import write_standard
 from wxcore.radar.legacy import read_legacy
 from wxcore.region import RadarSite, Region, load_region
-from wxcore.simulate.feed import FULL, plan, send, setting_of
+from wxcore.simulate.feed import AFTERNOON, FULL, plan, send, setting_of
 from wxcore.simulate.mess import disturb
 from wxcore.simulate.network import MOST
 from wxcore.simulate.place import write_place
@@ -25,7 +25,6 @@ CROWDED = "chongqing"
 META, FILES = "station_meta", "feed"
 """Folders of the region and of its files."""
 
-START = datetime(2026, 7, 1, 8, tzinfo=UTC)
 BEFORE = timedelta(hours=1)
 """The radars scan only the cycles that are measured; all else is there from so long before."""
 
@@ -59,23 +58,23 @@ def full_scale_feed(folder: Path, radars: int, stations: int, cycles: int) -> Pa
             f"雷达 {radars} 部、地面站 {stations} 个：可模拟的范围为 1 至 {MOST_RADARS} 部、1 至 {MOST} 个",
         )
     region, feed = load_region(CROWDED), folder / FILES
-    own = region.radars_at(START)
+    own = region.radars_at(AFTERNOON)
     scale = replace(FULL, radars=tuple(site.id for site in own[:radars]), stations=stations)
     hours = (BEFORE + cycles * CYCLE) / timedelta(hours=1)
-    setting = setting_of(region, scale, start=START - BEFORE, hours=hours)
+    setting = setting_of(region, scale, start=AFTERNOON - BEFORE, hours=hours)
     write_place(setting.region, folder / META)
     for _ in send(setting, feed, disturb(_wanted(plan(setting))), jobs=2):
         pass
     if radars > len(own):
         table = folder / META / CROWDED / "radars.csv"
         table.write_text(with_copies(table.read_text(), radars - len(own)))
-        sites = load_region(CROWDED, root=folder / META).radars_at(START)
+        sites = load_region(CROWDED, root=folder / META).radars_at(AFTERNOON)
         copy_volumes(feed, own, [site for site in sites if site.id[1] in LETTERS])
     return feed
 
 
 def _wanted(planned: Sequence[Planned]) -> list[Planned]:
-    return [item for item in planned if item.instrument != "radar" or item.start >= START]
+    return [item for item in planned if item.instrument != "radar" or item.start >= AFTERNOON]
 
 
 def with_copies(text: str, count: int) -> str:
@@ -115,10 +114,3 @@ def region_of_feed(folder: Path) -> Region:
     """The region that a feed is of: as written beside it, else the region as it comes."""
     meta = folder / META
     return load_region(CROWDED, root=meta) if meta.is_dir() else load_region(CROWDED)
-
-
-def files_of(folder: Path) -> list[Path]:
-    """The files of a feed, whatever their folders, by path."""
-    root = folder / FILES if (folder / FILES).is_dir() else folder
-    hidden = (path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
-    return sorted(path for path in hidden if META not in path.relative_to(root).parts)

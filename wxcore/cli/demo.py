@@ -6,12 +6,10 @@ ledger or archive nor the installed package is touched.
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,18 +26,15 @@ from wxcore.pipeline.home import Home
 from wxcore.pipeline.result import CycleResult, Input, RunResult
 from wxcore.pipeline.run import Jobs, run
 from wxcore.region import STATION_META, Region, load_region
-from wxcore.region.stations import STATIONS_FILE
 from wxcore.settings import DEFAULT_HOME, language, load_settings, region_at
-from wxcore.simulate.feed import SCALES, SEED, file_count, setting_of, write_feed
-from wxcore.simulate.network import network_text
+from wxcore.simulate.feed import AFTERNOON, SCALES, SEED, file_count, setting_of, write_feed
+from wxcore.simulate.network import network
+from wxcore.simulate.place import write_place
 from wxcore.simulate.planned import FULL, SMALL, Scale
 from wxcore.times import beijing, cycle_of, iso
 from wxcore.warning.model import Warning
 
 REGION = "chongqing"
-START = datetime(2026, 7, 1, 8, 0, tzinfo=UTC)
-"""Of what is simulated; the afternoon of Chongqing is 8 h ahead of UTC."""
-
 HOURS = {FULL.name: 1.0, SMALL.name: 0.4}
 """How long each scale's afternoon is [h]."""
 
@@ -129,9 +124,8 @@ def settle(root: Path, scale: Scale) -> Region:
     meta = root / META
     root.mkdir(parents=True, exist_ok=True)
     write_file(root / MARK, json.dumps({"scale": scale.name}).encode())
-    shutil.copytree(STATION_META / REGION, meta / REGION, dirs_exist_ok=True)
     bare = load_region(REGION, root=STATION_META)
-    write_file(meta / REGION / STATIONS_FILE, network_text(bare, scale.stations, seed=SEED).encode())
+    write_place(replace(bare, stations=network(bare, scale.stations, seed=SEED)), meta)
     for name in OURS:
         os.environ.pop(name, None)
     os.environ["WXCORE_STATION_META"] = str(meta)
@@ -150,7 +144,7 @@ def _found(root: Path) -> str:
 
 def simulated(scale: Scale, region: Region, folder: Path) -> tuple[int, Iterator[Path]]:
     """How many files the demo's instruments send, and their paths as each is there."""
-    setting = setting_of(region, scale, start=START, hours=HOURS[scale.name])
+    setting = setting_of(region, scale, start=AFTERNOON, hours=HOURS[scale.name])
     return file_count(setting), write_feed(setting, folder, jobs=os.cpu_count() or 1)
 
 

@@ -4,7 +4,6 @@ A first cycle that compiles takes a minute more: too long at 3 a.m., and for a n
 """
 
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,14 +15,14 @@ from wxcore.pipeline.home import Home
 from wxcore.pipeline.ingest import ingest
 from wxcore.region import STATION_META, load_region
 from wxcore.settings import language, load_settings
-from wxcore.simulate.feed import file_count, setting_of, write_feed
+from wxcore.simulate.feed import AFTERNOON, file_count, setting_of, write_feed
 from wxcore.simulate.planned import Scale
 from wxcore.times import cycle_of
 
 EACH = Scale("each", ("Z9230", "Z9090"), ("FY-2H", "FY-4A", "FY-4B", "FY-3D"), 60, 6)
 """A little of every kind: a standard and a legacy volume, disks, a swath, both lightning sources, stations."""
 
-START, HOURS = datetime(2026, 7, 1, 8, 0, tzinfo=UTC), 0.3
+HOURS = 0.3
 """Long enough for a pass, and for some cycles with radars."""
 
 
@@ -31,7 +30,7 @@ def compile_command(lang: Lang = "") -> None:
     """Compile the numerical kernels ahead of the first cycle; a repeat takes seconds. 预编译计算内核."""
     lang = language(lang or load_settings().lang)
     began = time.monotonic()
-    setting = setting_of(load_region("chongqing", root=STATION_META), EACH, start=START, hours=HOURS)
+    setting = setting_of(load_region("chongqing", root=STATION_META), EACH, start=AFTERNOON, hours=HOURS)
     with TemporaryDirectory(prefix="wxcore-kernels-") as name, progress() as bar:
         feed = Path(name) / "feed"
         files = write_feed(setting, feed, jobs=1)

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from multiprocessing import get_context
 from pathlib import Path
@@ -30,7 +30,8 @@ from wxcore.simulate.station_feed import FTM
 from wxcore.times import require_utc
 
 __all__ = [
-    "FULL", "INSTRUMENTS", "SCALES", "SMALL", "Made", "Scale", "file_count", "plan", "send", "setting_of", "write_feed",
+    "AFTERNOON", "FULL", "INSTRUMENTS", "SCALES", "SMALL", "Made", "Scale", "file_count", "plan", "send",
+    "setting_of", "write_feed",
 ]  # fmt: skip
 
 INSTRUMENTS: tuple[Instrument, ...] = (
@@ -40,7 +41,8 @@ INSTRUMENTS: tuple[Instrument, ...] = (
 
 SCALES = {scale.name: scale for scale in (FULL, SMALL)}
 
-SEED = 20260701
+AFTERNOON, SEED = datetime(2026, 7, 1, 8, 0, tzinfo=UTC), 20260701
+"""First observation and seed of our own afternoons: demo, benches, kernels. Chongqing is 8 h ahead of UTC."""
 
 AHEAD = 24
 """Files a worker process that are made, or being made, before it is their turn: a long one keeps no other waiting."""

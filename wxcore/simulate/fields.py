@@ -53,9 +53,9 @@ class Instant:
     shields: Doubles
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ground:
-    """What the ground feels; arrays of the shape asked for.
+    """What the ground feels; arrays of one shape.
 
     Attributes:
         u, v: wind [m s-1]; gust: [m s-1]; deficit: of temperature [K]; jump: of pressure [hPa]; rain: [mm h-1].

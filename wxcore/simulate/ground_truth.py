@@ -1,6 +1,6 @@
 """The simulated air as a column over any height, and an hour of what stations truly feel, minute by minute."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from wxcore.environment.build import DRY_GAS_CONSTANT, GRAVITY, virtual_temperature
 from wxcore.region import Station
-from wxcore.simulate.fields import ground
+from wxcore.simulate.fields import Ground, ground
 from wxcore.simulate.minutes import time_of
 from wxcore.simulate.scene import Air, Doubles, World
 
@@ -33,19 +33,6 @@ class Places:
     barometer: Doubles
 
 
-@dataclass(frozen=True, eq=False)
-class Felt:
-    """What fields.ground says by minute and station, (68 + 1, n), in its units. Row BEFORE_MIN + k is the minute that
-    ends k minutes after the hour began, k = 1 ... 60."""
-
-    u: Doubles
-    v: Doubles
-    gust: Doubles
-    deficit: Doubles
-    jump: Doubles
-    rain: Doubles
-
-
 @lru_cache(maxsize=8)
 def places(stations: tuple[Station, ...]) -> Places:
     """Columns of the stations."""
@@ -54,13 +41,15 @@ def places(stations: tuple[Station, ...]) -> Places:
     return Places(*(np.ascontiguousarray(column) for column in rows.T))
 
 
-def felt(world: World, stations: tuple[Station, ...], hour: int) -> Felt:
-    """An hour (since 1970) and the minutes before it, at the stations."""
+def felt(world: World, stations: tuple[Station, ...], hour: int) -> Ground:
+    """An hour (since 1970) and the minutes before it, at the stations: (68 + 1, n).
+
+    Row BEFORE_MIN + k is the minute that ends k minutes after the hour began, k = 1 ... 60.
+    """
     where = places(stations)
     first = 60 * hour - BEFORE_MIN
     minutes = [ground(world, where.lon, where.lat, time_of(first + row)) for row in range(BEFORE_MIN + 61)]
-    names = ("u", "v", "gust", "deficit", "jump", "rain")
-    return Felt(*(np.stack([getattr(one, name) for one in minutes]) for name in names))
+    return Ground(*(np.stack([getattr(one, item.name) for one in minutes]) for item in fields(Ground)))
 
 
 def temperature_c(air: Air, height_m: npt.ArrayLike) -> Doubles:

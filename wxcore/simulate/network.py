@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from wxcore.region import Region, Station
-from wxcore.region.stations import stations_text
 from wxcore.station.table import districts_of, elev_classes
 
 FIRST_DAY = date(2000, 1, 1)
@@ -63,11 +62,6 @@ def network(region: Region, count: int = 2500, *, seed: int = 20260701) -> tuple
         )
         for index in range(count)
     )  # fmt: skip
-
-
-def network_text(region: Region, count: int = 2500, *, seed: int = 20260701) -> str:
-    """The same as the text of a stations.csv."""
-    return stations_text(network(region, count, seed=seed))
 
 
 def ground(lat: Floats, lon: Floats, seed: int, *, smooth: bool = False) -> Floats:

@@ -66,6 +66,11 @@ class Stage:
         return right * north, -right * east
 
     @cached_property
+    def right_mover(self) -> Motion:
+        """Motion of a cyclonic supercell."""
+        return self.steering[0] + self.deviation[0], self.steering[1] + self.deviation[1]
+
+    @cached_property
     def hemisphere(self) -> float:
         """1 where the middle of the box is north of the equator, -1 south of it."""
         _, south, _, north = self.grid.bounds

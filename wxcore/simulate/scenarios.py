@@ -144,11 +144,10 @@ def _seed(
 
 
 def _supercells(stage: Stage, every_min: float = 85.0, from_min: float = -120.0) -> Storms:
-    motion = (stage.steering[0] + stage.deviation[0], stage.steering[1] + stage.deviation[1])
     for number, random, minutes, there in _series(stage, SUPERCELLS, every_min, from_min):
         life, hail = float(random.uniform(125, 175)), float(random.uniform(30, 56))
         yield from supercell(
-            stage, _seed(stage, SUPERCELLS, number, random, minutes, there, motion, life / 2), life, hail
+            stage, _seed(stage, SUPERCELLS, number, random, minutes, there, stage.right_mover, life / 2), life, hail
         )
 
 
@@ -188,8 +187,7 @@ def _sheets(stage: Stage) -> Storms:
 def _first_supercell(stage: Stage, age: float = 50.0) -> Storms:
     """A hailstorm that is mature at the start and splits in the first half hour."""
     random = np.random.default_rng([stage.seed, OPENING, SUPERCELLS])
-    motion = (stage.steering[0] + stage.deviation[0], stage.steering[1] + stage.deviation[1])
-    seed = _seed(stage, SUPERCELLS, "00", random, -age, stage.at(*OPENING_HAIL), motion, age)
+    seed = _seed(stage, SUPERCELLS, "00", random, -age, stage.at(*OPENING_HAIL), stage.right_mover, age)
     yield from supercell(stage, seed, float(random.uniform(145, 170)), float(random.uniform(44, 56)))
 
 

@@ -22,12 +22,39 @@ Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Cell:
+class Moving:
+    """What is born, moves in a straight line, and dies.
+
+    Attributes:
+        lon, lat: place of its middle near the ground at `born` [deg]; u_m_s, v_m_s: motion.
+        born: aware UTC; life_min: from birth to death, with the peak in the middle.
+    """
+
+    lon: float
+    lat: float
+    u_m_s: float
+    v_m_s: float
+    born: datetime
+    life_min: float
+
+    def place(self, when: datetime) -> tuple[float, float]:
+        """(lon, lat) of its middle near the ground [deg]."""
+        return moved(self.lon, self.lat, self.u_m_s, self.v_m_s, seconds_since(self.born, when))
+
+    def age(self, when: datetime) -> float:
+        """Part of its life that has gone: 0 at birth, 1 at death; outside of these it is not there."""
+        return seconds_since(self.born, when) / 60 / self.life_min
+
+    def vigour(self, when: datetime) -> float:
+        """0 at birth and death and outside of its life, 1 in mid-life."""
+        return vigour_at(self.age(when))
+
+
+@dataclass(frozen=True)
+class Cell(Moving):
     """One convective cell.
 
     Attributes:
-        lon, lat: place at `born` [deg]; u_m_s, v_m_s: motion.
-        born: aware UTC; life_min: from birth to death, with the peak in the middle.
         peak_dbz: reflectivity of the core at its strongest; radius_km: where the echo has fallen by 20 dB.
         core_top_m: height ASL up to which the core keeps its strength; lapse_db_km: fall above it.
         hail_mm: largest hail at the ground; rotation_m_s: tangential wind of its mesocyclone, counterclockwise; less
@@ -38,12 +65,6 @@ class Cell:
             into it.
     """
 
-    lon: float
-    lat: float
-    u_m_s: float
-    v_m_s: float
-    born: datetime
-    life_min: float
     peak_dbz: float
     radius_km: float
     core_top_m: float
@@ -58,49 +79,22 @@ class Cell:
     storm: str = ""
     parents: tuple[str, ...] = ()
 
-    def place(self, when: datetime) -> tuple[float, float]:
-        """(lon, lat) of the core near the ground [deg]."""
-        return moved(self.lon, self.lat, self.u_m_s, self.v_m_s, seconds_since(self.born, when))
-
-    def age(self, when: datetime) -> float:
-        """Part of its life that has gone: 0 at birth, 1 at death; outside of these it is not there."""
-        return seconds_since(self.born, when) / 60 / self.life_min
-
-    def vigour(self, when: datetime) -> float:
-        """0 at birth and death and outside of its life, 1 in mid-life."""
-        return vigour_at(self.age(when))
-
 
 @dataclass(frozen=True)
-class Shield:
+class Shield(Moving):
     """A sheet of stratiform rain: an ellipse that moves, with a bright band at the melting layer.
 
     Attributes:
-        lon, lat: of its middle at `born` [deg]; u_m_s, v_m_s: motion; born: aware UTC; life_min: as of a cell.
         dbz: of the rain in its middle at its strongest; top_m: of its cloud [m ASL].
         along_km, across_km: half axes; heading_deg: of the first, clockwise from north.
     """
 
-    lon: float
-    lat: float
-    u_m_s: float
-    v_m_s: float
-    born: datetime
-    life_min: float
     dbz: float
     along_km: float
     across_km: float
     heading_deg: float
     top_m: float = 9000.0
     id: str = ""
-
-    def place(self, when: datetime) -> tuple[float, float]:
-        """(lon, lat) of the middle [deg]."""
-        return moved(self.lon, self.lat, self.u_m_s, self.v_m_s, seconds_since(self.born, when))
-
-    def vigour(self, when: datetime) -> float:
-        """As of a cell."""
-        return vigour_at(seconds_since(self.born, when) / 60 / self.life_min)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from wxcore.environment.heights import saturation_vapour_pressure
 from wxcore.region import Station
-from wxcore.simulate.ground_truth import BEFORE_MIN, Felt, dew_point_c, felt, places, pressure_hpa, temperature_c
+from wxcore.simulate.fields import Ground
+from wxcore.simulate.ground_truth import BEFORE_MIN, dew_point_c, felt, places, pressure_hpa, temperature_c
 from wxcore.simulate.minutes import minute_of, minutes_between, time_of
 from wxcore.simulate.planned import Instrument, Planned, Setting
 from wxcore.simulate.scene import Doubles, World
@@ -67,10 +68,10 @@ class _Sick:
 
 @dataclass(frozen=True, eq=False)
 class _Hour:
-    """What the instruments that remember saw, (69, n) as `Felt`. u, v, gust: [m s-1] of a minute; rain: [mm] of a
+    """What the instruments that remember saw, (69, n) as `felt`. u, v, gust: [m s-1] of a minute; rain: [mm] of a
     minute, in tips of the gauge, from row BEFORE_MIN + 1 on."""
 
-    truth: Felt
+    truth: Ground
     u: Doubles
     v: Doubles
     gust: Doubles
@@ -143,7 +144,7 @@ def _direction(u: Doubles, v: Doubles) -> Doubles:
     return np.where(calm, np.nan, np.where(degrees == 0, 360.0, degrees))
 
 
-def _air(setting: Setting, truth: Felt, minute: int, elapsed: int) -> dict[str, Doubles]:
+def _air(setting: Setting, truth: Ground, minute: int, elapsed: int) -> dict[str, Doubles]:
     """Temperature, humidity and pressure of the minute."""
     air, where, row = setting.world.air, places(setting.region.stations), BEFORE_MIN + elapsed
     random = np.random.default_rng([setting.seed, READING, minute])
