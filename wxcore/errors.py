@@ -118,3 +118,11 @@ class LedgerError(WxcoreError):
 
 class WarningError(FaultsError):
     """A warning or a CAP message that must not leave the house."""
+
+
+class SampleError(FaultsError):
+    """A table of samples that nothing can honestly be trained on, or that is not what it says."""
+
+
+class ModelError(FaultsError):
+    """A model that is not used: damaged, of another kind, or made for other features."""

@@ -1,0 +1,1 @@
+"""Features of a storm: what a model may know of it."""

@@ -1,0 +1,1 @@
+"""Labels: what came of a storm, and how we know."""

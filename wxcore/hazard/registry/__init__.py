@@ -1,0 +1,1 @@
+"""Registry: models as files that can be trusted, compared and taken back."""
