@@ -35,9 +35,9 @@ class Trained:
     Attributes:
         fitted: the chosen model, fitted on all days; board: what it and all others scored out of fold.
         reliability: of the chosen model, out of fold.
-        importance: (feature, mean loss of AUC when shuffled out of fold, its standard deviation), the largest first.
-        ablation: source that is taken away (all its features NaN) -> {"auc", "brier", "ece"} of the chosen model, out of
-            fold; "" stands for nothing taken away.
+        importance: (feature, mean loss of AUC when shuffled out of fold, its standard deviation), largest first.
+        ablation: source that is taken away (all its features NaN) -> {"auc", "brier", "ece"} of the chosen model, out
+            of fold; "" stands for nothing taken away.
         reference: by feature; p_reference: by window.
         digest: sha256 of the samples; first_day, last_day: of the samples.
     """

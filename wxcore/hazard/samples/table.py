@@ -74,40 +74,41 @@ def check_samples(samples: Samples) -> None:
     Raises:
         SampleError: every fault at once.
     """
-    frame, faults = samples.frame, list[str]()
     labels = [label_column(window) for window in samples.windows]
-    for name in (
-        DAY,
-        STORM,
-        TIME,
-        WEIGHT,
-        LABEL_SOURCE,
-        *labels,
-        *samples.features,
-        *samples.baselines,
-        *samples.slices,
-    ):
-        if name not in frame:
-            faults.append(f"no column {name}")
+    faults = _absent(samples, labels)
+    if not faults:
+        numbers = (*samples.features, *samples.baselines)
+        faults = [*_odd_labels(samples.frame, labels), *(_odd_number(samples.frame, name) for name in numbers)]
+        if not set(samples.frame[LABEL_SOURCE]) <= set(SOURCES):
+            found = sorted(set(samples.frame[LABEL_SOURCE]))
+            faults.append(f"{LABEL_SOURCE}: holds {found}, expected of {', '.join(SOURCES)}")
+    if faults := [fault for fault in faults if fault]:
+        raise SampleError(f"samples {samples.source or samples.hazard}", faults)
+
+
+def _absent(samples: Samples, labels: list[str]) -> list[str]:
+    needed = (DAY, STORM, TIME, WEIGHT, LABEL_SOURCE, *labels, *samples.features, *samples.baselines, *samples.slices)
+    faults = [f"no column {name}" for name in needed if name not in samples.frame]
     if len(set(samples.features)) < len(samples.features):
         faults.append("a feature stands twice")
     if set(samples.features) & {*samples.baselines, *labels}:
         faults.append("a label or baseline is also a feature")
-    if not faults and len(frame) == 0:
-        faults.append("no rows")
-    for name in () if faults else labels:
-        found = set(frame[name].dropna().unique())
-        if not found <= {0.0, 1.0}:
-            faults.append(f"{name}: holds {sorted(found)[:5]}, expected 0, 1 or nothing")
-    for name in () if faults else (*samples.features, *samples.baselines):
-        if not pd.api.types.is_numeric_dtype(frame[name]):
-            faults.append(f"{name}: is {frame[name].dtype}, expected a number")
-        elif np.isinf(frame[name].to_numpy(dtype=np.float64)).any():
-            faults.append(f"{name}: holds infinity")
-    if not faults and not set(frame[LABEL_SOURCE]) <= set(SOURCES):
-        faults.append(f"{LABEL_SOURCE}: holds {sorted(set(frame[LABEL_SOURCE]))}, expected of {', '.join(SOURCES)}")
-    if faults:
-        raise SampleError(f"samples {samples.source or samples.hazard}", faults)
+    return faults if faults or len(samples.frame) else ["no rows"]
+
+
+def _odd_labels(frame: pd.DataFrame, labels: list[str]) -> list[str]:
+    found = {name: set(frame[name].dropna().unique()) for name in labels}
+    return [
+        f"{name}: holds {sorted(values)[:5]}, expected 0, 1 or nothing"
+        for name, values in found.items()
+        if not values <= {0.0, 1.0}
+    ]
+
+
+def _odd_number(frame: pd.DataFrame, name: str) -> str:
+    if not pd.api.types.is_numeric_dtype(frame[name]):
+        return f"{name}: is {frame[name].dtype}, expected a number"
+    return f"{name}: holds infinity" if np.isinf(frame[name].to_numpy(dtype=np.float64)).any() else ""
 
 
 def write_samples(samples: Samples, path: Path) -> None:
