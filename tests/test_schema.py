@@ -111,6 +111,7 @@ def probabilities(**changed: object) -> pd.DataFrame:
     row = {
         "storm_id": "20200612T0542-1", "hazard": "hail", "lead_start_min": 0, "lead_end_min": 60, "p": 0.7,
         "model": "mesh/1", "drivers": ("MESH 46 mm",), "drivers_zh": ("MESH 46 毫米",),
+        "inputs_missing": ("lightning",),
     }  # fmt: skip
     return pd.DataFrame([{**row, **changed}])
 

@@ -25,6 +25,8 @@ class Settings:
         archive_url: `WXCORE_ARCHIVE`, such as s3://bucket/prefix; empty: a folder of the home.
         incoming: `WXCORE_INCOMING`, folders that `wx watch` watches where none are named.
         roots: `WXCORE_ROOTS`, the folders that files may come from; empty: any.
+        models: `WXCORE_MODELS`, folder of the models that were trained here; None: a folder of the home.
+        syn_models: `WXCORE_SYN_MODELS`=1, models that learnt from simulated data may judge real data.
     """
 
     home: Path
@@ -35,6 +37,8 @@ class Settings:
     archive_url: str
     incoming: tuple[Path, ...]
     roots: tuple[Path, ...]
+    models: Path | None
+    syn_models: bool
 
 
 def load_settings() -> Settings:
@@ -48,13 +52,18 @@ def load_settings() -> Settings:
         archive_url=os.environ.get("WXCORE_ARCHIVE", ""),
         incoming=_folders("WXCORE_INCOMING"),
         roots=_folders("WXCORE_ROOTS"),
+        models=Path(models) if (models := os.environ.get("WXCORE_MODELS", "")) else None,
+        syn_models=os.environ.get("WXCORE_SYN_MODELS", "") == "1",
     )
 
 
 def home_at(root: Path | str | None = None) -> Home:
     """The home in this folder (`WXCORE_HOME` where there is none), with what the environment names."""
     settings = load_settings()
-    return Home(Path(root or settings.home), settings.ledger_url, settings.archive_url, settings.roots)
+    return Home(
+        Path(root or settings.home), settings.ledger_url, settings.archive_url, settings.roots,
+        models_at=settings.models, syn_models=settings.syn_models,
+    )  # fmt: skip
 
 
 def region_at(region_id: str = "") -> Region:

@@ -103,6 +103,7 @@ class TestRoundTrip:
         chances = pd.DataFrame({
             "storm_id": ["a"], "hazard": ["hail"], "lead_start_min": [0], "lead_end_min": [30], "p": [0.1],
             "model": ["rules/1"], "drivers": [("MESH 46 mm",)], "drivers_zh": [("冰雹指数",)],
+            "inputs_missing": [("satellite", "lightning")],
         })  # fmt: skip
         commit_cycle(tmp_path, "r", GRID, NOON, cube(NOON), storms(NOON), provenance(NOON), probabilities=chances)
         found = read_storms(tmp_path, "r", NOON)

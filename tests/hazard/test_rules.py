@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from wxcore.hazard import rules
 from wxcore.hazard.definitions import DEFINITIONS
+from wxcore.hazard.features.build import features, missing_groups
 from wxcore.hazard.gale import GALE_CONSTANTS, gale
 from wxcore.hazard.rules import hail, poh, probabilities, thunderstorm
-from wxcore.schema import HAZARDS, PROBABILITIES, check_table
+from wxcore.schema import HAZARDS, PROBABILITIES, STORMS, check_table
 
 NAN = math.nan
 SEVERE: dict[str, Any] = {
@@ -138,7 +139,7 @@ class TestTable:
     def test_every_storm_hazard_window(self) -> None:
         storms = pd.DataFrame([SEVERE, FLAT | {"storm_id": "b"}])
         table = check_table(probabilities(storms, levels_quality="good"), PROBABILITIES, what="probabilities")
-        assert len(table) == 2 * 3 * 3
+        assert len(table) == 2 * 3 * 4
         assert table["hazard"].unique().tolist() == list(HAZARDS)
         assert dict(zip(table["hazard"], table["model"], strict=True)) == rules.MODELS
         assert all(len(en) == len(zh) > 0 for en, zh in zip(table["drivers"], table["drivers_zh"], strict=True))
@@ -147,7 +148,27 @@ class TestTable:
         table = probabilities(pd.DataFrame([SEVERE]), levels_quality="good").set_index(["hazard", "lead_start_min"])
         for hazard in HAZARDS:
             now, later = table.loc[(hazard, 0), "p"].max(), table.loc[(hazard, 30), "p"].max()
+            soon = table.loc[(hazard, 15), "p"].max()
             assert later == pytest.approx(now * math.exp(-30 / CONSTANTS[hazard]["decay_min"]))
+            assert soon == pytest.approx(now * math.exp(-15 / CONSTANTS[hazard]["decay_min"]))
+
+    @pytest.mark.parametrize("quality", ["good", "doubtful", "climatology"])
+    def test_what_is_missing_is_what_the_features_miss(self, quality: str) -> None:
+        """Rules and trained models name the same sources."""
+        random = np.random.default_rng(4)
+        names = [column.name for column in STORMS if column.kind == "float"]
+        values = pd.DataFrame(random.uniform(0, 60, (60, len(names))), columns=names)
+        values["echo_top_50_km"] = NAN  # never known where the 18 dBZ top is not
+        values["hail_size_class"] = random.integers(1, 5, 60).astype("f8")
+        for columns in rules.SOURCES.values():
+            values.loc[random.random(60) < 0.5, list(columns)] = NAN
+        values[["u_m_s", "v_m_s"]] = values[["u_m_s", "v_m_s"]].mask(values["u_m_s"].isna())
+        storms = values.assign(storm_id=[f"s{row}" for row in range(60)], time=pd.Timestamp("2026-07-01T08:00"))
+        levels = {"h0_m": 5000.0, "hm20_m": 8300.0, "quality": quality, "source": "sounding", "indices": {}}
+        table = probabilities(storms.assign(parents=[()] * 60), levels_quality=quality)
+        found = table.drop_duplicates("storm_id")["inputs_missing"].tolist()
+        assert found == missing_groups(features(storms, [], levels))
+        assert len(set(found)) > 20
 
     def test_no_storms(self) -> None:
         table = probabilities(pd.DataFrame(columns=list(SEVERE)), levels_quality="good")

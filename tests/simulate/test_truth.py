@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 
 from wxcore.errors import TimeError
+from wxcore.hazard.labels.events import read_events
 from wxcore.region import load_region
 from wxcore.schema import NO_ECHO_DBZ
 from wxcore.simulate import fields
@@ -36,9 +37,9 @@ def setting() -> Setting:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("feed")
     paths = write_truth(setting(), target)
-    names = ["README.txt", "cells.csv", "flashes.csv", "truth.nc"]
+    names = ["README.txt", "cells.csv", "flashes.csv", "events.csv", "truth.nc"]
     assert paths == [target / "truth" / name for name in names]
-    assert sorted(path.name for path in (target / "truth").iterdir()) == names
+    assert sorted(path.name for path in (target / "truth").iterdir()) == sorted(names)
     return target
 
 
@@ -61,7 +62,7 @@ def test_the_same_setting_gives_the_same_bytes(folder: Path, tmp_path: Path) -> 
 def test_everything_says_syn(folder: Path, truth: xr.Dataset) -> None:
     assert (folder / "truth" / "README.txt").read_text(encoding="utf-8").startswith("SYN")
     assert truth.attrs["wxcore_truth"] == "SYN"
-    for name in ("cells.csv", "flashes.csv"):
+    for name in ("cells.csv", "flashes.csv", "events.csv"):
         assert (folder / "truth" / name).read_text(encoding="utf-8").startswith("# wxcore_truth=SYN\n")
 
 
@@ -138,6 +139,28 @@ def test_cells_are_listed_while_they_live(folder: Path) -> None:
             assert float(row["rotation_m_s"]) == pytest.approx(cell.rotation_m_s * cell.vigour(when), abs=0.06)
             assert float(row["gust_m_s"]) <= cell.outflow_m_s + 0.06
     assert {row["phase"] for row in rows} == {"initiation", "growth", "mature", "decay"}
+
+
+def test_events_are_the_truth_of_the_other_files(folder: Path, truth: xr.Dataset) -> None:
+    events = read_events(folder / "truth" / "events.csv")
+    assert (events["label_source"] == "SYN").all()
+    assert (events[["time_error_min", "place_error_km"]] == 0).all().all()
+    of = dict(list(events.groupby("kind")))
+    listed = pd.read_csv(folder / "truth" / "flashes.csv", comment="#", parse_dates=["time"])
+    assert of["flash"]["time"].tolist() == sorted(listed["time"].dt.tz_localize(None))
+    cells = pd.read_csv(folder / "truth" / "cells.csv", comment="#", parse_dates=["time"])
+    falls = cells[cells["hail_mm"] >= 0.1]
+    assert len(of["hail"]) >= len(falls) > 0
+    found = of["hail"][of["hail"]["value"] >= 0.1]
+    np.testing.assert_allclose(np.sort(found["value"].to_numpy())[-len(falls) :], np.sort(falls["hail_mm"]), atol=0.051)
+    assert sorted(zip(found["lon"], found["lat"], strict=True))[-1][0] in set(cells["lon"])
+    gusts = of["gust"]
+    assert gusts["value"].min() >= 10.8
+    for when in CYCLES:
+        now = gusts[gusts["time"] == pd.Timestamp(when).tz_localize(None)]
+        assert len(now)
+        there = fields.ground(setting().world, now["lon"].to_numpy(), now["lat"].to_numpy(), when).gust
+        np.testing.assert_allclose(now["value"], there, atol=0.05)
 
 
 def test_phases_follow_each_other() -> None:

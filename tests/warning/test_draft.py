@@ -197,6 +197,27 @@ def test_the_shortest_lead_windows_decide_at_each_place():
     assert warning.adcodes == ("500101",)  # district 2 is reached after 30 min, at p = 0.2
 
 
+@pytest.mark.parametrize(("late", "reached"), [(0.2, ("500101",)), (0.95, ("500101", "500102"))])
+def test_a_part_of_the_hour_speaks_before_the_hour(late, reached):
+    """District 2 is reached after 30 min, and the storm stays: of 0-15, 15-30, 30-60 and 0-60 only 30-60 decides."""
+    windows = [
+        chance("s1", "hail", 0.8), chance("s1", "hail", 0.8, 0, 15), chance("s1", "hail", 0.8, 15, 30),
+        chance("s1", "hail", late, 30, 60),
+    ]  # fmt: skip
+    warnings = run([storm(lon=105.55, u_m_s=10.0, v_m_s=0.0)], windows)
+    assert sorted(adcode for warning in warnings for adcode in warning.adcodes) == list(reached)
+
+
+def test_a_longer_part_is_not_silenced_by_a_shorter_one_beside_it():
+    """A place where the storm is from now on, by a model that expects hail late."""
+    windows = [
+        chance("s1", "hail", 0.7), chance("s1", "hail", 0.0, 0, 15), chance("s1", "hail", 0.0, 15, 30),
+        chance("s1", "hail", 0.7, 30, 60),
+    ]  # fmt: skip
+    (warning,) = run([storm(lon=105.5, **STILL)], windows)
+    assert warning.adcodes == ("500101",)
+
+
 def test_simulated_data_say_so_everywhere():
     (warning,) = hail(0.7, truth="SYN")
     assert warning.id.startswith("wx-syn-")

@@ -147,7 +147,10 @@ def read_texts(
         path = f"{layout.TABLES}/{day}/{name}"
         arrays[day] = group.get(path)  # type: ignore[union-attr]
     found = [arrays.get(slot.day) for slot in slots]
-    return [None if array is None else str(array[slot.index]) or None for array, slot in zip(found, slots, strict=True)]
+    return [
+        None if array is None else str(array[slot.index : slot.index + 1][0]) or None
+        for array, slot in zip(found, slots, strict=True)
+    ]
 
 
 def read_provenance(root: Root, region: str, when: datetime, *, as_of: datetime | None = None) -> dict[str, Any] | None:

@@ -27,9 +27,17 @@ def read_storms(root: Root, region: str, when: datetime, *, as_of: datetime | No
 def read_probabilities(
     root: Root, region: str, when: datetime, *, as_of: datetime | None = None
 ) -> pd.DataFrame | None:
-    """Probability table of a cycle (schema PROBABILITIES); None where the cycle, or its table, is not there."""
+    """Probability table of a cycle (schema PROBABILITIES); None where the cycle, or its table, is not there.
+
+    Tables of before `inputs_missing` was kept get it empty: what was missing then is not known.
+    """
     text = read_text(root, region, when, PROBABILITIES_TEXT, as_of=as_of)
-    return None if text is None else decode_table(text)
+    if text is None:
+        return None
+    table = decode_table(text)
+    return (
+        table if "inputs_missing" in table else table.assign(inputs_missing=pd.Series([()] * len(table), dtype=object))
+    )
 
 
 def read_cloud_cells(root: Root, region: str, when: datetime, *, as_of: datetime | None = None) -> pd.DataFrame | None:

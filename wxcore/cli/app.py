@@ -1,5 +1,6 @@
 """`wx`: one typer command a job. Exit code 0 done, 1 the work failed (in part), 2 bad arguments."""
 
+import importlib
 import math
 import sys
 from collections.abc import Sequence
@@ -57,6 +58,11 @@ app.command("simulate")(simulate_command)
 app.command("compile")(compile_command)
 bench_app.command("archive")(bench_archive)
 bench_app.command("landing")(bench_landing)
+
+LEARNING = {
+    "samples": "samples_command", "train": "train_command", "models": "models_app", "season": "season_command",
+}  # fmt: skip
+"""Commands, each of wxcore.cli.<name>, that load scikit-learn: it would keep every other command waiting for seconds."""
 
 At = Annotated[str | None, typer.Option("--at", help="Cycle time, UTC: 2020-06-12T05:42Z. 时次（UTC）")]
 H0 = Annotated[float | None, typer.Option("--h0-m", help="Height of 0 C [m ASL]. 0℃层海拔（米）")]
@@ -193,9 +199,26 @@ def _asked_language(words: Sequence[str]) -> str:
     return language(asked[-1]) if asked else load_settings().lang
 
 
+def add_learning(words: Sequence[str]) -> None:
+    """Add those commands of LEARNING that a command line asks for: the one it names, all where it names none of ours."""
+    if words[:1] == ["bench"] and words[1:2] in ([], ["--help"], ["models"]):
+        bench_app.command("models")(importlib.import_module("wxcore.cli.bench_models").bench_models)
+    known = {command.name for command in (*app.registered_commands, *app.registered_groups)}
+    if words and words[0] in known:
+        return
+    for name, attribute in LEARNING.items():
+        if not words or words[0] not in LEARNING or words[0] == name:
+            found = getattr(importlib.import_module(f"wxcore.cli.{name}"), attribute)
+            if isinstance(found, typer.Typer):
+                app.add_typer(found, name=name)
+            else:
+                app.command(name)(found)
+
+
 def main() -> None:
     """Entry point: our own errors become one clear line; RegionError and TimeError are bad arguments."""
     try:
+        add_learning(sys.argv[1:])
         app()
     except WxcoreError as error:
         print_error(error, _asked_language(sys.argv))

@@ -13,18 +13,35 @@ import numpy as np
 import pandas as pd
 
 from wxcore.hazard.definitions import GALE, HAIL, THUNDERSTORM
+from wxcore.hazard.features.catalogue import ALSO_FLAT, COVERAGE, FEATURES, GROUPS
 from wxcore.hazard.gale import GALE_CONSTANTS, gale
 from wxcore.hazard.gale import MODEL as GALE_MODEL
 from wxcore.hazard.ground import gale_seen, outflow_signs
 from wxcore.hazard.opinion import Opinion, Phrase, logistic, opinion, weighted, with_reasons
 from wxcore.hazard.sky import convective_signs, flashes, severe_signs
-from wxcore.schema import PROBABILITIES
+from wxcore.hazard.windows import WINDOWS
+from wxcore.schema import PROBABILITIES, STORMS
 
 MODELS: dict[str, str] = {HAIL.code: "baseline-2", THUNDERSTORM.code: "baseline-3", GALE.code: GALE_MODEL}
 """Version of each hazard's rule: a folder of models/<hazard>/."""
-LEAD_WINDOWS: tuple[tuple[int, int], ...] = ((0, 60), (0, 30), (30, 60))
+LEAD_WINDOWS: tuple[tuple[int, int], ...] = tuple((window.start_min, window.end_min) for window in WINDOWS)
 GOOD_LEVELS = "good"
 """The only `levels_quality` that is trusted; any other (climatology) widens the probability of hail."""
+
+CLIMATOLOGY = "climatology"
+
+SOURCES: dict[str, tuple[str, ...]] = {
+    group: tuple(
+        item.name
+        for item in FEATURES
+        if item.group == group
+        and item.name not in {*COVERAGE, *ALSO_FLAT}
+        and item.name in {own.name for own in STORMS}
+    )
+    for group in GROUPS
+    if group not in {"environment", "motion", "quality"}
+} | {"motion": ("u_m_s", "v_m_s")}
+"""By source the columns of a storm: where all is NaN it is missing (as hazard.features.build.missing_groups says)."""
 
 HAIL_CONSTANTS: dict[str, float] = {
     "posh_weight": 0.5,  # [I] POSH is itself a probability of severe hail (Witt et al. 1998)
@@ -94,9 +111,10 @@ def probabilities(
     rows = [
         (
             storm["storm_id"], code, start, end, found.p * math.exp(-start / decay), MODELS[code],
-            found.drivers, found.drivers_zh,
+            found.drivers, found.drivers_zh, missing,
         )
         for storm in storms.to_dict("records")
+        for missing in (inputs_missing(storm, levels_quality),)
         for code, rule, decay in rules
         for row in ({str(key): value for key, value in storm.items()},)
         for found in (_with_signs(rule(row), code, row),)
@@ -104,6 +122,16 @@ def probabilities(
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=[column.name for column in PROBABILITIES])
     return table.astype({"lead_start_min": "i8", "lead_end_min": "i8", "p": "f8"})
+
+
+def inputs_missing(storm: Mapping[Any, Any], levels_quality: str) -> tuple[str, ...]:
+    """Sources of which nothing is known at a storm, in the order of GROUPS; environment: its levels are climatology."""
+    absent = {name for name, columns in SOURCES.items() if all(_unknown(storm.get(column)) for column in columns)}
+    return tuple(name for name in GROUPS if name in absent or (name, levels_quality) == ("environment", CLIMATOLOGY))
+
+
+def _unknown(value: Any) -> bool:
+    return value is None or math.isnan(value)
 
 
 def _with_signs(found: Opinion, code: str, storm: Mapping[str, Any]) -> Opinion:

@@ -19,7 +19,6 @@ from wxcore.archive.store import Commit, commit_cycle
 from wxcore.archive.storms import recent_storms
 from wxcore.environment.levels import Levels
 from wxcore.errors import WxcoreError
-from wxcore.hazard.rules import probabilities
 from wxcore.landing.ledger import (
     WITHDRAWN,
     Draft,
@@ -35,6 +34,7 @@ from wxcore.landing.ledger import (
 from wxcore.pipeline.air import Air, air_of, by_hand
 from wxcore.pipeline.analyse import REAL, Analysis, analyse
 from wxcore.pipeline.catchup import WARNING_MEMORY, basis_now
+from wxcore.pipeline.chances import Chances, chances_of
 from wxcore.pipeline.gather import Chosen, choose
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.picture import (
@@ -100,16 +100,17 @@ def _run(
         basis = basis_now(ledger, region, when, chosen)
     analysis, levels = _analysed(home, region, when, chosen, given)
     with stage("storms"):
-        storms, cells = _storms(home, region, when, analysis)
+        storms, cells, history = _storms(home, region, when, analysis)
     with stage("probabilities"):
-        chances = probabilities(storms, levels_quality=levels.quality)
-    analysis = _telling_unjudged_hail(analysis, chances)
+        judged = chances_of(home, storms, history, _levels(levels), truth=analysis.truth)
+        chances = judged.table
+    analysis = _telling(_telling_unjudged_hail(analysis, chances), judged.notes)
     with stage("drafts"):
         previous = _previous(home, region, ledger, when)
         live = _live(region, when, storms, chances, previous, analysis)
         if not issue:
             live = _as_issued(region, ledger, when, previous, live)
-    provenance = _provenance(region, chosen, analysis, levels, live)
+    provenance = _provenance(region, chosen, analysis, levels, judged, live)
     provenance["fingerprint"] = _fingerprint(provenance, storms, chances)
     with stage("commit"):
         commit = commit_cycle(
@@ -181,7 +182,16 @@ def _telling_unjudged_hail(analysis: Analysis, chances: pd.DataFrame) -> Analysi
         return analysis
     en = f"hail not assessed for {blind} of {len(hail)} storms: too near to or far from radars, or hail layer unseen"
     zh = f"{len(hail)}个风暴中有{blind}个未评估冰雹：距雷达过近或过远，或成雹层未观测到"
-    return replace(analysis, notes_en=(*analysis.notes_en, en), notes_zh=(*analysis.notes_zh, zh))
+    return _telling(analysis, [(en, zh)])
+
+
+def _telling(analysis: Analysis, notes: Sequence[tuple[str, str]]) -> Analysis:
+    """With more notes, (English, Chinese)."""
+    return replace(
+        analysis,
+        notes_en=(*analysis.notes_en, *(en for en, _ in notes)),
+        notes_zh=(*analysis.notes_zh, *(zh for _, zh in notes)),
+    )
 
 
 def _live(
@@ -201,8 +211,10 @@ def _live(
     )  # fmt: skip
 
 
-def _storms(home: Home, region: Region, when: datetime, analysis: Analysis) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """The storms with all that is known of them, and the cloud cells; None where no satellite looked."""
+def _storms(
+    home: Home, region: Region, when: datetime, analysis: Analysis
+) -> tuple[pd.DataFrame, pd.DataFrame | None, list[pd.DataFrame]]:
+    """The storms with all that is known of them; the cloud cells, None where no satellite looked; earlier storms."""
     cube, grid, sky = analysis.cube, region.grid, analysis.sky
     history = recent_storms(home.archive, region.id, when)
     storms = track(identify(cube, grid), history, when=when, grid=grid)
@@ -217,7 +229,7 @@ def _storms(home: Home, region: Region, when: datetime, analysis: Analysis) -> t
         if "brightness_temperature_108" in cube:
             cells = cloud_cells(cube, grid, motion=sky.motion).table
             cells = cells.assign(flash_rate_min=cell_flash_rate(cells, sky.flashes, when, grid))
-    return storms.assign(**{str(name): extra[name] for extra in extras for name in extra}), cells
+    return storms.assign(**{str(name): extra[name] for extra in extras for name in extra}), cells, history
 
 
 def _previous(home: Home, region: Region, ledger: Ledger, when: datetime) -> list[Warning]:
@@ -252,14 +264,16 @@ def _provenance(
     chosen: Chosen,
     analysis: Analysis,
     levels: Levels,
+    judged: Chances,
     live: Sequence[Warning],
 ) -> dict[str, Any]:
-    """What the commit says of itself: its sources, and the warnings that live after it."""
+    """What the commit says of itself: its sources, the models that judged, and the warnings that live after it."""
     return {
         "wxcore_version": wxcore.__version__,
         "region": region.id,
         "inputs": [{"sha256": row.sha256, "site": row.site, "format": row.format} for row in chosen.rows],
         "levels": _levels(levels),
+        "models": judged.models,
         "missing": list(analysis.missing),
         "notes": list(analysis.notes_en),
         "truth": analysis.truth,

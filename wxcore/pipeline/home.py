@@ -17,12 +17,16 @@ class Home:
         ledger_url: SQLAlchemy URL of another database (PostgreSQL); empty for the SQLite file here.
         archive_url: `s3://bucket/prefix?...` of an object store; empty for the folder here.
         sources: folders that files may be taken from, links followed; empty: any.
+        models_at: another folder of trained models; None for the folder here.
+        syn_models: may models that learnt from simulated data judge real data?
     """
 
     root: Path
     ledger_url: str = ""
     archive_url: str = ""
     sources: tuple[Path, ...] = ()
+    models_at: Path | None = None
+    syn_models: bool = False
 
     @property
     def landing(self) -> Path:
@@ -33,6 +37,11 @@ class Home:
     def archive(self) -> Path | str:
         """Root of the archives, one a region."""
         return self.archive_url or self.root / "archive"
+
+    @property
+    def models(self) -> Path:
+        """Models that were trained here, and which of each hazard is promoted."""
+        return self.models_at or self.root / "models"
 
     @property
     def drafts(self) -> Path:

@@ -243,6 +243,7 @@ def _probability_json(row: dict[Any, Any]) -> dict[str, Any]:
         "model": row["model"],
         "drivers": list(row["drivers"]),
         "drivers_zh": list(row["drivers_zh"]),
+        "inputs_missing": list(row["inputs_missing"]),
     }
 
 

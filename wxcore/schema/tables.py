@@ -115,4 +115,5 @@ PROBABILITIES: tuple[Column, ...] = (
     Column("model", "str", "", "name/version of the model"),
     Column("drivers", "object", "", "tuple of English phrases: why"),
     Column("drivers_zh", "object", "", "tuple of Chinese phrases: why"),
+    Column("inputs_missing", "object", "", "tuple of sources of which nothing was known at the storm: satellite ..."),
 )

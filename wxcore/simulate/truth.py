@@ -1,4 +1,4 @@
-"""What was true, beside the simulated files: cells, flashes, and hail, gusts and echo on the region's grid."""
+"""What was true, beside the simulated files: cells, flashes, events, and hail, gusts and echo on the region's grid."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from wxcore.grid import Grid
+from wxcore.hazard.labels.events import write_events
 from wxcore.schema import LAT, LON, NO_ECHO_DBZ, SIMULATED_ATTRIBUTE, SIMULATED_MARK, TIME
 from wxcore.simulate import field_kernels as kernels
 from wxcore.simulate.fields import GUST_FACTOR, Instant, instant
@@ -19,9 +20,11 @@ from wxcore.simulate.flashes import Flashes, flash_rate, flashes
 from wxcore.simulate.minutes import MINUTE
 from wxcore.simulate.planned import Setting
 from wxcore.simulate.scene import KM_PER_DEG, Air, Cell, Doubles, World
+from wxcore.simulate.truth_events import truth_events
 from wxcore.times import CYCLE, cycle_of, iso, require_utc
 
-FOLDER, README, CELLS, FLASHES, FIELDS = "truth", "README.txt", "cells.csv", "flashes.csv", "truth.nc"
+FOLDER, README, CELLS, FLASHES = "truth", "README.txt", "cells.csv", "flashes.csv"
+EVENTS, FIELDS = "events.csv", "truth.nc"
 
 LASTS = timedelta(seconds=1)
 """No flash lasts longer: of one that began so long before the start, files may tell the end."""
@@ -47,6 +50,9 @@ Scenario {scenario}, region {region}, seed {seed}, {start} to {end}.
 cells.csv    every cell each 6 minutes (UTC): phase, place of its core near the ground [deg], strongest echo [dBZ],
              hail at the ground [mm], gust of its outflow [m/s], tangential wind of its mesocyclone [m/s] (less than 0:
              clockwise), flashes a minute. parents: ids of the cells it split from or merged of, with blanks between.
+events.csv   what labels are made of, as wx samples reads it: each 6 minutes the hail of every cell where it falls [mm],
+             and its gusts [m/s] of 10.8 m/s and more, beside the cell and at the front of its outflow, down the wind;
+             and every flash of flashes.csv.
 flashes.csv  every flash from a second before the start: when it began, place [deg], height [m above sea level], does
              it strike the ground (1 or 0), peak current [kA], empty where it does not.
 truth.nc     on the region's grid, every 6 minutes: strongest echo of the column [dBZ] at that time; largest hail [mm],
@@ -81,7 +87,7 @@ class _Tile:
 
 
 def write_truth(setting: Setting, folder: Path) -> list[Path]:
-    """Write README.txt, cells.csv, flashes.csv and truth.nc into the folder `truth` of a feed's `folder`.
+    """Write README.txt, cells.csv, flashes.csv, events.csv and truth.nc into the folder `truth` of a feed's `folder`.
 
     Times are the analysis cycles whose observations are in the setting's period. The same setting gives the same bytes.
 
@@ -95,7 +101,7 @@ def write_truth(setting: Setting, folder: Path) -> list[Path]:
     world, cycles = setting.world, truth_cycles(setting.start, setting.end)
     target = folder / FOLDER
     target.mkdir(parents=True, exist_ok=True)
-    paths = [target / name for name in (README, CELLS, FLASHES, FIELDS)]
+    paths = [target / name for name in (README, CELLS, FLASHES, EVENTS, FIELDS)]
     text = TEXT.format(
         scenario=world.scenario, region=setting.region.id, seed=setting.seed, start=iso(setting.start),
         end=iso(setting.end),
@@ -105,7 +111,8 @@ def write_truth(setting: Setting, folder: Path) -> list[Path]:
     struck = [flashes(world, cycle - CYCLE, cycle) for cycle in cycles]
     before = [flashes(world, cycle - CYCLE - LASTS, cycle - CYCLE) for cycle in cycles[:1]]
     _write_csv(paths[2], FLASH_COLUMNS, (row for part in before + struck for row in _flash_rows(part)))
-    _write_fields(setting, cycles, struck, paths[3])
+    write_events(truth_events(world, cycles, before + struck), paths[3], simulated=True)
+    _write_fields(setting, cycles, struck, paths[4])
     return paths
 
 

@@ -124,8 +124,8 @@ def _live(previous: Sequence[Warning], when: datetime) -> list[Warning]:
 def _chances(signal: Signal, touches: Sequence[Touch], probabilities: pd.DataFrame) -> list[Chance]:
     """The probability at each place: the storm's own, in the lead window of its stay there, times that of its coming.
 
-    Of the windows that overlap the stay the most probable counts; of windows of several lengths the shortest speak,
-    for they know the decay with lead best.
+    Of the windows that overlap the stay the most probable counts; a window that holds another one of them is silent,
+    for the parts know the decay with lead better.
     """
     rows: dict[str, list[Mapping[Any, Any]]] = {}
     for row in probabilities.to_dict("records"):
@@ -138,9 +138,7 @@ def _chances(signal: Signal, touches: Sequence[Touch], probabilities: pd.DataFra
             for row in rows.get(touch.storm_id, [])
             if row["lead_start_min"] <= touch.end_min and row["lead_end_min"] > touch.eta_min
         ]
-        shortest = min((row["lead_end_min"] - row["lead_start_min"] for row in fits), default=0)
-        fits = [row for row in fits if row["lead_end_min"] - row["lead_start_min"] == shortest]
-        known = [row for row in fits if isfinite(row["p"])]
+        known = [row for row in fits if isfinite(row["p"]) and not any(_holds(row, other) for other in fits)]
         if not known:
             chances.append(Chance(touch, float("nan"), "", (), ()))
             continue
@@ -148,6 +146,12 @@ def _chances(signal: Signal, touches: Sequence[Touch], probabilities: pd.DataFra
         drivers, drivers_zh = tuple(best["drivers"]), tuple(best["drivers_zh"])
         chances.append(Chance(touch, touch.p_hit * float(best["p"]), str(best["model"]), drivers, drivers_zh))
     return chances
+
+
+def _holds(row: Mapping[Any, Any], other: Mapping[Any, Any]) -> bool:
+    """Is the other's lead window a part of this one's?"""
+    (start, end), (first, last) = ((one["lead_start_min"], one["lead_end_min"]) for one in (row, other))
+    return bool(start <= first and last <= end and last - first < end - start)
 
 
 def _draft_hazard(signal: Signal, chances: Sequence[Chance], before: Sequence[Warning], run: Run) -> list[Warning]:

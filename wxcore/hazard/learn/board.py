@@ -24,7 +24,7 @@ class Entry:
     Attributes:
         auc, average_precision, brier, skill: of all rows; skill: Brier skill against the climatology of training days.
         ece: expected calibration error: mean |p - frequency| over bins, weighted by their rows.
-        threshold: probability above which it says yes, chosen on training days for the largest CSI.
+        threshold: probability from which on (>=) it says yes, chosen on training days for the largest CSI.
         hits, false_alarms, misses, correct_negatives: at its thresholds, each row once.
         better: AUC less that of the best baseline, paired by day; skill_better: the same of Brier skill. None for the
             best baseline itself.

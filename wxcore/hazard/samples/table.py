@@ -99,7 +99,7 @@ def _absent(samples: Samples, labels: list[str]) -> list[str]:
 def _odd_labels(frame: pd.DataFrame, labels: list[str]) -> list[str]:
     found = {name: set(frame[name].dropna().unique()) for name in labels}
     return [
-        f"{name}: holds {sorted(values)[:5]}, expected 0, 1 or nothing"
+        f"{name}: holds {[float(one) for one in sorted(values)[:5]]}, expected 0, 1 or nothing"
         for name, values in found.items()
         if not values <= {0.0, 1.0}
     ]
