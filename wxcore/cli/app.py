@@ -62,7 +62,7 @@ bench_app.command("landing")(bench_landing)
 LEARNING = {
     "samples": "samples_command", "train": "train_command", "models": "models_app", "season": "season_command",
 }  # fmt: skip
-"""Commands, each of wxcore.cli.<name>, that load scikit-learn: it would keep every other command waiting for seconds."""
+"""Commands, each of wxcore.cli.<name>, that load scikit-learn: it would keep all others waiting for seconds."""
 
 At = Annotated[str | None, typer.Option("--at", help="Cycle time, UTC: 2020-06-12T05:42Z. 时次（UTC）")]
 H0 = Annotated[float | None, typer.Option("--h0-m", help="Height of 0 C [m ASL]. 0℃层海拔（米）")]
@@ -200,10 +200,10 @@ def _asked_language(words: Sequence[str]) -> str:
 
 
 def add_learning(words: Sequence[str]) -> None:
-    """Add those commands of LEARNING that a command line asks for: the one it names, all where it names none of ours."""
+    """Add those commands of LEARNING that a command line asks for: the one it names, all where it names none."""
     if words[:1] == ["bench"] and words[1:2] in ([], ["--help"], ["models"]):
         bench_app.command("models")(importlib.import_module("wxcore.cli.bench_models").bench_models)
-    known = {command.name for command in (*app.registered_commands, *app.registered_groups)}
+    known = {item.name for item in app.registered_commands} | {item.name for item in app.registered_groups}
     if words and words[0] in known:
         return
     for name, attribute in LEARNING.items():
