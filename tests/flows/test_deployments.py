@@ -92,7 +92,7 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Server, work pool, both deployments and a worker."""
+    """Server, work pool, all deployments and a worker."""
     server = Server(tmp_path_factory.mktemp("prefect"))
     try:
         server.start("server", "start", "--host", "127.0.0.1", "--port", str(server.port))
@@ -121,13 +121,26 @@ def ended_runs(server: Server, run_id: str) -> list[dict[str, Any]]:
     return [run for run in runs(server, types=["COMPLETED", "FAILED", "CRASHED"]) if run["id"] == run_id]
 
 
-def test_both_deployments_are_there_with_a_form(server: Server) -> None:
+FORMS = {
+    "ingest": {"paths", "region", "home", "new_only"},
+    "cycle": {"at", "region", "home", "h0_m", "hm20_m"},
+    "nightly-samples": {"at", "region", "home"},
+    "train": {"hazard", "home", "seed"},
+    "drift-report": {"home", "nights"},
+}
+BY_NIGHT = {"nightly-samples": ["10 13 * * *"], "train": [], "drift-report": ["0 14 * * *"]}
+"""Crons in UTC: the day ends at 12, its labels look an hour ahead; models are trained by hand."""
+
+
+def test_all_deployments_are_there_with_a_form(server: Server) -> None:
     found = {item["name"]: item for item in server.post("deployments/filter", {})}
-    assert set(found) == {"ingest", "cycle"}
-    form = found["cycle"]["parameter_openapi_schema"]["properties"]
-    assert set(form) == {"at", "region", "home", "h0_m", "hm20_m"}
-    assert all(field.get("description") for field in form.values())
-    assert set(found["ingest"]["parameter_openapi_schema"]["properties"]) == {"paths", "region", "home", "new_only"}
+    forms = {name: item["parameter_openapi_schema"]["properties"] for name, item in found.items()}
+    assert {name: set(form) for name, form in forms.items()} == FORMS
+    assert all(field.get("description") for form in forms.values() for field in form.values())
+    for name, crons in BY_NIGHT.items():
+        schedules = [item["schedule"] for item in found[name]["schedules"]]
+        assert [item["cron"] for item in schedules] == crons
+        assert {item["timezone"] for item in schedules} <= {"UTC"}
 
 
 def test_a_scheduled_deployment_really_fires(server: Server, tmp_path: Path) -> None:

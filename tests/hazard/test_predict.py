@@ -71,7 +71,8 @@ def _fitted(name: str, seed: int, kept: float) -> Fitted:
 
 
 def loaded(parts: dict[str, Fitted], features: tuple[str, ...] = SEEN) -> Loaded:
-    return Loaded("hail", "t1", parts, features, {"truth_class": "SYN"})
+    card = {"hazard": "hail", "version": "t1", "truth_class": "SYN", "features": [{"name": name} for name in features]}
+    return Loaded("hail", "t1", parts, features, card)
 
 
 def storms(rows: int, blind: tuple[int, ...] = ()) -> pd.DataFrame:

@@ -44,6 +44,13 @@ def one_thread() -> Iterator[None]:
         yield
 
 
+def card_of(hazard: str, version: str, names: tuple[str, ...], data: bytes) -> dict[str, Any]:
+    return {
+        "hazard": hazard, "version": version, "features": [{"name": name} for name in names],
+        "truth_class": data.decode().split()[0], "model": {"sha256": room.hashlib.sha256(data).hexdigest()},
+    }  # fmt: skip
+
+
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """`load_model` gives a stand-in of the truth class that the file names; the list tells which were opened."""
@@ -54,7 +61,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         data = (root / hazard / version / MODEL_FILE).read_bytes()
         if data == b"damaged":
             raise ModelError(f"{hazard}/{version}", ["sha256 is not the card's"])
-        card = {"truth_class": data.decode().split()[0], "model": {"sha256": room.hashlib.sha256(data).hexdigest()}}
+        card = card_of(hazard, version, SEEN, data)
         parts = {window.name: fitted(BOOSTED, number) for number, window in enumerate(WINDOWS)}
         return Loaded(hazard, version, parts, SEEN, card)
 
@@ -112,6 +119,15 @@ class TestWhoJudges:
         digest = room.hashlib.sha256(b"report").hexdigest()
         assert found.models["hail"] == {"version": VERSION, "sha256": digest, "truth_class": "report"}
         assert found.notes == ()
+
+    def test_one_that_came_with_wxcore_unless_the_home_says_otherwise(self, tmp_path: Path, opened: list[str]) -> None:
+        shipped = promote(tmp_path / "shipped", "hail").home
+        models = Models(tmp_path / "home", shipped)
+        assert by_hazard(judge(models))["hail"] == {VERSION}
+        promote(tmp_path / "home", "hail", version="own")
+        assert by_hazard(judge(models))["hail"] == {"own"}
+        (tmp_path / "home" / CURRENT).write_text('{"hail": []}')
+        assert by_hazard(judge(models))["hail"] == {MODELS["hail"]}
 
     def test_a_model_is_opened_once_and_again_when_its_file_is_another(self, tmp_path: Path, opened: list[str]) -> None:
         models = promote(tmp_path, "hail", "gale")
@@ -171,7 +187,7 @@ class TestWhatCannotBeUsed:
     def test_features_that_are_not_ours(
         self, tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        card = {"truth_class": "report", "model": {"sha256": room.hashlib.sha256(b"report").hexdigest()}}
+        card = card_of("hail", VERSION, ("SHIP",), b"report")
         other = Loaded("hail", VERSION, {"0-60": fitted(BOOSTED)}, ("SHIP",), card)
         monkeypatch.setattr(store, "load_model", lambda *_: other)
         assert "SHIP" in self.told(promote(tmp_path, "hail"))[0]
@@ -179,7 +195,7 @@ class TestWhatCannotBeUsed:
     def test_a_model_without_the_first_hour(
         self, tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        card = {"truth_class": "report", "model": {"sha256": room.hashlib.sha256(b"report").hexdigest()}}
+        card = card_of("hail", VERSION, SEEN, b"report")
         other = Loaded("hail", VERSION, {"0-15": fitted(BOOSTED)}, SEEN, card)
         monkeypatch.setattr(store, "load_model", lambda *_: other)
         assert "0-60" in self.told(promote(tmp_path, "hail"))[0]

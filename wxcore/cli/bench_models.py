@@ -40,7 +40,9 @@ def _row(model: Model, rows: int, count: int) -> Row:
     estimator = model.make(0, [0] * len(NAMES), model.grid[-1]).fit(frame, happened)
     calibrator = fit_calibrator(estimator.predict_proba(frame)[:, 1], happened)
     part = Fitted(estimator, calibrator, NAMES)
-    loaded = [Loaded(hazard, "bench", {window.name: part for window in WINDOWS}, NAMES, {}) for hazard in HAZARDS]
+    parts = {window.name: part for window in WINDOWS}
+    card = {"features": [{"name": name} for name in NAMES], "version": "bench"}
+    loaded = [Loaded(hazard, "bench", parts, NAMES, {**card, "hazard": hazard}) for hazard in HAZARDS]
     table = frame.iloc[:count]
     storms = pd.DataFrame({"storm_id": [f"s{row}" for row in range(len(table))], "observed_fraction": 1.0})
     seconds = median_seconds(lambda: [predict(one, table, storms) for one in loaded], REPEATS)

@@ -1,6 +1,5 @@
 """`wx train`: a leaderboard of rules and models on days they have not seen, and the best model with its card."""
 
-import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,23 +8,20 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from wxcore.archive.place import write_file
 from wxcore.cli.options import Json, Lang, Out, home_of
 from wxcore.cli.show import SCREEN, print_json, progress, say
 from wxcore.hazard.definitions import DEFINITIONS
 from wxcore.hazard.learn.board import Board, Entry, Interval
-from wxcore.hazard.learn.diagrams import performance_diagram, reliability_diagram
 from wxcore.hazard.learn.plugin import load_models
 from wxcore.hazard.learn.train import train
 from wxcore.hazard.learn.trained import Trained
 from wxcore.hazard.learn.zoo import MODELS
-from wxcore.hazard.registry.promote import why_not
-from wxcore.hazard.registry.store import load_card, save_model
+from wxcore.hazard.registry.card import load_card, plain
+from wxcore.hazard.registry.keep import keep as keep_model
+from wxcore.hazard.registry.verdict import why_not
 from wxcore.hazard.samples.leaks import check_leaks
 from wxcore.hazard.samples.read import read_any
-from wxcore.hazard.samples.table import Samples
 from wxcore.settings import language, load_settings
-from wxcore.times import iso
 
 HazardCode = Annotated[str, typer.Argument(help=f"{', '.join(DEFINITIONS)}. 灾害种类")]
 SampleFiles = Annotated[
@@ -65,35 +61,12 @@ def train_command(
         folder = None
         if keep:
             bar.update(task, description=say(lang, "saving", "保存"))
-            folder = _save(trained, table, home_of(out).models, version)
+            folder = keep_model(home_of(out).models, trained, table, datetime.now(UTC), leaks=leaks, version=version)
     reasons = [] if folder is None else why_not(load_card(folder))
     if as_json:
-        print_json(report(trained, leaks, folder, reasons))
+        print_json(plain(report(trained, leaks, folder, reasons)))
     else:
         show(trained, leaks, folder, reasons, lang)
-
-
-def _save(trained: Trained, samples: Samples, root: Path, version: str) -> Path:
-    """Model, card and diagrams."""
-    version = version or f"trained-{trained.digest[:8]}-{trained.board.seed}"
-    folder = save_model(root, trained, samples, version, created=iso(datetime.now(UTC)), commit=_commit())
-    for window in trained.fitted:
-        write_file(folder / f"reliability-{window}.png", reliability_diagram(trained, window))
-        write_file(folder / f"performance-{window}.png", performance_diagram(trained.board, window))
-    return folder
-
-
-def _commit() -> str:
-    """Commit of the code that trains, with "+" where it was changed since; empty outside of a checkout."""
-    here = Path(__file__).parent
-    try:
-        told = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude", "*"],
-            check=True, capture_output=True, text=True,
-        )  # fmt: skip
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return told.stdout.strip()
 
 
 def report(trained: Trained, leaks: Sequence[str], folder: Path | None, reasons: Sequence[str]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
+from wxcore.hazard.features.catalogue import SOURCES_EN, SOURCES_ZH
 from wxcore.hazard.opinion import Phrase
 
 Doubles = npt.NDArray[np.float64]
@@ -31,24 +32,6 @@ TOLD = 4
 
 LEAST_LOG_ODDS = 0.05
 """A smaller contribution is not told: at most 1.25 % of probability [our choice]."""
-
-SOURCES_ZH: dict[str, str] = {
-    "radar": "雷达体扫",
-    "velocity": "径向速度",
-    "polarimetry": "双偏振",
-    "satellite": "卫星",
-    "lightning": "闪电",
-    "station": "地面站",
-    "environment": "环境场",
-    "motion": "移动",
-    "quality": "资料质量",
-}
-SOURCES_EN: dict[str, str] = {
-    "radar": "radar volume",
-    "velocity": "radial velocity",
-    "polarimetry": "dual-polarisation",
-}
-"""Of the groups of features whose name alone does not say it."""
 
 UNITS_EN: dict[str, str] = {"1": "", "": "", "percent": " %", "m s-1": " m/s", "kg m-2": " kg/m²", "degree": "°"}
 UNITS_ZH: dict[str, str] = UNITS_EN | {
@@ -203,9 +186,10 @@ def in_words(
     absent = np.zeros((len(matrix), len(groups)))
     for number, group in enumerate(groups):
         columns = np.array([place for place, word in enumerate(words) if word.group == group])
-        rows = np.asarray(missing[:, columns].all(axis=1))
-        absent[rows, number] = own[rows][:, columns].sum(axis=1)
-        own[rows[:, None] & (np.array([word.group for word in words]) == group)] = 0.0
+        rows = np.flatnonzero(missing[:, columns].all(axis=1))
+        cells = np.ix_(rows, columns)
+        absent[rows, number] = own[cells].sum(axis=1)
+        own[cells] = 0.0
     every = np.hstack([own, absent])
     size = -np.abs(every)
     if every.shape[1] > TOLD:
@@ -218,14 +202,12 @@ def in_words(
     figures = np.take_along_axis(np.hstack([matrix, absent]), order, axis=1)
     stems = _Stems(words, groups)
     english, chinese = [], []
-    for row in zip(order.tolist(), figures.tolist(), largest.tolist(), strict=True):
-        told = [
-            stems.phrase(column, figure, amount)
-            for column, figure, amount in zip(*row, strict=True)
-            if abs(amount) >= LEAST_LOG_ODDS
-        ]
-        english.append(tuple(en for en, _ in told))
-        chinese.append(tuple(zh for _, zh in told))
+    counts = (np.abs(largest) >= LEAST_LOG_ODDS).sum(axis=1).tolist()
+    for count, *row in zip(counts, order.tolist(), figures.tolist(), largest.tolist(), strict=True):
+        told = list(map(stems.phrase, *(part[:count] for part in row)))
+        en, zh = zip(*told, strict=True) if told else ((), ())
+        english.append(en)
+        chinese.append(zh)
     return english, chinese
 
 

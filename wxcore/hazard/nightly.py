@@ -15,12 +15,13 @@ from wxcore.hazard.drift import drift, moved, quantile_shift, references_of
 from wxcore.hazard.learn.scores import auc, brier
 from wxcore.hazard.learn.train import train
 from wxcore.hazard.registry.card import plain
-from wxcore.hazard.registry.store import Loaded, check_features, save_model
+from wxcore.hazard.registry.keep import keep
+from wxcore.hazard.registry.store import Loaded, check_features
 from wxcore.hazard.registry.verdict import entry_of
 from wxcore.hazard.samples.archive import AHEAD, DAY_BEGINS, ONE_DAY, convective_day
 from wxcore.hazard.samples.leaks import check_leaks
 from wxcore.hazard.samples.table import DAY, Samples, label_column, read_samples
-from wxcore.times import CYCLE, iso, require_utc
+from wxcore.times import CYCLE, require_utc
 
 NIGHTS = 14
 """Nights that drift is judged by [our choice]: storms of one day are too much alike."""
@@ -90,10 +91,9 @@ def retrain(samples: Samples, root: Path, seed: int, now: datetime) -> Path:
         ModelError: it cannot be saved.
         TimeError: `now` is naive.
     """
-    created = iso(require_utc(now))
-    check_leaks(samples)
-    trained = train(samples, seed=seed)
-    return save_model(root, trained, samples, f"trained-{trained.digest[:8]}-{seed}", created, commit="")
+    require_utc(now)
+    leaks = check_leaks(samples)
+    return keep(root, train(samples, seed=seed), samples, now, leaks=leaks)
 
 
 def drift_report(loaded: Loaded, samples: Samples) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from wxcore.hazard.features.build import missing_groups
 from wxcore.hazard.features.catalogue import FEATURES
 from wxcore.hazard.learn.calibrate import calibrated, prior_corrected
 from wxcore.hazard.opinion import Phrase
-from wxcore.hazard.registry.store import Loaded
+from wxcore.hazard.registry.store import Loaded, check_features
 from wxcore.hazard.windows import HOUR, WINDOWS, Window
 from wxcore.schema import PROBABILITIES
 
@@ -38,11 +38,7 @@ def predict(loaded: Loaded, frame: pd.DataFrame, storms: pd.DataFrame) -> pd.Dat
     Raises:
         ModelError: the frame lacks features that the model was made with, or the model cannot be evaluated.
     """
-    if absent := [name for name in loaded.features if name not in frame]:
-        raise ModelError(
-            f"model {loaded.hazard}/{loaded.version}",
-            [f"{name}: the model was made with it, and there is no such feature now" for name in absent],
-        )
+    check_features(loaded.card, [str(name) for name in frame])
     windows = [window for window in WINDOWS if window.name in loaded.fitted]
     if unknown := sorted(set(loaded.fitted) - {window.name for window in windows}):
         raise ModelError(

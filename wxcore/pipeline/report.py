@@ -16,6 +16,7 @@ import pandas as pd
 
 import wxcore
 from wxcore.errors import WxcoreError
+from wxcore.hazard.features.catalogue import SOURCES_EN, SOURCES_ZH
 from wxcore.hazard.sky import ZERO_C_K
 from wxcore.landing.ledger import (
     DRAFT,
@@ -330,4 +331,7 @@ def _chance(row: Mapping[str, Any]) -> dict[str, str]:
         "text": f"{100 * row['p']:.0f} %" if math.isfinite(row["p"]) else "未评估 n/a",
         "zh": "；".join(row["drivers_zh"]),
         "en": "; ".join(row["drivers"]),
+        "model": row["model"],
+        "missing": ", ".join(SOURCES_EN.get(name, name) for name in row["inputs_missing"]),
+        "missing_zh": "、".join(SOURCES_ZH.get(name, name) for name in row["inputs_missing"]),
     }

@@ -12,6 +12,24 @@ GROUPS = (
 )  # fmt: skip
 """Sources. `quality` says how well the radar saw it and is always there."""
 
+SOURCES_ZH: dict[str, str] = {
+    "radar": "雷达体扫",
+    "velocity": "径向速度",
+    "polarimetry": "双偏振",
+    "satellite": "卫星",
+    "lightning": "闪电",
+    "station": "地面站",
+    "environment": "环境场",
+    "motion": "移动",
+    "quality": "资料质量",
+}
+SOURCES_EN: dict[str, str] = {
+    "radar": "radar volume",
+    "velocity": "radial velocity",
+    "polarimetry": "dual-polarisation",
+}
+"""Of the groups of features whose name alone does not say it."""
+
 HAIL, STORM, GALE = ("hail",), ("thunderstorm",), ("gale",)
 
 

@@ -97,7 +97,9 @@ def _too_few(card: Mapping[str, Any], window: str) -> list[str]:
 
 
 def _leak(text: str) -> bool:
-    return "leak" in text.lower() and "no leak" not in text.lower()
+    """Is this remark one? A window of too few rows to look into is none: `_too_few` judges the one that decides."""
+    low = text.lower()
+    return "leak" in low and not any(harmless in low for harmless in ("no leak", "too few to look for leaks"))
 
 
 def _above(value: float | None, bar: float | None, *, equal: bool = False) -> bool:
