@@ -14,13 +14,14 @@ from tests.archive.cubes import cube
 from wxcore.archive import place
 from wxcore.archive.store import commit_cycle
 from wxcore.archive.storms import read_storms, recent_storms
+from wxcore.archive.tables import decode_table
 from wxcore.errors import SampleError, TimeError
 from wxcore.grid import Grid
 from wxcore.hazard.features.build import features
 from wxcore.hazard.features.catalogue import FEATURES
 from wxcore.hazard.labels.events import no_events
 from wxcore.hazard.labels.label import BEYOND
-from wxcore.hazard.samples import archive
+from wxcore.hazard.samples import archive, sources
 from wxcore.hazard.samples.archive import Tally, build_samples, convective_day, join_parts
 from wxcore.hazard.samples.sources import Cycle, read_cycles, truth_at_hand
 from wxcore.hazard.samples.table import (
@@ -80,8 +81,9 @@ def station(when: datetime) -> pd.DataFrame:
     x, y = PLACE[NEW]
     row |= {
         "station_id": ["X0001"], "time": [to_datetime64(when)], "lat": [y], "lon": [x], "gust_m_s": [gust],
-        "gust_time": [blew], "gust_flag": [0], "gust_30min_time": [np.datetime64("NaT", "ns")],
-        "gust_30min_flag": [8], "flags": pd.Series([()], dtype=object),
+        "gust_time": [blew], "gust_flag": [0], "gust_30min_m_s": [3.0],
+        "gust_30min_time": [to_datetime64(when - CYCLE / 2)], "gust_30min_flag": [0],
+        "flags": pd.Series([()], dtype=object),
     }  # fmt: skip
     return pd.DataFrame(row)
 
@@ -243,6 +245,13 @@ class TestTruthAtHand:
         assert set(truth.events["label_source"]) == {"SYN"}
         assert truth.looked.gust is not None
         assert truth.looked.gust.source == "SYN"
+
+    def test_a_station_that_measures_no_gust_tells_no_zero(self, root: Path, cycles: list[Cycle]) -> None:
+        assert truth_at_hand(root, REGION, cycles, None).looked.gust.places == (PLACE[NEW],)  # type: ignore[union-attr]
+        deaf = lambda text: decode_table(text).assign(gust_30min_flag=8)  # noqa: E731
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sources, "decode_table", deaf)
+            assert truth_at_hand(root, REGION, cycles, None).looked.gust.places == ()  # type: ignore[union-attr]
 
     def test_lightning_of_storm_rows(self, root: Path, cycles: list[Cycle]) -> None:
         struck = [replace(cycle, storms=cycle.storms.assign(flash_rate_min=0.5)) for cycle in cycles]

@@ -499,3 +499,35 @@ def test_lightning_of_storm_rows_is_in_the_six_minutes_before() -> None:
     assert of(labels, 0) == (1, 1, 0, 0)
     assert of(labels, 6) == (1, 1, 0, 0)
     assert of(labels, 12) == (0, 0, 0, 0)
+
+
+def test_the_newest_verdict_on_a_gust_counts() -> None:
+    def table(witnesses: float, minute: int) -> pd.DataFrame:
+        row = {
+            "lat": 29.0,
+            "lon": 106.0,
+            "gust_m_s": 25.0,
+            "gust_time": stamp(3),
+            "gust_flag": 0,
+            "gust_witnesses": witnesses,
+        }
+        old = {
+            "gust_30min_m_s": 25.0,
+            "gust_30min_time": stamp(3),
+            "gust_30min_flag": 0,
+            "gust_30min_witnesses": witnesses,
+        }
+        return pd.DataFrame([row | old | {"time": stamp(minute)}])
+
+    assert len(station_gusts(table(2.0, 6))) == 1
+    assert station_gusts(pd.concat([table(2.0, 6), table(0.0, 12)], ignore_index=True)).empty
+    assert len(station_gusts(pd.concat([table(0.0, 6), table(2.0, 12)], ignore_index=True))) == 1
+
+
+def test_whether_a_label_is_known_does_not_depend_on_how_long_the_storm_lives() -> None:
+    """Else those that live on into places that nobody watches, and have the events, would be censored more often."""
+    gust = replace(SEEN.gust, places=((105.0, 29.0),), radius_km=20.0)
+    looked = replace(SEEN, gust=gust)
+    short, whole = (labels_of(moving("a", range(0, end, 6)), no_events(), looked, "gale") for end in (13, 121))
+    np.testing.assert_array_equal(of(short), of(whole))
+    assert np.isnan(of(short)[0])

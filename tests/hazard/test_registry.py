@@ -483,7 +483,8 @@ class TestWhyNot:
 
     def test_leak(self) -> None:
         card = card_of()
-        card["remarks"] = ["no leak found", "size_mm alone gives AUC 1.000: a leak?"]
+        few = "0-15 min: too few to look for leaks (8 events, 190 others; 10 of each are needed)"
+        card["remarks"] = ["no leak found", few, "size_mm alone gives AUC 1.000: a leak?"]
         assert why_not(card) == ["a leak: size_mm alone gives AUC 1.000: a leak?"]
 
     def test_first_window_decides_where_there_is_no_hour(self) -> None:

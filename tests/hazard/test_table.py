@@ -86,7 +86,7 @@ def test_all_faults_are_listed_at_once(samples: Samples) -> None:
     with pytest.raises(SampleError) as told:
         check_samples(spoilt)
     text = str(told.value)
-    for part in ("label_0_60: holds [", "2.0", "mesh: is ", "expected a number", "vil: holds infinity", "['hearsay']"):
+    for part in ("label_0_60: holds [", "2.0", "mesh: is ", "expected a number", "vil: holds inf", "['hearsay']"):
         assert part in text
     assert len(told.value.faults) == 4
     assert "season" in text

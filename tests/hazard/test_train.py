@@ -19,14 +19,17 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from wxcore.errors import ModelError, SampleError
 from wxcore.hazard import rules
 from wxcore.hazard.learn.baselines import judged, rule_columns
+from wxcore.hazard.learn.board import Interval
 from wxcore.hazard.learn.calibrate import expit
 from wxcore.hazard.learn.digest import digest
-from wxcore.hazard.learn.dropout import copies, masked
+from wxcore.hazard.learn.dropout import copies, masked, sources
+from wxcore.hazard.learn.model import Model
 from wxcore.hazard.learn.plugin import load_models
-from wxcore.hazard.learn.recipe import make, thinned
-from wxcore.hazard.learn.train import train, window_data
+from wxcore.hazard.learn.recipe import make, snapped, thinned
+from wxcore.hazard.learn.train import _best, train, window_data
 from wxcore.hazard.learn.trained import Trained
 from wxcore.hazard.learn.zoo import BOOSTED, LOGISTIC, MODELS
+from wxcore.hazard.registry.packed import pack
 from wxcore.hazard.samples.table import Samples, read_samples, write_samples
 
 FOREST = """
@@ -123,7 +126,7 @@ def test_what_goes_to_the_card(trained: Trained) -> None:
     assert max(one["ece"] for one in lost.values()) < 0.12, "still calibrated without a source"
     assert trained.reference["mesh_mm"].missing == pytest.approx(_samples().frame["mesh_mm"].isna().mean())
     assert len(trained.p_reference["0-60"].quantiles) == 21
-    assert any("sigmoid" in text for text in trained.remarks)
+    assert any("sigmoid" in text for text in trained.board.remarks)
     assert (trained.first_day, trained.last_day) == ("2026-06-01", "2026-06-12")
 
 
@@ -184,6 +187,66 @@ def test_copies_lose_whole_sources_and_nothing_else(seed: int) -> None:
         assert radar or lightning
         assert radar or np.array_equal(row[[0, 2]], original[[0, 2]], equal_nan=True)
         assert lightning or row[1] == original[1]
+
+
+@pytest.mark.parametrize("model", [ONE_LOGISTIC, ONE_BOOSTED])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_feature_that_no_training_row_has_changes_nothing(model: Model, weighted: bool) -> None:
+    """Archives without polarimetry; scikit-learn 1.9.1 itself cannot bin such a column."""
+    samples = _samples()
+    frame = samples.frame.assign(zdr_column_km=np.nan, weight=np.linspace(0.5, 1, 600) if weighted else 1.0)
+    samples = replace(samples, frame=frame, features=("zdr_column_km", *samples.features))
+    fitted = make(model, window_data(samples, "0-60")[0], np.arange(450), 0).fitted
+    asked = [frame.iloc[450:].assign(zdr_column_km=value) for value in (np.nan, -5.0, 0.0, 3.0)]
+    first, *others = (fitted.probability(one) for one in asked)
+    assert fitted.features[0] == "zdr_column_km"
+    assert np.ptp(first) > 0.1
+    assert all(np.array_equal(first, other) for other in others)
+
+
+@given(st.integers(0, 1000), st.sampled_from([np.float32, np.float64]), st.sampled_from([40, 3000]))
+@settings(max_examples=15, deadline=None)
+def test_trees_part_snapped_values_as_they_part_the_values(seed: int, kind: type, rows: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = pd.DataFrame({"a": rng.gamma(1, 20, rows), "b": rng.integers(0, 9, rows), "none": np.nan}).astype(kind)
+    x.loc[rng.random(rows) < 0.2, "a"] = np.nan
+    few = snapped(x, 63)
+    assert (few.nunique() <= 63).all()
+    assert (few.dtypes == kind).all()
+    assert few["a"].isna().equals(x["a"].isna())
+    assert set(few["a"].dropna()) <= set(x["a"].dropna())
+    assert few["b"].equals(x["b"]), "few values stay as they are"
+    y = (rng.random(rows) < expit((np.nan_to_num(x["a"].to_numpy(np.float64)) - 20) / 10)).astype(np.float64)
+    y[:2] = 0, 1
+    trees = ONE_BOOSTED.make(0, (0, 0), {"max_iter": 5}).fit(
+        few[["a", "b"]], y, sample_weight=rng.uniform(0.2, 1, rows)
+    )
+    assert np.array_equal(trees.predict_proba(few[["a", "b"]]), trees.predict_proba(x[["a", "b"]]))
+
+
+def test_threads_of_trees_change_no_byte() -> None:
+    data, _ = window_data(_samples(3000), "0-60")
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="openmp"):
+            trees = BOOSTED.make(0, data.directions, {"max_iter": 3, "max_leaf_nodes": 15})
+            found.append(pack({"estimator": trees.fit(snapped(data.x, 63), data.y, sample_weight=data.weight)}))
+    assert found[0] == found[1]
+
+
+def test_climatology_has_no_order_and_quality_is_never_taken_away(trained: Trained) -> None:
+    climatology = next(entry for entry in trained.board.entries if entry.kind == "climatology")
+    assert climatology.auc == Interval(0.5, 0.5, 0.5)
+    groups = {"a": "radar", "b": "quality", "c": "satellite", "d": "quality"}
+    assert sources(list("abcde"), groups) == {"radar": ["a"], "satellite": ["c"]}
+    assert sources(["a", "b"], groups) == {}
+
+
+def test_the_best_model_is_one_with_a_figure(trained: Trained) -> None:
+    one, other = (entry for entry in trained.board.entries if entry.kind == "model")
+    unknown = replace(one, skill=Interval(np.nan, np.nan, np.nan))
+    assert _best([unknown, other]) == _best([other, unknown]) == other.name
+    assert _best([unknown]) == one.name
 
 
 def test_one_source_is_not_dropped() -> None:

@@ -226,25 +226,27 @@ def station_gusts(table: pd.DataFrame, label_source: str = "instrument") -> pd.D
     """Gusts of a cycle's station table that quality control believes, at the place of the station.
 
     Believed: flag good, its time known, and not without a witness where there was anybody to ask (as
-    hazard.gale_truth has it); from LEAST_GUST_M_S on. Tables of several cycles repeat a gust: see `join_events`.
-    Whether a gust is convective the matching says: only gusts within 10 km of a storm's 35 dBZ outline count.
+    hazard.gale_truth has it); from LEAST_GUST_M_S on. Tables of several cycles repeat a gust: the newest verdict on it
+    counts. Whether a gust is convective the matching says: only gusts within 10 km of a storm's 35 dBZ outline count.
 
     Args:
-        table: schema.STATION_TABLE. label_source: SYN where the archive is simulated.
+        table: schema.STATION_TABLE, of several cycles in their order. label_source: SYN where the archive is simulated.
 
     Raises:
         SchemaError: a column is missing.
     """
     parts = []
     for name in ("gust", "gust_30min"):
-        needed = ("lat", "lon", f"{name}_m_s", f"{name}_time", f"{name}_flag", f"{name}_witnesses")
-        _require(table, needed, "station table")
-        speed, witnesses = (table[f"{name}_{end}"].to_numpy(dtype=np.float64) for end in ("m_s", "witnesses"))
-        believed = (table[f"{name}_flag"].to_numpy() == QC_GOOD) & (witnesses != 0) & (speed >= LEAST_GUST_M_S)
-        rows = table[believed & table[f"{name}_time"].notna().to_numpy()]
-        time = rows[f"{name}_time"].to_numpy()
-        parts.append(as_events(GUST_KIND, time, rows["lat"], rows["lon"], rows[f"{name}_m_s"], label_source))
-    return join_events(parts)
+        told = {f"{name}_{end}": end for end in ("m_s", "time", "flag", "witnesses")}
+        _require(table, ("lat", "lon", *told), "station table")
+        part = table[["lat", "lon", *told]].rename(columns=told)
+        parts.append(part.assign(order=np.arange(len(table)))[part["time"].notna().to_numpy()])
+    gusts = pd.concat(parts).sort_values("order", kind="stable")
+    gusts = gusts.drop_duplicates(["lat", "lon", "time"], keep="last")
+    speed, witnesses = (gusts[name].to_numpy(dtype=np.float64) for name in ("m_s", "witnesses"))
+    rows = gusts[(gusts["flag"].to_numpy() == QC_GOOD) & (witnesses != 0) & (speed >= LEAST_GUST_M_S)]
+    time = rows["time"].to_numpy()
+    return join_events([as_events(GUST_KIND, time, rows["lat"], rows["lon"], rows["m_s"], label_source)])
 
 
 def station_hail(observations: xr.Dataset, label_source: str = "instrument") -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -74,9 +75,10 @@ def label_storms(
     became part of) count for its rows before c; events of the other storm before c, and rows of either from c on, do
     not mix. Else it is
 
-    - NaN where the window reaches beyond the last cycle or over a cycle that is missing; where the storm left the
-      domain; where nobody could have seen an event: no source looked, or no observer near the storm in all the window.
-      Events are censored there as well: kept, they would make rows with little to see look dangerous;
+    - NaN where the window reaches beyond the last cycle or over a cycle that is missing; where the storm, moved on with
+      its own motion, leaves the domain; where nobody could have seen an event: no source looked, or no observer near
+      that path in all the window. Events are censored there as well, and what became of the storm is not asked: if
+      those that live long were censored more often, the probabilities would come out too low;
     - NaN where an event may have been inside or outside the window (its time error straddles an edge), or its size is
       unknown, and no other event settles it;
     - 0 where somebody looked and nothing is known. For hail that means nobody reported it although somebody could have:
@@ -133,11 +135,7 @@ class _Where:
 
     def __init__(self, scene: Scene, looked: Looked) -> None:
         self.scene, self.looked = scene, looked
-        later, self.row = scene.pairs(scene.track, scene.time, scene.time)
-        everyone = np.arange(scene.time.size)
-        self.later, self.row = np.concatenate([everyone, later]), np.concatenate([everyone, self.row])
-        self.ahead = scene.time[self.later] - scene.time[self.row]
-        self._ends = scene.final & _crosses(scene, looked.box)
+        self._near: dict[tuple[Any, float, float], Bools] = {}
 
     def lost(self, window: Window) -> list[tuple[str, Bools]]:
         """Reasons and the rows that they censor."""
@@ -146,8 +144,7 @@ class _Where:
         beyond = end > cycles[-1]
         there = np.searchsorted(cycles, end, side="right") - np.searchsorted(cycles, scene.time, side="right")
         gap = there < window.end_min * MINUTE // CYCLE_NS
-        left = self._any(self._ends[self.later] & (self.ahead < window.end_min * MINUTE))
-        return [(BEYOND, beyond), (GAP, gap), (LEFT, left)]
+        return [(BEYOND, beyond), (GAP, gap), (LEFT, _crosses(scene, self.looked.box, window.end_min))]
 
     def unseen(self, kind: str, window: Window) -> list[tuple[str, Bools]]:
         """The same, of one kind of event."""
@@ -158,34 +155,38 @@ class _Where:
         start, end = (self.scene.time + minute * MINUTE for minute in (window.start_min, window.end_min))
         reasons = [(NOBODY[kind], ~observers.covered(start, end))]
         if observers.places is not None:
-            far = ~_attended(self.scene, observers, self.looked.box)
-            within = (self.ahead > window.start_min * MINUTE - CYCLE_NS) & (self.ahead < window.end_min * MINUTE)
-            reasons.append((FAR[kind].format(observers.radius_km), self._any(far[self.later] & within)))
+            far = ~self._attended_through(observers, window)
+            reasons.append((FAR[kind].format(observers.radius_km), far))
         return reasons
 
-    def _any(self, true: Bools) -> Bools:
-        out = np.zeros(self.scene.time.size, dtype=np.bool_)
-        out[self.row[true]] = True
-        return out
+    def _attended_through(self, observers: Observers, window: Window) -> Bools:
+        """Is an observer near the outline, moved with the row's own motion, in all of the window?"""
+        minutes = range(window.start_min, window.end_min, round(CYCLE_NS / MINUTE))
+        return np.asarray(np.all([self._attended(observers, float(minute)) for minute in minutes], axis=0))
+
+    def _attended(self, observers: Observers, minutes: float) -> Bools:
+        key = observers.places, observers.radius_km, minutes
+        if key not in self._near:
+            self._near[key] = _attended(self.scene, observers, self.looked.box, minutes)
+        return self._near[key]
 
 
-def _crosses(scene: Scene, box: tuple[float, float, float, float]) -> Bools:
-    """Is any of the outline, a cycle later, outside of the box?"""
+def _crosses(scene: Scene, box: tuple[float, float, float, float], minutes: float) -> Bools:
+    """Is any of the outline, moved on for so long with the row's own motion, outside of the box?"""
     if not scene.time.size:
         return np.zeros(0, dtype=np.bool_)
     west, south, east, north = box
     corner = [
         plane(np.full((scene.time.size, 2), place), scene.lon, scene.lat) for place in ((west, south), (east, north))
     ]
-    minutes = CYCLE_NS / MINUTE
     shift = np.column_stack([scene.east, scene.north]) * minutes
     bounds = shapely.bounds(scene.shape)
     low, high = bounds[:, :2] + shift, bounds[:, 2:] + shift
     return np.asarray(((low < corner[0]) | (high > corner[1])).any(axis=1), dtype=np.bool_)
 
 
-def _attended(scene: Scene, observers: Observers, box: tuple[float, float, float, float]) -> Bools:
-    """Is an observer within their radius of the row's outline?"""
+def _attended(scene: Scene, observers: Observers, box: tuple[float, float, float, float], minutes: float) -> Bools:
+    """Is an observer within their radius of the row's outline, moved on for so long?"""
     near = np.zeros(scene.time.size, dtype=np.bool_)
     if not observers.places or not near.size:
         return near
@@ -193,6 +194,7 @@ def _attended(scene: Scene, observers: Observers, box: tuple[float, float, float
     places = plane(np.array(observers.places, dtype=np.float64), *middle)
     tree = shapely.STRtree(np.asarray(shapely.points(places), dtype=object))
     centres = plane(np.column_stack([scene.lon, scene.lat]), *middle)
+    centres += np.column_stack([scene.east, scene.north]) * minutes
     coordinates, row = shapely.get_coordinates(scene.shape, return_index=True)
     shapes = shapely.set_coordinates(scene.shape.copy(), coordinates + centres[row])
     near[tree.query(shapes, predicate="dwithin", distance=observers.radius_km)[0]] = True

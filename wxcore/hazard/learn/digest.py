@@ -1,16 +1,12 @@
-"""Samples as one number, and how their columns are spread."""
+"""Samples as one number."""
 
 import hashlib
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from wxcore.hazard.learn.trained import Reference
 from wxcore.hazard.samples.table import DAY, LABEL_SOURCE, STORM, TIME, WEIGHT, Samples, label_column
-
-PERCENTS = tuple(range(0, 101, 5))
 
 
 def digest(samples: Samples) -> str:
@@ -33,10 +29,3 @@ def _plain(column: "pd.Series[Any]") -> bytes:
         values = column.to_numpy(dtype="<f8", na_value=np.nan)
         return np.where(np.isnan(values), np.nan, values).astype("<f8").tobytes()
     return "\0".join(column.astype(str)).encode()
-
-
-def reference(values: npt.NDArray[np.floating]) -> Reference:
-    """How values are spread; quantiles NaN where none is there."""
-    known = values[np.isfinite(values)].astype(np.float64)
-    quantiles = np.percentile(known, PERCENTS) if len(known) else np.full(len(PERCENTS), np.nan)
-    return Reference(tuple(float(value) for value in quantiles), 1 - len(known) / max(len(values), 1))

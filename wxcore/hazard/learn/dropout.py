@@ -13,11 +13,15 @@ SECOND = 1 / 3
 """Part of the copies in which a second source is masked as well [our choice]."""
 
 
+NEVER_MISSING = "quality"
+"""The group of features that tells what is known of the rest: it is always there, so it is never dropped."""
+
+
 def sources(features: Sequence[str], groups: Mapping[str, str]) -> dict[str, list[str]]:
-    """Source -> its features, in the order of the features; empty where fewer than two sources are told."""
+    """Source -> its features, in the order of the features, but NEVER_MISSING; empty where fewer than two are told."""
     found: dict[str, list[str]] = {}
     for name in features:
-        if name in groups:
+        if groups.get(name, NEVER_MISSING) != NEVER_MISSING:
             found.setdefault(groups[name], []).append(name)
     return found if len(found) >= 2 else {}
 

@@ -8,11 +8,12 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from wxcore.hazard.drift import reference_of
 from wxcore.hazard.learn import scores
 from wxcore.hazard.learn.baselines import judged, rule_columns
 from wxcore.hazard.learn.board import CLIMATOLOGY, MODEL, RULE, Board, Entry
 from wxcore.hazard.learn.bootstrap import REPLICATES
-from wxcore.hazard.learn.digest import digest, reference
+from wxcore.hazard.learn.digest import digest
 from wxcore.hazard.learn.dropout import masked, sources
 from wxcore.hazard.learn.entries import Contest, entries
 from wxcore.hazard.learn.fitted import Fitted
@@ -36,7 +37,8 @@ IMPORTANCE_ROWS, IMPORTANCE_REPEATS = 20_000, 2
 
 
 ONE_THREAD_ROWS = 20_000
-"""Up to this many rows threads cost more than they give (they wait for one another at every node of a tree)."""
+"""Up to this many rows threads cost more than they give (they wait for one another at every node of a tree). Beyond,
+trees take all cores, which changes no byte of them; sums of BLAS do change with its threads, so those stay at one."""
 
 
 @dataclass
@@ -98,7 +100,7 @@ def train(
     for name in samples.windows:
         check_days(samples, name)
     numbers = rule_columns(samples)
-    with threadpool_limits(1 if len(samples.frame) <= ONE_THREAD_ROWS else None):
+    with threadpool_limits(1, user_api=None if len(samples.frame) <= ONE_THREAD_ROWS else "blas"):
         found = [
             _window(samples, name, numbers, models, folds, (seed, replicates), progress) for name in samples.windows
         ]
@@ -110,12 +112,11 @@ def train(
         reliability={one.name: one.reliability for one in found},
         importance={one.name: one.importance for one in found},
         ablation={one.name: one.ablation for one in found},
-        reference={name: reference(frame[name].to_numpy()) for name in samples.features},
+        reference={name: reference_of(frame[name].to_numpy()) for name in samples.features},
         p_reference={one.name: one.p_reference for one in found},
         digest=digest(samples),
         first_day=str(frame[DAY].min()),
         last_day=str(frame[DAY].max()),
-        remarks=tuple(f"{one.name}: {text}" for one in found for text in one.remarks),
     )
 
 
@@ -162,7 +163,7 @@ def _window(
         climatology=climatology,
         days=data.days,
         slices=samples.frame.loc[known, list(samples.slices)].reset_index(drop=True) if samples.slices else None,
-        ranks=mine,
+        ranks={**mine, CLIMATOLOGY: np.zeros(len(data.y))},  # one fold's frequency is no order of its days
         parameters={who: one.made[-1].parameters for who, one in told.items() if one.made},
     )
     board, best = entries(contest, seed, replicates=replicates)
@@ -181,7 +182,7 @@ def _window(
         reliability=scores.reliability(data.y, told[chosen].p),
         importance=_importance(of_folds, data, fold, seed),
         ablation=_ablation(of_folds, data, fold, told[chosen].p),
-        p_reference=reference(told[chosen].p),
+        p_reference=reference_of(told[chosen].p),
         remarks=_remarks(data, last, int(fold.max()) + 1),
     )
 
@@ -224,8 +225,8 @@ def _threshold(y: Doubles, p: Doubles, climatology: float) -> float:
 
 
 def _best(found: Sequence[Entry]) -> str:
-    """The model with the largest Brier skill; the first of equals."""
-    return max(found, key=lambda entry: entry.skill.value).name
+    """The model with the largest Brier skill, one without a figure last; the first of equals."""
+    return max(found, key=lambda entry: np.nan_to_num(entry.skill.value, nan=-np.inf)).name
 
 
 def _with_parameters(entry: Entry, chosen: str, last: Made) -> Entry:

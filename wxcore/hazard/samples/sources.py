@@ -5,6 +5,7 @@ tells (believed gusts of stations, hail that stations observed, lightning of the
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -36,6 +37,7 @@ from wxcore.hazard.labels.looked import (
     everything_seen,
 )
 from wxcore.region import Region
+from wxcore.schema import QC_GOOD
 from wxcore.times import CYCLE
 
 SIMULATED, REPORT, INSTRUMENT = "SYN", "report", "instrument"
@@ -45,6 +47,12 @@ LIGHTNING_COUNTS = ("strokes", "flashes", "groups", "events")
 
 AT_A_TIME = 10
 """Station tables that are in memory together: each has a row a station."""
+
+GUST_COLUMNS = ("lat", "lon", *(f"{name}_{end}" for name in ("gust", "gust_30min")
+                                for end in ("m_s", "time", "flag", "witnesses")))  # fmt: skip
+
+ATTENDS = 0.8
+"""A station says "no gale" where it measured good gusts in this part of the cycles [our choice]."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,7 @@ def _cycle(when: datetime, storms: pd.DataFrame, provenance: Mapping[str, Any]) 
     if len(storms):
         looked = bool(np.isfinite(storms["flash_rate_min"].to_numpy(dtype=np.float64)).all())
     known = levels if isinstance(levels, Mapping) else {}
-    return Cycle(when, storms, known, provenance.get("truth") == SIMULATED, looked)
+    return Cycle(when, storms, known, provenance.get("truth", SIMULATED) == SIMULATED, looked)
 
 
 def truth_at_hand(
@@ -144,23 +152,29 @@ def _by_class(cycles: Sequence[Cycle], tables: Sequence[pd.DataFrame | None]) ->
 def _stations(
     root: Root, region: str, cycles: Sequence[Cycle]
 ) -> tuple[list[pd.DataFrame], tuple[tuple[float, float], ...], tuple[Period, ...]]:
-    """Believed gusts and hail that stations observed; where stations reported (lon, lat); and when."""
+    """Believed gusts and hail that stations observed; where stations measured gusts nearly all the time (lon, lat); and
+    in which periods."""
     found: list[pd.DataFrame] = []
+    gusts: dict[str, list[pd.DataFrame]] = {}
     when: list[datetime] = []
-    places: set[tuple[float, float]] = set()
     for number in range(0, len(cycles), AT_A_TIME):
         some = cycles[number : number + AT_A_TIME]
         texts = read_texts(root, region, [cycle.time for cycle in some], STATION_TABLE_TEXT)
-        tables = [None if text is None else decode_table(text) for text in texts]
+        tables = [None if text is None else decode_table(text)[list(GUST_COLUMNS)] for text in texts]
         for source, there in _by_class(some, tables).items():
-            table = pd.concat(there, ignore_index=True)
-            found.append(station_gusts(table, source))
-            places |= set(zip(table["lon"].tolist(), table["lat"].tolist(), strict=True))
+            gusts.setdefault(source, []).extend(there)
         when += [cycle.time for cycle, table in zip(some, tables, strict=True) if table is not None]
         observed = read_stations(root, region, some[0].time - CYCLE, some[-1].time)
         if observed.sizes["station"]:
             found.append(station_hail(observed, SIMULATED if any(cycle.simulated for cycle in some) else INSTRUMENT))
-    return found, tuple(sorted(places)), _periods(when)
+    heard: Counter[tuple[float, float]] = Counter()
+    for source, there in gusts.items():
+        table = pd.concat(there, ignore_index=True)
+        found.append(station_gusts(table, source))
+        good = table[np.isfinite(table["gust_30min_m_s"]) & (table["gust_30min_flag"] == QC_GOOD)]
+        heard.update(zip(good["lon"].tolist(), good["lat"].tolist(), strict=True))
+    attended = tuple(sorted(place for place, count in heard.items() if count >= ATTENDS * len(when)))
+    return found, attended, _periods(when)
 
 
 def _periods(times: Iterable[datetime]) -> tuple[Period, ...]:

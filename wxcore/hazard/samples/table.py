@@ -21,6 +21,9 @@ SOURCES = ("SYN", "algorithm", "report", "instrument")
 
 META = b"wxcore.samples"
 
+LARGEST = 1e30
+"""No feature is so large; beyond, 4-byte floats overflow."""
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -79,6 +82,9 @@ def check_samples(samples: Samples) -> None:
     if not faults:
         numbers = (*samples.features, *samples.baselines)
         faults = [*_odd_labels(samples.frame, labels), *(_odd_number(samples.frame, name) for name in numbers)]
+        faults += [f"{name}: empty in a row" for name in (DAY, STORM) if samples.frame[name].isna().any()]
+        if not (samples.frame[WEIGHT] > 0).all() or not np.isfinite(samples.frame[WEIGHT]).all():
+            faults.append(f"{WEIGHT}: expected numbers above 0")
         if not set(samples.frame[LABEL_SOURCE]) <= set(SOURCES):
             found = sorted(set(samples.frame[LABEL_SOURCE]))
             faults.append(f"{LABEL_SOURCE}: holds {found}, expected of {', '.join(SOURCES)}")
@@ -108,7 +114,8 @@ def _odd_labels(frame: pd.DataFrame, labels: list[str]) -> list[str]:
 def _odd_number(frame: pd.DataFrame, name: str) -> str:
     if not pd.api.types.is_numeric_dtype(frame[name]):
         return f"{name}: is {frame[name].dtype}, expected a number"
-    return f"{name}: holds infinity" if np.isinf(frame[name].to_numpy(dtype=np.float64)).any() else ""
+    largest = np.nanmax(np.abs(frame[name].to_numpy(dtype=np.float64)), initial=0.0)
+    return f"{name}: holds {largest:g}, expected less than {LARGEST:g}" if largest >= LARGEST else ""
 
 
 def write_samples(samples: Samples, path: Path) -> None:
@@ -135,11 +142,11 @@ def read_samples(path: Path) -> Samples:
     try:
         table = pq.read_table(path)
         about = json.loads((table.schema.metadata or {})[META])
-    except (OSError, KeyError, ValueError, pa.ArrowException) as cause:
+        tuples = {name: tuple(about[name]) for name in ("features", "windows", "baselines", "slices")}
+        samples = Samples(**{**about, **tuples, "frame": table.to_pandas()})
+    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as cause:
         raise SampleError(
             f"{path}", [f"not a table of wx samples ({cause}): name its columns with --columns"]
         ) from cause
-    tuples = {name: tuple(about[name]) for name in ("features", "windows", "baselines", "slices")}
-    samples = Samples(**{**about, **tuples, "frame": table.to_pandas()})
     check_samples(samples)
     return samples
