@@ -297,18 +297,25 @@ class TestConvectiveDay:
 
 
 class TestJoinParts:
-    def part(self, path: Path, hazard: str = "hail") -> Path:
+    def part(self, path: Path, hazard: str = "hail", source: str = "") -> Path:
         frame = pd.DataFrame({
             DAY: ["2020-06-12"], STORM: ["a"], TIME: [to_datetime64(NOON)], WEIGHT: [1.0], LABEL_SOURCE: ["report"],
             label_column("0-60"): [1.0], "x": [2.0],
         })  # fmt: skip
-        write_samples(Samples(frame, hazard, ("x",)), path)
+        write_samples(Samples(frame, hazard, ("x",), source=source), path)
         return path
 
     def test_parts_that_are_not_there_are_left_out(self, tmp_path: Path) -> None:
         parts = [self.part(tmp_path / "a"), tmp_path / "none", self.part(tmp_path / "b")]
         assert join_parts(parts, tmp_path / "whole")
         assert len(read_samples(tmp_path / "whole").frame) == 2
+
+    def test_days_of_a_season_are_told_as_one(self, tmp_path: Path) -> None:
+        parts = [self.part(tmp_path / name, source=f"archive of day {name}") for name in "ab"]
+        with pytest.raises(SampleError, match="differ"):
+            join_parts(parts, tmp_path / "whole")
+        join_parts(parts, tmp_path / "whole", "season of two days")
+        assert read_samples(tmp_path / "whole").source == "season of two days"
 
     def test_no_parts_no_file(self, tmp_path: Path) -> None:
         (tmp_path / "whole").write_bytes(b"of yesterday")

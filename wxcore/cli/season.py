@@ -191,7 +191,8 @@ def join_season(days: list[Day], out: Path) -> dict[str, Tally]:
     """One file of samples a hazard, of all days in order."""
     counts = [json.loads((day.folder / DONE).read_text(encoding="utf-8"))[TALLIES] for day in days]
     for hazard in HAZARDS:
-        join_parts([day.folder / SAMPLES / f"{hazard}.parquet" for day in days], out / f"{hazard}.parquet")
+        source = f"season of {len(days)} simulated days of {days[0].hours:g} h, seed {days[0].seed}"
+        join_parts([day.folder / SAMPLES / f"{hazard}.parquet" for day in days], out / f"{hazard}.parquet", source)
     return {hazard: sum((Tally(**count[hazard]) for count in counts), Tally()) for hazard in HAZARDS}
 
 

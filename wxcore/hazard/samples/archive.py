@@ -4,6 +4,7 @@ A day is from 12 to 12 UTC (DOMAIN.md 5.4) and has the name of the date of its b
 first row, with all its rows: what is learnt and what it is tested on never share a storm.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import dask
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from dask.callbacks import Callback
 
@@ -30,6 +32,7 @@ from wxcore.hazard.samples.sources import SIMULATED, Cycle, read_cycles, truth_a
 from wxcore.hazard.samples.table import (
     DAY,
     LABEL_SOURCE,
+    META,
     STORM,
     TIME,
     WEIGHT,
@@ -177,8 +180,11 @@ def tally_of(rows: pd.DataFrame, window: str, censored: Mapping[str, int] | None
     )  # fmt: skip
 
 
-def join_parts(parts: Sequence[Path], target: Path) -> bool:
+def join_parts(parts: Sequence[Path], target: Path, source: str = "") -> bool:
     """Join files of `write_samples` into one, row group by row group; parts that are not there are left out.
+
+    Args:
+        source: where the whole is from, in words; empty: as the first part says.
 
     Returns:
         Was there any? If not, no file is left at `target`.
@@ -191,18 +197,28 @@ def join_parts(parts: Sequence[Path], target: Path) -> bool:
     target.unlink(missing_ok=True)
     if not there:
         return False
-    schema = pq.read_schema(there[0])
+    schema = _as_of(pq.read_schema(there[0]), source)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.part")
     with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
         for part in there:
             file = pq.ParquetFile(part)
-            if not file.schema_arrow.equals(schema, check_metadata=True):
+            if not _as_of(file.schema_arrow, source).equals(schema, check_metadata=True):
                 raise SampleError(f"{part}", [f"its columns, or what is told of them, differ from those of {there[0]}"])
             for number in range(file.num_row_groups):
-                writer.write_table(file.read_row_group(number))
+                writer.write_table(file.read_row_group(number).cast(schema))
     partial.replace(target)
     return True
+
+
+def _as_of(schema: pa.Schema, source: str) -> pa.Schema:
+    """The same, with another source told of it; unchanged where empty."""
+    told = dict(schema.metadata or {})
+    if not source:
+        return schema
+    return schema.with_metadata(told | {META: json.dumps(
+        json.loads(told[META]) | {"source": source}, ensure_ascii=False, sort_keys=True
+    ).encode()})  # fmt: skip
 
 
 def build_day(job: _Job) -> dict[str, Tally]:
