@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from wxcore.cli import models as commands
 from wxcore.cli.models import models_app
 from wxcore.errors import ModelError
+from wxcore.hazard.definitions import DEFINITIONS
 from wxcore.hazard.registry import promote as promotions
 
 WINDOWS = ("0-60", "0-15")
@@ -33,9 +34,11 @@ def put(root: Path, version: str, *, truth: str = "report", better: float = 0.1,
     counts = {"rows": 200, "events": 51, "days": 12}
     card = {
         "hazard": "hail", "version": version, "kind": "trained", "truth_class": truth, "model": {"sha256": "0"},
-        "features": [{"name": "mesh_mm", "group": "radar"}], "windows": list(windows), "threshold": {}, "remarks": [],
+        "features": [{"name": "mesh_mm", "units": "mm", "group": "radar"}], "windows": list(windows),
+        "threshold": {}, "remarks": [],
         "versions": {"scikit-learn": "1.9.1"}, "why_not": [] if better > 0.02 else ["not better"],
-        "samples": {"source": "season.parquet", "sha256": digest},
+        "samples": {"source": "season.parquet", "sha256": digest}, "label": DEFINITIONS["hail"].event_en,
+        "event_days": dict.fromkeys(windows, 12),
         "board": {
             **{name: dict.fromkeys(windows, count) for name, count in counts.items()},
             "chosen": dict.fromkeys(windows, "boosted"), "best_baseline": dict.fromkeys(windows, "MESH"),
@@ -56,6 +59,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     class Opened:
         def __init__(self, root: Path, hazard: str, version: str) -> None:
             self.card = json.loads((root / hazard / version / "card.json").read_text())
+            self.card_sha256 = "0"
 
     monkeypatch.setattr(promotions, "load_model", Opened)
     monkeypatch.setenv("WXCORE_MODELS", str(tmp_path / "models"))
@@ -158,6 +162,12 @@ class TestPromote:
     def test_refused(self, root: Path) -> None:
         put(root, "c1", better=0.01)
         assert "not better than MESH" in str(run("promote", "hail", "c1").exception)
+        assert not (root / "current.json").exists()
+
+    def test_a_table_of_others(self, root: Path) -> None:
+        put(root, "e1", label="hail of any size")
+        said = str(run("promote", "hail", "e1").exception)
+        assert "made from a table of others (label hail of any size): it cannot speak for our storms" in said
         assert not (root / "current.json").exists()
 
     def test_syn_says_so(self, root: Path) -> None:

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from wxcore.cli import train as commands
 from wxcore.cli.app import add_learning, app
-from wxcore.errors import SampleError
+from wxcore.errors import ModelError, SampleError
 from wxcore.hazard.learn.zoo import BOOSTED
 
 ROWS, DAYS = 360, 12
@@ -139,6 +139,9 @@ def test_the_model_is_kept_with_card_and_diagrams(told: dict[str, Any]) -> None:
     card = strict((folder / "card.json").read_text(encoding="utf-8"))
     assert card["remarks"][: len(told["leak_remarks"])] == told["leak_remarks"]
     assert card["why_not"] == told["not_promoted"]
+    assert card["competitors"] == 2
+    assert "made from a table of others (feature dbz in units dBZ, feature vil in units unknown" in card["why_not"][0]
+    assert "**Tried**: 2 models" in (folder / "card.md").read_text(encoding="utf-8")
 
 
 def test_two_runs_give_the_same_bytes_and_the_same_board(samples: Path, told: dict[str, Any], tmp_path: Path) -> None:
@@ -163,7 +166,7 @@ def test_the_board_on_the_screen_and_why_it_is_not_promoted(
     for name in ("climatology", "rule", "boosted"):
         assert name in said
     assert "not promoted: " in said
-    assert "4 days on 0-60 min, at least 10 are asked for" in said
+    assert "4 days with events on 0-60 min, at least 10 are asked for" in said
     assert "kept: " in said
 
 
@@ -171,6 +174,17 @@ def test_nothing_is_kept_where_nobody_wants_it(samples: Path, tmp_path: Path) ->
     result = run(samples, tmp_path / "home", "--no-save", "--json")
     assert strict(result.stdout)["model"] is None
     assert not (tmp_path / "home" / "models").exists()
+
+
+@pytest.mark.parametrize(("version", "word"), [("../up", "expected letters"), ("there", "never replaced")])
+def test_a_version_that_cannot_be_is_refused_before_training(
+    samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, word: str
+) -> None:
+    monkeypatch.setattr(commands, "read_any", lambda *_: pytest.fail("it went to work"))
+    (tmp_path / "models" / "gale" / "there").mkdir(parents=True)
+    refused = run(samples, tmp_path, "--version", version)
+    assert isinstance(refused.exception, ModelError)
+    assert word in str(refused.exception)
 
 
 def test_what_cannot_be(samples: Path, tmp_path: Path) -> None:

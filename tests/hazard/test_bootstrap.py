@@ -166,6 +166,7 @@ def test_what_cannot_be_compared_is_refused(change, told):
 
 def contest(**changes):
     y, ps, days = season()
+    ps["noisy"] = 0.4 * ps["noisy"] + 0.6 * y.mean()  # such as isotonic regression makes of it: better than climatology
     slices = pd.DataFrame({"elevation": np.where(np.arange(len(y)) % 3 == 0, "ridge", "valley")})
     slices.loc[:9, "elevation"] = None
     given = Contest(
@@ -173,7 +174,7 @@ def contest(**changes):
         y=y,
         ps=ps,
         kinds={"good": "model", "noisy": "rule", "climatology": "climatology"},
-        thresholds={"good": 0.4, "noisy": np.full(len(y), 0.5), "climatology": 0.9},
+        thresholds={"good": 0.4, "noisy": np.full(len(y), 0.3), "climatology": 0.9},
         climatology=np.full(len(y), 0.2),
         days=days,
         slices=slices,
@@ -223,7 +224,7 @@ def test_auc_goes_by_the_rules_own_number_where_it_is_given():
     given = contest()
     millimetres = given.ps["noisy"] * 80
     millimetres[:5] = np.nan
-    coarse = {**given.ps, "noisy": (given.ps["noisy"] > 0.5).astype(float)}
+    coarse = {**given.ps, "noisy": np.where(given.ps["noisy"] > 0.3, 0.4, 0.2)}
     found, best = entries(contest(ps=coarse, ranks={"noisy": millimetres}), seed=1, replicates=20)
     median_filled = np.where(np.isnan(millimetres), np.nanmedian(millimetres), millimetres)
     assert found[1].auc.value == scores.auc(given.y, median_filled)
@@ -232,12 +233,25 @@ def test_auc_goes_by_the_rules_own_number_where_it_is_given():
     assert best == "noisy"
 
 
-def test_best_baseline_is_no_model_and_ties_go_by_brier():
+def test_best_baseline_has_the_largest_brier_skill_though_another_ranks_better():
+    """Of hand: Brier 0.1225 of the one that ranks two pairs wrongly, 0.2426 of the one that ranks all right."""
+    y = np.array([0.0, 1.0, 0.0, 1.0, 0.0, 1.0])
+    ps = {"ranks": np.array([0.0, 0.02, 0.0, 0.02, 0.01, 0.02]), "judges": np.array([0.1, 0.9, 0.7, 0.9, 0.1, 0.6])}
+    kinds = {"ranks": "rule", "judges": "rule"}
+    areas = {name: scores.auc(y, p) for name, p in ps.items()}
+    assert areas["ranks"] == 1 > areas["judges"] > 0.8
+    assert best_baseline(y, ps, kinds, {}) == "judges"
+    # the same probabilities: what ranks better, by its own number
+    assert best_baseline(y, {"a": ps["judges"], "b": ps["judges"]}, {"a": "rule", "b": "rule"}, {"b": y}) == "b"
+
+
+def test_best_baseline_is_no_model_and_full_ties_go_by_name():
     y = np.array([0.0, 1.0, 0.0, 1.0])
     p = np.array([0.1, 0.9, 0.2, 0.8])
     ps = {"model": p, "wide": p / 2, "sharp": p, "flat": np.full(4, 0.5)}
     kinds = {"model": "model", "wide": "rule", "sharp": "rule", "flat": "climatology"}
     assert best_baseline(y, ps, kinds, {}) == "sharp"
+    assert best_baseline(y, {"b": p, "a": p}, {"a": "rule", "b": "rule"}, {}) == "a"
     assert best_baseline(np.zeros(4), ps, kinds, {}) == "wide"
     with pytest.raises(ValueError, match="no baseline"):
         best_baseline(y, {"model": p}, kinds, {})

@@ -1,5 +1,6 @@
 """Planted leaks are refused by name; honest tables and strong features pass."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from scipy.stats import norm, spearmanr
 from sklearn.metrics import roc_auc_score
 
 from wxcore.errors import SampleError
+from wxcore.hazard.registry import verdict
 from wxcore.hazard.samples import leaks
 from wxcore.hazard.samples.leaks import check_leaks
 from wxcore.hazard.samples.outside import LABEL_VALUE, read_outside
@@ -95,7 +97,84 @@ def test_a_strong_but_honest_feature_passes() -> None:
     apart = np.sqrt(2) * norm.ppf(0.95)
     strong = samples.frame["label_0_60"] * apart + np.random.default_rng(3).normal(0, 1, ROWS)
     assert roc_auc_score(samples.frame["label_0_60"], strong) == pytest.approx(0.95, abs=0.01)
-    assert check_leaks(_with(samples, "mesh", strong)) == ()
+    (remark,) = check_leaks(_with(samples, "mesh", strong))
+    assert re.fullmatch(
+        r"possible leak: mesh alone tells events from others \(AUC 0\.9[56]\d, rank .* 0\.\d+\)", remark
+    )
+    weaker = samples.frame["label_0_60"] * 1.5 + np.random.default_rng(3).normal(0, 1, ROWS)
+    assert check_leaks(_with(samples, "mesh", weaker)) == ()
+
+
+def _on_even_days(samples: Samples, leak: np.ndarray) -> np.ndarray:
+    even = pd.factorize(samples.frame["day"])[0] % 2 == 0
+    return np.where(even, leak, np.random.default_rng(5).permutation(leak))
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_leak_on_even_days_only_is_refused(kind: str, sparse: bool) -> None:
+    """And where the feature is unknown on the others."""
+    samples = _samples()
+    label, gust = samples.frame["label_0_60"].to_numpy(), samples.frame[LABEL_VALUE].to_numpy()
+    planted = _on_even_days(samples, PLANTED[kind](label, gust))
+    if sparse:
+        planted = np.where(pd.factorize(samples.frame["day"])[0] % 2 == 0, planted, np.nan)
+    with pytest.raises(SampleError, match="innocent: "):
+        check_leaks(_with(samples, "innocent", planted))
+
+
+def test_gaps_on_even_days_only_are_told_as_gaps() -> None:
+    samples = _samples()
+    label, gust = samples.frame["label_0_60"].to_numpy(), samples.frame[LABEL_VALUE].to_numpy()
+    planted = _on_even_days(samples, PLANTED["missing for events only"](label, gust))
+    with pytest.raises(SampleError, match=r"innocent: whether it is missing .*AUC 1\.000"):
+        check_leaks(_with(samples, "innocent", planted))
+
+
+def test_classes_that_leak_in_the_few_rows_where_they_are_known_are_refused() -> None:
+    samples = _samples()
+    label = samples.frame["label_0_60"].to_numpy()
+    codes = np.where(np.random.default_rng(1).random(ROWS) < 0.3, np.where(label == 1, _any(2, 5), _any(1, 3)), np.nan)
+    with pytest.raises(SampleError, match="innocent: its values, by classes"):
+        check_leaks(_with(samples, "innocent", codes))
+
+
+def test_numbers_that_follow_the_label_from_afar_are_remarked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaks, "ODD_AUC", 2.0)
+    samples = _samples()
+    gust, noise = samples.frame[LABEL_VALUE].to_numpy(), np.random.default_rng(2).normal(0, 1, ROWS)
+    (remark,) = check_leaks(_with(samples, "innocent", gust + 1.8 * noise))
+    assert remark.startswith("possible leak: innocent ")
+    assert check_leaks(_with(samples, "innocent", gust + 3 * noise)) == ()
+    (half,) = check_leaks(_with(samples, "innocent", _on_even_days(samples, -gust + 1.2 * noise)))
+    assert half.startswith("possible leak: innocent ")
+
+
+@pytest.mark.parametrize("name", ["label_15", "Truth", "hail_target", "verified"])
+def test_names_that_are_no_features_are_refused_whatever_they_hold(name: str) -> None:
+    samples = _samples()
+    few = samples.frame.assign(label_0_60=(np.arange(ROWS) < 5).astype(float))
+    for table in (samples, replace(samples, frame=few)):
+        with pytest.raises(SampleError, match=f"{name}: its name says"):
+            check_leaks(_with(table, name, np.random.default_rng(2).normal(0, 1, ROWS)))
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "word"),
+    [
+        ("archive of cn, 2026-06-01 to 2026-07-01", "flash_rate_min", "strong"),
+        ("nights 2026-06-01 to 2026-07-01", "flash_rate_min", "strong"),
+        ("archive of cn, 2026-06-01 to 2026-07-01", "own", "possible leak"),
+        ("table.csv", "flash_rate_min", "possible leak"),
+    ],
+)
+def test_our_own_features_of_our_own_archive_are_strong_and_no_leak(source: str, name: str, word: str) -> None:
+    samples = _samples()
+    samples = replace(samples, frame=samples.frame.drop(columns=LABEL_VALUE), source=source, hazard="thunderstorm")
+    values = samples.frame["label_0_60"] * 2.6 + np.random.default_rng(3).normal(0, 1, ROWS)
+    (remark,) = check_leaks(_with(samples, name, values))
+    assert remark.startswith(f"{word}: {name} alone tells events from others (AUC 0.9")
+    assert verdict._leak(remark) == (word != "strong")
 
 
 def test_auc_and_rank_correlation_are_those_of_sklearn_and_scipy() -> None:
@@ -130,7 +209,7 @@ def test_odd_columns_are_remarked() -> None:
         "flat": np.full(ROWS, 3.0), "nothing": np.full(ROWS, np.nan), "again": samples.frame["cape"],
         "date": np.random.default_rng(1).permutation(50)[day] / 7.0,
         "track": pd.factorize(samples.frame["storm"])[0] * 0.5, "row": order.astype(float),
-        "target_height": RANDOM.normal(0, 1, ROWS),
+        "front_gust": RANDOM.normal(0, 1, ROWS),
     }  # fmt: skip
     for name, values in odd.items():
         samples = _with(samples, name, values)

@@ -270,6 +270,27 @@ monotone = 1
 # ---- refusals
 
 
+ALL_NUMBERS = MAPPING.split("[[features]]", maxsplit=1)[0] + "[[features]]\nall_numeric = true\n"
+
+
+@pytest.mark.parametrize(
+    ("values", "refused"),
+    [
+        (("1,5", "2,25", "-3,0", "M"), True), (("7", "8", "1,5", ""), True), (("1,5", "hills", "plain", "sea"), False),
+        (("hills", "3,4,5", "plain", ""), False), (("7", "8", "9", "x"), False),
+    ],
+)  # fmt: skip
+def test_a_decimal_comma_is_not_dropped_in_silence(tmp_path: Path, values: tuple[str, ...], refused: bool) -> None:
+    head, *lines = TABLE.splitlines()
+    table = "\n".join([f"{head},x", *(f'{line},"{value}"' for line, value in zip(lines, values, strict=True))]) + "\n"
+    if refused:
+        assert "x: '1,5' ...: decimal comma? expected a point" in _fault(tmp_path, table, ALL_NUMBERS)
+        excluded = ALL_NUMBERS + '[[exclude]]\ncolumns = ["x"]\nreason = "text"\n'
+        assert "x" not in _read(tmp_path, table, excluded).features
+    else:
+        assert _read(tmp_path, table, ALL_NUMBERS).features == ("dbz", "vil", "rule")
+
+
 def test_a_missing_column_names_the_nearest(tmp_path: Path) -> None:
     assert "no column dbz (nearest: dbz_max)" in _fault(tmp_path, TABLE.replace("dbz", "dbz_max"))
 

@@ -179,18 +179,24 @@ class TestPredict:
         assert table["inputs_missing"].tolist()[::4] == missing_groups(frame)
         assert "lightning" in table["inputs_missing"][0]
 
-    def test_the_hour_is_never_less_probable_than_a_part_of_it(self) -> None:
+    def test_a_part_is_never_more_probable_than_the_hour_which_stays_as_calibrated(self) -> None:
         parts = {window.name: fitted(BOOSTED, number) for number, window in enumerate(WINDOWS)}
         frame = frame_of(80, 5)
         p = predict(loaded(parts), frame, storms(80))
         by_window = p["p"].to_numpy().reshape(-1, 4)
-        assert (by_window[:, 0] >= by_window[:, 1:].max(axis=1)).all()
-        before = parts["0-60"].probability(frame)
-        raised = np.array([any("raised to" in text for text in row) for row in p["drivers"][::4]])
-        assert raised.any()
-        assert not raised.all()
-        np.testing.assert_array_equal(raised, by_window[:, 1:].max(axis=1) > before)
-        np.testing.assert_array_equal(by_window[~raised, 0], before[~raised])
+        before = np.column_stack([parts[window.name].probability(frame) for window in WINDOWS])
+        np.testing.assert_array_equal(by_window[:, 0], before[:, 0])
+        np.testing.assert_array_equal(by_window[:, 1:], np.minimum(before[:, 1:], before[:, :1]))
+        held = np.array([row[-1] == "not above that of 0-60 min" for row in p["drivers"]]).reshape(-1, 4)
+        np.testing.assert_array_equal(held, before > before[:, :1])
+        assert held[:, 1:].any(axis=0).all()
+        assert not held.all(axis=1).any()
+        assert not any("raised to" in text for row in p["drivers"] for text in row)
+
+    def test_parts_alone_are_held_to_nothing(self) -> None:
+        part, frame = fitted(BOOSTED), frame_of(20, 5)
+        table = predict(loaded({"0-15": part}), frame, storms(20))
+        np.testing.assert_array_equal(table["p"], part.probability(frame))
 
     def test_a_storm_that_no_beam_saw_in_depth_is_not_judged(self) -> None:
         table = predict(loaded({"0-60": fitted(BOOSTED)}), frame_of(4), storms(4, blind=(1, 3)))

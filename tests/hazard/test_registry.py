@@ -26,16 +26,21 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from wxcore.errors import ModelError
+from wxcore.hazard.definitions import DEFINITIONS
+from wxcore.hazard.features.catalogue import FEATURES as CATALOGUE
 from wxcore.hazard.learn.board import CLIMATOLOGY, MODEL, RULE, Board, Entry, Interval
 from wxcore.hazard.learn.fitted import Fitted
 from wxcore.hazard.learn.trained import Bin, Reference, Trained
 from wxcore.hazard.registry import packed, promote, store
-from wxcore.hazard.registry.card import load_card, plain
+from wxcore.hazard.registry.card import about_of, load_card, plain
 from wxcore.hazard.registry.verdict import NO_SKILL, why_not
 from wxcore.hazard.samples.table import Samples
 
+DAYS = 12
 CREATED, COMMIT = "2026-06-30T00:00:00Z", "0123456789ab"
 FEATURES = ("mesh_mm", "vil_kg_m2", "h0_m")
+UNITS = {item.name: item.units for item in CATALOGUE if item.name in FEATURES}
+EVENT = DEFINITIONS["hail"].event_en
 
 
 @cache
@@ -85,7 +90,7 @@ def board(truth: str = "report", windows: tuple[str, ...] = ("0-60", "0-15"), be
     each = {name: dict.fromkeys(windows, count) for name, count in
             {"rows": 200, "events": 51, "censored": 7, "days": 12, "storms": 60}.items()}  # fmt: skip
     return Board(
-        "hail", "season.parquet", "hail of at least 20 mm", truth, 5, 1, **each, entries=tuple(entries),
+        "hail", "season.parquet", EVENT, truth, 5, 1, **each, entries=tuple(entries),
         best_baseline=dict.fromkeys(windows, "MESH"), chosen=dict.fromkeys(windows, "boosted"),
         remarks=("few days",),
     )  # fmt: skip
@@ -104,8 +109,11 @@ def trained(truth: str = "report", better: float = 0.1) -> Trained:
 
 def samples(truth: str = "report") -> Samples:
     frame, y = rows()
-    told = frame.assign(day="2026-06-01", storm="a", time=pd.NaT, weight=1.0, label_source=truth, label_0_60=y)
-    return Samples(told, "hail", FEATURES, units={"mesh_mm": "mm"}, groups=dict.fromkeys(FEATURES, "radar"),
+    days = [f"2026-06-{1 + row % DAYS:02d}" for row in range(len(frame))]
+    told = frame.assign(
+        day=days, storm="a", time=pd.NaT, weight=1.0, label_source=truth, label_0_60=y, label_0_15=y.where(y == 0)
+    )
+    return Samples(told, "hail", FEATURES, units=UNITS, label_text=EVENT, groups=dict.fromkeys(FEATURES, "radar"),
                    monotone={"mesh_mm": 1})  # fmt: skip
 
 
@@ -177,6 +185,8 @@ class TestSaveAndLoad:
         assert len(card["board"]["entries"]) == 6
         assert {"python", "scikit-learn", "skops", "numpy", "wxcore"} == set(card["versions"])
         assert card["why_not"] == []
+        assert card["event_days"] == {"0-60": DAYS, "0-15": 0}
+        assert card["competitors"] == 1
         assert set(card["drift"]["features"]) == set(FEATURES)
 
     def test_text_says_syn_first_and_bold(self, tmp_path: Path) -> None:
@@ -184,6 +194,8 @@ class TestSaveAndLoad:
         assert text.splitlines()[2].startswith("**SYN: trained and scored on simulated storms only.")
         assert "base rate 0.255" in text
         assert "200 rows, 51 events" in text
+        assert "12 days (0 with events)" in text
+        assert "**Tried**: 1 model, of which the best on these same days is kept" in text
         assert "on real weather" in text.split("## Not to be used")[1]
         assert "| **boosted** (model) | 0.800 [0.780, 0.820] |" in text
         assert "SYN" not in (saved(tmp_path, "b") / "card.md").read_text(encoding="utf-8")
@@ -331,6 +343,26 @@ class TestTampered:
         monkeypatch.setattr("wxcore.hazard.registry.card.MOST_BYTES", 10)
         assert "at most 10 " in refused(folder)
 
+    def test_json_is_measured_before_it_is_parsed(self, tmp_path: Path, closed_late: Callable[[], None]) -> None:
+        """17 MiB of brackets would be a gigabyte of lists."""
+        folder = saved(tmp_path)
+        closed_late()
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target:
+            target.writestr("schema.json", b"[" + b"[]," * ((17 << 20) // 3) + b"[]]")
+        reseal(folder, buffer.getvalue())
+        assert "zip bomb" in refused(folder)
+        (folder / "card.json").write_bytes(b" " * (5 << 20))
+        assert "5242880 bytes" in refused(folder)
+
+    def test_a_version_that_is_free(self, tmp_path: Path) -> None:
+        store.require_new(tmp_path, "hail", "a1")
+        saved(tmp_path)
+        with pytest.raises(ModelError, match="never replaced"):
+            store.require_new(tmp_path, "hail", "a1")
+        with pytest.raises(ModelError, match="letters"):
+            store.require_new(tmp_path, "hail", "../a")
+
     @pytest.mark.parametrize("field", ["left", "right", "feature_idx"])
     def test_tree_that_leads_outside(self, tmp_path: Path, field: str) -> None:
         folder = saved(tmp_path)
@@ -341,7 +373,8 @@ class TestTampered:
             nodes = fitted.estimator._predictors[0][0].nodes
             nodes[field][0] = value
             part = {"estimator": fitted.estimator, "calibrator": None, "kept": 1.0}
-            reseal(folder, packed.pack({"0-60": part, "0-15": part}))
+            about = about_of(load_card(folder))
+            reseal(folder, packed.pack({"about": about, "windows": {"0-60": part, "0-15": part}}))
             assert "a tree" in refused(folder)
 
     def test_forest_is_sound(self) -> None:
@@ -421,20 +454,55 @@ class TestFeatures:
         data = (folder / "model.skops").read_bytes()
         renamed = [item | {"name": item["name"].replace("h0_m", "h0")} for item in card["features"]]
         reseal(folder, data, features=renamed)
-        assert "h0, h0_m" in refused(folder)
+        assert 'features: it was saved with ["mesh_mm", "vil_kg_m2", "h0_m"], the card says' in refused(folder)
         reseal(folder, data, features=card["features"][::-1])
-        assert "their order" in refused(folder)
+        assert "the card was changed" in refused(folder)
+
+    def test_estimator_of_other_features_than_both_say(self, tmp_path: Path) -> None:
+        folder = saved(tmp_path)
+        card = load_card(folder)
+        part = {"estimator": boosted().estimator, "calibrator": None, "kept": 1.0}
+        renamed = [item | {"name": item["name"].replace("h0_m", "h0")} for item in card["features"]]
+        for features, word in ((renamed, "h0, h0_m"), (card["features"][::-1], "their order")):
+            about = about_of(card | {"features": features})
+            data = packed.pack({"about": about, "windows": {"0-60": part, "0-15": part}})
+            reseal(folder, data, features=features)
+            assert word in refused(folder)
 
     def test_windows_disagree(self, tmp_path: Path) -> None:
         folder = saved(tmp_path)
         reseal(folder, (folder / "model.skops").read_bytes(), windows=["0-60"])
+        assert 'windows: it was saved with ["0-60", "0-15"], the card says ["0-60"]' in refused(folder)
+        about = about_of(load_card(folder))
+        part = {"estimator": boosted().estimator, "calibrator": None, "kept": 1.0}
+        reseal(folder, packed.pack({"about": about, "windows": {"0-15": part}}), windows=["0-60"])
         assert "other windows" in refused(folder)
+
+    @pytest.mark.parametrize(("name", "value"), [
+        ("truth_class", "report"), ("label", "hail of any size"),
+        ("features", [{"name": name, "units": "furlong", "monotone": 0} for name in FEATURES]),
+    ])  # fmt: skip
+    def test_a_card_that_was_rewritten(self, tmp_path: Path, name: str, value: Any) -> None:
+        """Above all SYN made "report": one word would let a model of simulated storms judge real ones."""
+        folder = saved(tmp_path, truth="SYN")
+        reseal(folder, (folder / "model.skops").read_bytes(), **{name: value})
+        said = refused(folder)
+        assert f"{'units' if name == 'features' else name}: it was saved with" in said
+        assert "the card was changed" in said
+
+    @pytest.mark.parametrize("content", [[1], {"0-60": 1}, {"about": 3, "windows": {}},
+                                         {"about": {"hazard": np.zeros(3)}, "windows": {}}])  # fmt: skip
+    def test_a_model_that_does_not_say_what_it_is_of(self, tmp_path: Path, content: Any) -> None:
+        folder = saved(tmp_path)
+        reseal(folder, packed.pack(content))
+        assert "was saved with nothing" in (said := refused(folder)) or "does not say what it is of" in said
 
 
 def card_of(**board_changes: Any) -> dict[str, Any]:
     found = plain(replace(board(), **board_changes))
     return {"kind": "trained", "hazard": "hail", "version": "a", "windows": ["0-15", "0-60"], "board": found,
-            "features": [{"name": "mesh_mm", "group": "radar"}], "remarks": []}  # fmt: skip
+            "features": [{"name": "mesh_mm", "units": "mm", "group": "radar"}], "remarks": [], "label": EVENT,
+            "event_days": {"0-60": 10, "0-15": 0}}  # fmt: skip
 
 
 def mine(card: dict[str, Any], window: str = "0-60") -> dict[str, Any]:
@@ -478,8 +546,47 @@ class TestWhyNot:
         assert "worse than MESH on 0-15 min" in why_not(card)[0]
 
     def test_few_events_and_days(self) -> None:
-        said = why_not(card_of(events={"0-60": 49}, days={"0-60": 9}))
-        assert [text.split(" on ")[0] for text in said] == ["49 events", "9 days"]
+        said = why_not(card_of(events={"0-60": 49}) | {"event_days": {"0-60": 9}})
+        assert [text.split(" on ")[0] for text in said] == ["49 events", "9 days with events"]
+        untold = card_of()
+        del untold["event_days"]
+        assert why_not(untold) == ["0 days with events on 0-60 min, at least 10 are asked for"]
+
+    @pytest.mark.parametrize("low", [0.0, -0.1, None])
+    def test_no_skill_against_climatology(self, low: float | None) -> None:
+        card = card_of()
+        mine(card)["skill"] = {"value": 0.01, "low": low, "high": 0.1}
+        assert len(said := why_not(card)) == 1
+        assert said[0].startswith("no Brier skill against climatology on 0-60 min: 0.010 [")
+
+    def test_worse_than_a_baseline_that_is_not_the_best(self) -> None:
+        """The best in one score may be poor in the other: each baseline counts, a second model does not."""
+        card = card_of()
+        other = entry("SHIP", RULE, "0-60", 0.81, -0.1)
+        elsewhere = entry("POSH", RULE, "0-15", 0.99, -0.1)
+        second = entry("logistic", MODEL, "0-60", 0.9, 0.1)
+        card["board"]["entries"] += plain([replace(other, brier=interval(0.09)), elsewhere, second])
+        assert why_not(card) == ["AUC is lower than SHIP on 0-60 min: 0.800 < 0.810",
+                                 "Brier score is worse than SHIP on 0-60 min: 0.100 > 0.090"]  # fmt: skip
+        next(item for item in card["board"]["entries"] if item["name"] == "SHIP").update(
+            auc={"value": None}, brier={"value": None}
+        )
+        assert why_not(card) == []
+        mine(card)["brier"]["value"] = None
+        assert why_not(card)[0].startswith("Brier score is worse than climatology")
+
+    @pytest.mark.parametrize(("changes", "word"), [
+        ({"label": "any hail"}, "label any hail"), ({"label": ""}, "label unknown"),
+        ({"features": [{"name": "mesh_mm", "units": "inch"}]}, "feature mesh_mm in units inch"),
+        ({"features": [{"name": "mesh_mm", "units": ""}]}, "feature mesh_mm in units unknown"),
+        ({"features": [{"name": "SHIP"}]}, "feature SHIP in units unknown"),
+        ({"features": [{"name": f"x{n}", "units": "1"} for n in range(5)]}, "feature x2 in units 1, 2 more"),
+    ])  # fmt: skip
+    def test_a_table_of_others(self, changes: dict[str, Any], word: str) -> None:
+        (said,) = why_not(card_of() | changes)
+        assert said.startswith("made from a table of others (")
+        assert word in said
+        assert said.endswith("): it cannot speak for our storms")
 
     def test_leak(self) -> None:
         card = card_of()
@@ -524,7 +631,11 @@ class TestPromote:
         assert promote.current(roots, "hail") == "b1"
         assert promote.current(roots, "hail", syn=False) == "a1"
         assert promote.current(roots, "gale") == ""
-        assert promote.history(roots, "hail")[-1] == {"version": "b1", "truth_class": "SYN", "promoted": CREATED}
+        card = hashlib.sha256((home / "hail" / "b1" / "card.json").read_bytes()).hexdigest()
+        newest = {"version": "b1", "truth_class": "SYN", "promoted": CREATED, "card": card}
+        assert promote.history(roots, "hail")[-1] == promote.standing(roots, "hail") == newest
+        assert promote.standing(roots, "hail", syn=False)["version"] == "a1"
+        assert promote.standing(roots, "gale") == {}
         with pytest.raises(ModelError, match="in use already"):
             promote.promote(roots, "hail", "b1", CREATED)
         assert [promote.rollback(roots, "hail")[1] for _ in range(3)] == ["a1", "s1", ""]
@@ -556,6 +667,15 @@ class TestPromote:
         folder = saved(tmp_path, better=0.01)
         reseal(folder, (folder / "model.skops").read_bytes(), why_not=[])
         with pytest.raises(ModelError, match="not better than MESH"):
+            promote.promote((tmp_path,), "hail", "a1", CREATED)
+
+    def test_again_where_the_card_is_another(self, tmp_path: Path) -> None:
+        folder = saved(tmp_path)
+        first = promote.promote((tmp_path,), "hail", "a1", CREATED)
+        reseal(folder, (folder / "model.skops").read_bytes(), commit="another")
+        second = promote.promote((tmp_path,), "hail", "a1", CREATED)
+        assert first["card"] != second["card"]
+        with pytest.raises(ModelError, match="in use already"):
             promote.promote((tmp_path,), "hail", "a1", CREATED)
 
     def test_tampered(self, tmp_path: Path) -> None:

@@ -93,6 +93,11 @@ class TestHail:
         assert found[2].drivers[-1] == "dual polarisation: hail 25 to 50 mm"
         assert hail(SEVERE | {"hail_size_class": NAN}, levels_quality="good") == hail(SEVERE, levels_quality="good")
 
+    @pytest.mark.parametrize("size", [-1.0, 0.0, 7.0, 2.5, math.inf])
+    def test_a_size_class_that_is_none_is_missing(self, size: float) -> None:
+        found = hail(SEVERE | {"hail_size_class": size}, levels_quality="good")
+        assert found == hail(SEVERE, levels_quality="good")
+
     @pytest.mark.parametrize(("above", "expected"), [(1.0, 0.0), (1.65, 0.036), (3.0, 0.565), (5.8, 1.0), (9.0, 1.0)])
     def test_poh(self, above: float, expected: float) -> None:
         assert poh(above) == pytest.approx(expected, abs=0.002)

@@ -19,7 +19,9 @@ from wxcore.archive.read import read_provenance
 from wxcore.archive.storms import read_probabilities, read_storms, recent_storms
 from wxcore.archive.tables import encode_table
 from wxcore.errors import ModelError
+from wxcore.hazard.definitions import DEFINITIONS
 from wxcore.hazard.features.build import features
+from wxcore.hazard.features.catalogue import FEATURES
 from wxcore.hazard.learn.zoo import BOOSTED
 from wxcore.hazard.registry import store
 from wxcore.hazard.registry.store import Loaded
@@ -35,6 +37,9 @@ from wxcore.settings import home_at
 from wxcore.times import CYCLE
 
 VERSION = "trained-1"
+UNITS = {item.name: item.units for item in FEATURES}
+SEALED = room.hashlib.sha256(b"{}").hexdigest()
+"""Of the card.json that stands beside the file here."""
 LEVELS = {"quality": "good", "source": "sounding", "h0_m": 5000.0, "hm20_m": 8300.0, "indices": {}}
 
 
@@ -46,7 +51,8 @@ def one_thread() -> Iterator[None]:
 
 def card_of(hazard: str, version: str, names: tuple[str, ...], data: bytes) -> dict[str, Any]:
     return {
-        "hazard": hazard, "version": version, "features": [{"name": name} for name in names],
+        "hazard": hazard, "version": version, "label": DEFINITIONS[hazard].event_en,
+        "features": [{"name": name, "units": UNITS.get(name, "1")} for name in names],
         "truth_class": data.decode().split()[0], "model": {"sha256": room.hashlib.sha256(data).hexdigest()},
     }  # fmt: skip
 
@@ -63,7 +69,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise ModelError(f"{hazard}/{version}", ["sha256 is not the card's"])
         card = card_of(hazard, version, SEEN, data)
         parts = {window.name: fitted(BOOSTED, number) for number, window in enumerate(WINDOWS)}
-        return Loaded(hazard, version, parts, SEEN, card)
+        return Loaded(hazard, version, parts, SEEN, card, SEALED)
 
     monkeypatch.setattr(store, "load_model", load)
     room._loaded.cache_clear()
@@ -76,7 +82,7 @@ def promote(root: Path, *hazards: str, truth: str = "report", content: str = "",
         folder.mkdir(parents=True)
         (folder / MODEL_FILE).write_text(content or truth)
         (folder / "card.json").write_text("{}")
-    entry = {"version": version, "truth_class": truth, "promoted": "2026-06-30T00:00:00Z"}
+    entry = {"version": version, "truth_class": truth, "promoted": "2026-06-30T00:00:00Z", "card": SEALED}
     (root / CURRENT).write_text(json.dumps({hazard: [entry] for hazard in hazards}))
     return Models(root)
 
@@ -188,15 +194,39 @@ class TestWhatCannotBeUsed:
         self, tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         card = card_of("hail", VERSION, ("SHIP",), b"report")
-        other = Loaded("hail", VERSION, {"0-60": fitted(BOOSTED)}, ("SHIP",), card)
+        other = Loaded("hail", VERSION, {"0-60": fitted(BOOSTED)}, ("SHIP",), card, SEALED)
         monkeypatch.setattr(store, "load_model", lambda *_: other)
-        assert "SHIP" in self.told(promote(tmp_path, "hail"))[0]
+        assert "feature SHIP in units 1" in self.told(promote(tmp_path, "hail"))[0]
+
+    @pytest.mark.parametrize("changes", [
+        {"label": "hail of any size"}, {"features": [{"name": name, "units": "inch"} for name in SEEN]},
+    ])  # fmt: skip
+    def test_a_model_of_somebody_elses_table(
+        self, tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+    ) -> None:
+        """Columns of our names, in other units, or of another event."""
+        card = card_of("hail", VERSION, SEEN, b"report") | changes
+        other = Loaded("hail", VERSION, {"0-60": fitted(BOOSTED)}, SEEN, card, SEALED)
+        monkeypatch.setattr(store, "load_model", lambda *_: other)
+        assert "made from a table of others" in self.told(promote(tmp_path, "hail"))[1]
+
+    def test_a_card_that_changed_since(self, tmp_path: Path, opened: list[str]) -> None:
+        """Also where the model was opened before, and where nobody wrote down which card it was."""
+        models = promote(tmp_path, "hail")
+        assert by_hazard(judge(models))["hail"] == {VERSION}
+        card = tmp_path / "hail" / VERSION / "card.json"
+        card.write_text("{ }")
+        assert "not the one that was promoted" in self.told(models)[1]
+        card.write_text("{}")
+        assert by_hazard(judge(models))["hail"] == {VERSION}
+        (tmp_path / CURRENT).write_text(json.dumps({"hail": [{"version": VERSION, "truth_class": "report"}]}))
+        assert "promote it again" in self.told(models)[1]
 
     def test_a_model_without_the_first_hour(
         self, tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         card = card_of("hail", VERSION, SEEN, b"report")
-        other = Loaded("hail", VERSION, {"0-15": fitted(BOOSTED)}, SEEN, card)
+        other = Loaded("hail", VERSION, {"0-15": fitted(BOOSTED)}, SEEN, card, SEALED)
         monkeypatch.setattr(store, "load_model", lambda *_: other)
         assert "0-60" in self.told(promote(tmp_path, "hail"))[0]
 

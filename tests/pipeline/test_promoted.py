@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from tests.pipeline.tiny import Built
 from wxcore.archive.read import read_provenance
 from wxcore.archive.storms import read_storms, recent_storms
+from wxcore.hazard.definitions import DEFINITIONS
 from wxcore.hazard.features.build import features
 from wxcore.hazard.features.catalogue import FEATURES, NAMES
 from wxcore.hazard.learn import train as training
@@ -61,7 +62,7 @@ def samples() -> Samples:
     return Samples(
         pd.concat([told, frame], axis=1), "hail", NAMES,
         units={item.name: item.units for item in FEATURES}, groups={item.name: item.group for item in FEATURES},
-        label_text="SYN hail", source="test",
+        label_text=DEFINITIONS["hail"].event_en, source="season test",
     )  # fmt: skip
 
 
@@ -169,6 +170,25 @@ def test_a_file_that_was_tampered_with_costs_a_note_and_the_rule_judges(judged: 
     assert any(f"hail/{VERSION} not used" in note and "sha256" in note for note in cycle.notes_en)
     assert any(f"hail/{VERSION} 未使用" in note for note in cycle.notes_zh)
     assert cycle.degraded
+    assert by_hazard(judged.again())["hail"] == {VERSION}
+
+
+@pytest.mark.parametrize(("old", "new"), [('"commit": "', '"commit": "x'),
+                                          ('"truth_class": "SYN"', '"truth_class": "report"')])  # fmt: skip
+def test_a_card_that_changed_since_it_was_promoted_is_not_believed(
+    judged: Trained, no_syncfs: None, old: str, new: str
+) -> None:
+    """Not in what the model is judged by, nor in the word that keeps it from real weather."""
+    card = judged.file.with_name("card.json")
+    whole = card.read_text(encoding="utf-8")
+    assert old in whole
+    card.write_text(whole.replace(old, new, 1), encoding="utf-8")
+    try:
+        cycle = judged.again()
+    finally:
+        card.write_text(whole, encoding="utf-8")
+    assert by_hazard(cycle) == RULES
+    assert any("card.json is not the one that was promoted" in note for note in cycle.notes_en)
     assert by_hazard(judged.again())["hail"] == {VERSION}
 
 

@@ -175,7 +175,7 @@ def _cell(value: Any) -> str:
 def promote_command(
     hazard: Hazard, version: Version, models: Folder = None, out: Out = None, as_json: Json = False, lang: Lang = ""
 ) -> None:
-    """Put a model to use; refused where it does not beat the best baseline, or is worse on a slice. 启用模型."""
+    """Put a model to use; refused where it does not beat all baselines, or is not of our storms. 启用模型."""
     lang, roots = _lang(lang), roots_of(models, out)
     entry = promote(roots, _known(hazard), version, iso(datetime.now(UTC)))
     if as_json:

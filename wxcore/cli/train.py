@@ -18,6 +18,7 @@ from wxcore.hazard.learn.trained import Trained
 from wxcore.hazard.learn.zoo import MODELS
 from wxcore.hazard.registry.card import load_card, plain
 from wxcore.hazard.registry.keep import keep as keep_model
+from wxcore.hazard.registry.store import require_new
 from wxcore.hazard.registry.verdict import why_not
 from wxcore.hazard.samples.leaks import check_leaks
 from wxcore.hazard.samples.read import read_any
@@ -50,6 +51,8 @@ def train_command(
     lang = language(lang or load_settings().lang)
     if hazard not in DEFINITIONS:
         raise typer.BadParameter(f"{hazard!r}: {', '.join(DEFINITIONS)}", param_hint="HAZARD")
+    if keep and version:
+        require_new(home_of(out).models, hazard, version)
     models = (*MODELS, *(load_models(own) if own is not None else ()))
     table = read_any(samples, hazard, columns)
     with progress() as bar:

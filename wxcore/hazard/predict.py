@@ -27,9 +27,9 @@ WORDS: dict[str, Word] = {item.name: Word(item.en, item.zh, item.units, item.gro
 def predict(loaded: Loaded, frame: pd.DataFrame, storms: pd.DataFrame) -> pd.DataFrame:
     """Rows of schema.PROBABILITIES: each storm, each window that the model knows, in this order.
 
-    p is NaN where no beam saw the storm in three dimensions (`observed_fraction` 0). The first hour is never less
-    probable than a part of it: each window has its own model, and where they disagree the hour is raised to its most
-    probable part, which the drivers say.
+    p is NaN where no beam saw the storm in three dimensions (`observed_fraction` 0). A part of the first hour is never
+    more probable than the hour: each window has its own model, and where they disagree the part is held to the hour,
+    which its drivers say. The hour is as it was calibrated and scored.
 
     Args:
         frame: `features(...)` of the same storms, in their order; columns beyond the model's are not looked at.
@@ -48,8 +48,8 @@ def predict(loaded: Loaded, frame: pd.DataFrame, storms: pd.DataFrame) -> pd.Dat
     judged = {window: _judged(loaded, frame, window) for window in windows}
     chance = {window: np.where(blind, np.nan, p) for window, (p, _) in judged.items()}
     told = {window: list(pairs) for window, (_, pairs) in judged.items()}
-    for row, part in _raise_hour(chance).items():
-        told[HOUR][row] = _with_raised(told[HOUR][row], part)
+    for window, row in _hold_parts(chance):
+        told[window][row] = _with_held(told[window][row])
     missing = missing_groups(frame)
     rows = [
         (
@@ -83,18 +83,16 @@ def _judged(loaded: Loaded, frame: pd.DataFrame, window: Window) -> tuple[Double
     return p, list(zip(*in_words(found, matrix, words_of(names, WORDS)), strict=True))
 
 
-def _raise_hour(chance: dict[Window, Doubles]) -> dict[int, Window]:
-    """Raise the hour to its most probable part; by row, the part where that was done."""
-    parts = [window for window in chance if window != HOUR]
-    if HOUR not in chance or not parts or not len(chance[HOUR]):
-        return {}
-    every = np.vstack([chance[window] for window in parts])
-    most = every.argmax(axis=0)
-    largest = every.max(axis=0)
-    rows = np.flatnonzero(largest > chance[HOUR])
-    chance[HOUR] = np.fmax(chance[HOUR], largest)
-    return {int(row): parts[most[row]] for row in rows}
+def _hold_parts(chance: dict[Window, Doubles]) -> list[tuple[Window, int]]:
+    """Hold each part to the probability of the hour; the parts and rows where that was done."""
+    held: list[tuple[Window, int]] = []
+    if HOUR not in chance:
+        return held
+    for window in [window for window in chance if window != HOUR]:
+        held += [(window, int(row)) for row in np.flatnonzero(chance[window] > chance[HOUR])]
+        chance[window] = np.minimum(chance[window], chance[HOUR])
+    return held
 
 
-def _with_raised(pair: Pair, part: Window) -> Pair:
-    return (*pair[0], f"raised to that of {part.name} min"), (*pair[1], f"取{part.name}分钟时段的概率")
+def _with_held(pair: Pair) -> Pair:
+    return (*pair[0], f"not above that of {HOUR.name} min"), (*pair[1], f"不高于{HOUR.name}分钟时段的概率")

@@ -81,13 +81,13 @@ THUNDERSTORM_CONSTANTS: dict[str, float] = {
     "flash_floor": 0.9,  # [I] lightning was seen: not 1, for a flash may be another storm's, and this one ending
     "decay_min": 45.0,  # DOMAIN.md 4
 }
-_SIZES: dict[int, tuple[str, str, str]] = {
+_SIZES: dict[float, tuple[str, str, str]] = {
     1: ("size_none", "no hail seen", "未见冰雹"),
     2: ("size_below_25_mm", "hail below 25 mm", "冰雹小于25毫米"),
     3: ("size_25_to_50_mm", "hail 25 to 50 mm", "冰雹25至50毫米"),
     4: ("size_above_50_mm", "hail above 50 mm", "冰雹大于50毫米"),
 }
-"""By hail_size_class (schema.POLARIMETRY): the constant, and what is said."""
+"""By hail_size_class (schema.POLARIMETRY): the constant, and what is said. Any other number is no class: missing."""
 
 
 def probabilities(
@@ -173,9 +173,8 @@ def hail(storm: Mapping[str, Any], *, levels_quality: str) -> Opinion:
     if math.isfinite(above):
         parts.append((c["poh_weight"], poh(above)))
         phrases.append((f"45 dBZ {above:+.1f} km from 0 C level", f"45 dBZ 高度相对0℃层 {above:+.1f} 公里"))
-    size = float(storm.get("hail_size_class", math.nan))
-    if math.isfinite(size):
-        constant, size_en, size_zh = _SIZES[int(size)]
+    if size := _SIZES.get(float(storm.get("hail_size_class", math.nan))):
+        constant, size_en, size_zh = size
         parts.append((c["size_weight"], c[constant]))
         phrases.append((f"dual polarisation: {size_en}", f"双偏振：{size_zh}"))
     p = c["ceiling"] * weighted(parts)

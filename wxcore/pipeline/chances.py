@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from wxcore.errors import ModelError, WxcoreError
+from wxcore.hazard.registry.ours import strangers
 from wxcore.hazard.rules import MODELS, probabilities
 from wxcore.hazard.windows import HOUR
 from wxcore.pipeline.analyse import SIMULATED
@@ -25,7 +26,7 @@ from wxcore.schema import HAZARDS
 SHIPPED = Path(__file__).resolve().parents[2] / "models"
 """Folder of the models that came with wxcore: beside the package, read only."""
 
-CURRENT, MODEL_FILE = "current.json", "model.skops"
+CURRENT, MODEL_FILE, CARD = "current.json", "model.skops", "card.json"
 ONLY_SYN = "learnt from simulated data: not used on real data unless WXCORE_SYN_MODELS=1"
 KEPT = 6
 """Loaded models that a process keeps: two of each hazard."""
@@ -105,14 +106,15 @@ def chances(
     for code in HAZARDS:
         wanted = ""
         try:
-            wanted = _promoted(models, code, syn=True)
-            version = _promoted(models, code, syn=models.syn or truth == SIMULATED)
+            wanted = _promoted(models, code, syn=True).get("version", "")
+            entry = _promoted(models, code, syn=models.syn or truth == SIMULATED)
+            version = entry.get("version", "")
             if wanted != version:
                 used[code] = {**used[code], "instead_of": wanted, "why": ONLY_SYN}
                 wanted = version
             if not version:
                 continue
-            loaded, digest = _load(models, code, version)
+            loaded, digest = _load(models, code, entry)
             truth_class = str(loaded.card["truth_class"])
             if truth_class == SIMULATED != truth and not models.syn:
                 raise ModelError(f"model {code}/{version}", [f"{CURRENT} says otherwise, but its card: {ONLY_SYN}"])
@@ -125,26 +127,36 @@ def chances(
     return Chances(_joined(table, judged), used, tuple(notes))
 
 
-def _promoted(models: Models, code: str, *, syn: bool) -> str:
-    """Version of the promoted model; empty where the rule stands."""
-    return str(importlib.import_module("wxcore.hazard.registry.promote").current(models.roots, code, syn=syn))
+def _promoted(models: Models, code: str, *, syn: bool) -> Mapping[str, str]:
+    """Entry of the promoted model; empty where the rule stands."""
+    promote = importlib.import_module("wxcore.hazard.registry.promote")
+    return dict(promote.standing(models.roots, code, syn=syn))
 
 
-def _load(models: Models, code: str, version: str) -> tuple[Any, str]:
-    """The model, and sha256 of its file."""
+def _load(models: Models, code: str, entry: Mapping[str, str]) -> tuple[Any, str]:
+    """The model, and sha256 of its file; only with the card that was promoted, and of our storms."""
+    version = entry["version"]
     root = importlib.import_module("wxcore.hazard.registry.store").root_of(models.roots, code, version)
-    digest = hashlib.sha256((root / code / version / MODEL_FILE).read_bytes()).hexdigest()
-    loaded = _loaded(root, code, version, digest)
+    digest, sealed = (
+        hashlib.sha256((root / code / version / name).read_bytes()).hexdigest() for name in (MODEL_FILE, CARD)
+    )
+    if sealed != entry.get("card"):
+        raise ModelError(
+            f"model {code}/{version}", [f"{CARD} is not the one that was promoted: look at it, promote it again"]
+        )
+    loaded = _loaded(root, code, version, digest, sealed)
+    if odd := strangers(loaded.card):
+        raise ModelError(f"model {code}/{version}", odd)
     if HOUR.name not in loaded.fitted:
         raise ModelError(f"model {code}/{version}", [f"it does not know the window {HOUR.name}, which reports go by"])
     return loaded, digest
 
 
 @lru_cache(maxsize=KEPT)
-def _loaded(root: Path, code: str, version: str, sha256: str) -> Any:
-    """Opened once a process; another file of the same name is another model."""
+def _loaded(root: Path, code: str, version: str, sha256: str, card_sha256: str) -> Any:
+    """Opened once a process; another file, or card, of the same name is another model."""
     loaded = importlib.import_module("wxcore.hazard.registry.store").load_model(root, code, version)
-    if loaded.card["model"]["sha256"] != sha256:
+    if (loaded.card["model"]["sha256"], loaded.card_sha256) != (sha256, card_sha256):
         raise ModelError(f"model {code}/{version}", ["it changed while it was read"])
     return loaded
 

@@ -56,7 +56,7 @@ class Board:
 
     Attributes:
         rows, events, censored, days, storms: by window name, raw counts. truth_class: of the labels.
-        best_baseline: by window, name of the baseline with the largest AUC (Brier where AUC ties).
+        best_baseline: by window, name of the baseline with the largest Brier skill (AUC where skills tie).
         chosen: by window, name of the model that is kept: the best of the models.
         remarks: what is odd, in words.
     """

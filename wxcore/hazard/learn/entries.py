@@ -110,7 +110,10 @@ def best_baseline(
     kinds: Mapping[str, str],
     ranks: Mapping[str, Doubles],
 ) -> str:
-    """The competitor that is no model with the largest AUC; where AUC ties the smaller Brier score, then the name.
+    """The competitor that is no model with the largest Brier skill; where it ties the larger AUC, then the name.
+
+    Brier skill, since it is proper: a rule that ranks well and is badly calibrated is easily beaten. All are scored
+    against one climatology, so the largest skill is the smallest Brier score.
 
     Raises:
         ValueError: all are models.
@@ -119,7 +122,7 @@ def best_baseline(
     if not names:
         raise ValueError(f"no baseline among {', '.join(ps)}")
     areas = {name: scores.auc(y, ranks.get(name, ps[name])) for name in names}
-    return min(names, key=lambda name: (-np.nan_to_num(areas[name], nan=-1.0), scores.brier(y, ps[name]), name))
+    return min(names, key=lambda name: (scores.brier(y, ps[name]), -np.nan_to_num(areas[name], nan=-1.0), name))
 
 
 def _filled(contest: Contest, climatology: Doubles) -> tuple[dict[str, Doubles], dict[str, Doubles], dict[str, int]]:

@@ -54,8 +54,8 @@ BOOSTED = Model(
     title="histogram gradient boosting (NaN-native, monotone where physics says so)",
     make=_boosted,
     grid=(
-        {"learning_rate": 0.05, "max_iter": 120, "max_leaf_nodes": 7, "l2_regularization": 5.0},
-        {"learning_rate": 0.1, "max_iter": 120, "max_leaf_nodes": 15, "l2_regularization": 1.0},
+        {"learning_rate": 0.05, "max_iter": 150, "max_leaf_nodes": 7, "l2_regularization": 5.0},
+        {"learning_rate": 0.1, "max_iter": 100, "max_leaf_nodes": 15, "l2_regularization": 1.0},
     ),
 )
 

@@ -1,5 +1,6 @@
 """card.json: all that is to be known of a trained model, beside its parameters."""
 
+import hashlib
 import json
 import math
 import platform
@@ -12,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from wxcore.errors import ModelError
+from wxcore.hazard.learn.board import MODEL
 from wxcore.hazard.learn.trained import Trained
-from wxcore.hazard.samples.table import Samples
+from wxcore.hazard.samples.table import DAY, Samples, label_column
 
 CARD = "card.json"
-MOST_BYTES = 32 << 20
+MOST_BYTES = 4 << 20
 """Of card.json [our choice]; one of 60 features and 4 windows has some 150 KiB."""
 
 TRAINED, RULE = "trained", "published rule"
@@ -50,6 +52,8 @@ def card_of(trained: Trained, samples: Samples, version: str, created: str, comm
         "features": [_feature(samples, name) for name in samples.features],
         "samples": {"source": board.source, "sha256": trained.digest, "first_day": trained.first_day,
                     "last_day": trained.last_day, "class_of_labels": _counted(samples)},
+        "event_days": _event_days(samples, tuple(trained.fitted)),
+        "competitors": len({entry.name for entry in board.entries if entry.kind == MODEL}),
         "held_out": f"every convective day once, in {board.folds} folds; scores are of days that training had not seen",
         "board": board.to_json(),
         "threshold": {window: entry.threshold for window, entry in chosen.items()},
@@ -80,6 +84,25 @@ def _feature(samples: Samples, name: str) -> dict[str, Any]:
 def _counted(samples: Samples) -> dict[str, int]:
     counts = samples.frame["label_source"].value_counts()
     return {str(name): int(counts[name]) for name in sorted(counts.index)}
+
+
+def _event_days(samples: Samples, windows: tuple[str, ...]) -> dict[str, int]:
+    """Convective days on which the event happened, by window."""
+    frame = samples.frame
+    return {window: int(frame.loc[frame[label_column(window)] == 1, DAY].nunique()) for window in windows}
+
+
+def about_of(card: Mapping[str, Any]) -> dict[str, str]:
+    """What a model is of, as JSON by name: it stands inside model.skops too, so under its sha256, and must agree."""
+    told = {
+        "hazard": card["hazard"],
+        "truth_class": card["truth_class"],
+        "features": list(feature_names(card)),
+        "units": [item.get("units") for item in card["features"]],
+        "windows": card["windows"],
+        "label": card.get("label"),
+    }
+    return {name: json.dumps(value, ensure_ascii=False) for name, value in told.items()}
 
 
 def plain(value: Any) -> Any:
@@ -114,11 +137,21 @@ def load_card(folder: Path) -> dict[str, Any]:
     Raises:
         ModelError: none, too large, no JSON, not what a card holds, or of another hazard or version than its folder.
     """
+    return sealed_card(folder)[0]
+
+
+def sealed_card(folder: Path) -> tuple[dict[str, Any], str]:
+    """The card as `load_card` gives it, and the sha256 of its file.
+
+    Raises:
+        ModelError: as `load_card`.
+    """
     path = folder / CARD
     try:
         if path.stat().st_size > MOST_BYTES:
             raise ModelError(str(path), [f"{path.stat().st_size} bytes, at most {MOST_BYTES} are read"])
-        card = json.loads(path.read_bytes())
+        data = path.read_bytes()
+        card = json.loads(data)
     except FileNotFoundError as cause:
         raise ModelError(str(path), ["no such file: wx models list tells what there is"]) from cause
     except (OSError, ValueError, RecursionError) as cause:
@@ -126,7 +159,7 @@ def load_card(folder: Path) -> dict[str, Any]:
     faults = _faults(card, folder)
     if faults:
         raise ModelError(str(path), faults)
-    return dict(card)
+    return dict(card), hashlib.sha256(data).hexdigest()
 
 
 def _faults(card: Any, folder: Path) -> list[str]:

@@ -1,8 +1,9 @@
 """Which version of a hazard is in use: current.json, the newest last, so that one step back is one entry less.
 
-    {"hail": [{"version": "2026-06-a", "truth_class": "report", "promoted": "2026-06-30T00:00:00Z"}]}
+    {"hail": [{"version": "a", "truth_class": "report", "promoted": "2026-06-30T00:00:00Z", "card": "<sha256>"}]}
 
-Of several folders the first that says anything about a hazard counts; where nothing is left, the published rule stands.
+`card` is the sha256 of the card that was judged: live, no other will do. Of several folders the first that says
+anything about a hazard counts; where nothing is left, the published rule stands.
 """
 
 import json
@@ -16,7 +17,7 @@ from wxcore.hazard.registry.card import SYN
 from wxcore.hazard.registry.store import load_model, root_of, writing
 from wxcore.hazard.registry.verdict import why_not
 
-__all__ = ["CURRENT", "current", "history", "promote", "rollback", "why_not"]
+__all__ = ["CURRENT", "current", "history", "promote", "rollback", "standing", "why_not"]
 
 CURRENT = "current.json"
 MOST_BYTES = 1 << 20
@@ -47,8 +48,17 @@ def current(roots: Sequence[Path], hazard: str, *, syn: bool = True) -> str:
     Raises:
         ModelError: a current.json that is damaged.
     """
+    return standing(roots, hazard, syn=syn).get("version", "")
+
+
+def standing(roots: Sequence[Path], hazard: str, *, syn: bool = True) -> Entry:
+    """As `current`: the whole entry; empty where the published rule stands.
+
+    Raises:
+        ModelError: a current.json that is damaged.
+    """
     entries = history(roots, hazard)
-    return next((entry["version"] for entry in reversed(entries) if syn or entry["truth_class"] != SYN), "")
+    return next((dict(entry) for entry in reversed(entries) if syn or entry["truth_class"] != SYN), {})
 
 
 def promote(roots: Sequence[Path], hazard: str, version: str, at: str) -> Entry:
@@ -58,20 +68,22 @@ def promote(roots: Sequence[Path], hazard: str, version: str, at: str) -> Entry:
         roots: the home's folder first. at: ISO 8601 UTC, by the caller's clock.
 
     Raises:
-        ModelError: it does not beat the best baseline, is worse on a slice, in use already, damaged, or not there.
+        ModelError: it does not beat the baselines, is worse on a slice, made from a table of others, in use already,
+            damaged, or not there.
         OSError: disk full, or a write error.
     """
-    card = load_model(root_of(roots, hazard, version), hazard, version).card
+    loaded = load_model(root_of(roots, hazard, version), hazard, version)
+    card = loaded.card
     try:
         reasons = why_not(card)
     except (KeyError, TypeError, AttributeError) as cause:
         raise ModelError(f"card of {hazard}/{version}", [f"the board cannot be read ({cause!r})"]) from cause
     if reasons:
         raise ModelError(f"{hazard}/{version} is not promoted", reasons)
-    entry = {"version": version, "truth_class": str(card["truth_class"]), "promoted": at}
+    entry = {"version": version, "truth_class": str(card["truth_class"]), "promoted": at, "card": loaded.card_sha256}
     with writing(roots[0]):
         entries = history(roots, hazard)
-        if entries and entries[-1]["version"] == version:
+        if entries and all(entries[-1].get(name) == entry[name] for name in ("version", "card")):
             raise ModelError(f"{hazard}/{version}", ["in use already"])
         _write(roots[0], hazard, (*entries, entry))
     return entry
@@ -114,7 +126,9 @@ def _read(root: Path) -> dict[str, list[Entry]]:
 
 def _sound(entries: Any) -> bool:
     return isinstance(entries, list) and all(
-        isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("version", "truth_class"))
+        isinstance(entry, dict)
+        and all(isinstance(entry.get(key), str) for key in ("version", "truth_class"))
+        and isinstance(entry.get("card", ""), str)
         for entry in entries
     )
 

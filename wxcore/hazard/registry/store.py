@@ -2,7 +2,7 @@
 
 A model is a folder that is never changed once it is there. Nothing of model.skops is looked at before its sha256 is the
 card's; the sha256 finds damage and half-written files, and `packed` keeps out what somebody forged together with its
-card.
+card. What the model is of (hazard, truth class, features ...) stands in both, and must agree.
 """
 
 import difflib
@@ -21,7 +21,17 @@ from wxcore.archive.place import write_file
 from wxcore.errors import ModelError
 from wxcore.hazard.learn.fitted import Fitted
 from wxcore.hazard.learn.trained import Trained
-from wxcore.hazard.registry.card import CARD, RULE, card_bytes, card_of, feature_names, load_card, versions
+from wxcore.hazard.registry.card import (
+    CARD,
+    RULE,
+    about_of,
+    card_bytes,
+    card_of,
+    feature_names,
+    load_card,
+    sealed_card,
+    versions,
+)  # fmt: skip
 from wxcore.hazard.registry.packed import MOST_BYTES, pack, require_zip, unpack
 from wxcore.hazard.registry.verdict import why_not
 from wxcore.hazard.registry.words import card_text
@@ -29,8 +39,8 @@ from wxcore.hazard.samples.table import Samples
 from wxcore.schema import HAZARDS
 
 __all__ = [
-    "MODELS", "Loaded", "check_features", "folder_of", "list_models", "load_card", "load_model", "root_of",
-    "save_model", "writing",
+    "MODELS", "Loaded", "check_features", "folder_of", "list_models", "load_card", "load_model", "require_new",
+    "root_of", "save_model", "writing",
 ]  # fmt: skip
 
 MODELS = Path(__file__).resolve().parents[3] / "models"
@@ -44,6 +54,9 @@ LOCK_S = 30.0
 FOREIGN = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle")
 """Endings of files that run code when they are opened."""
 
+ABOUT, PARTS = "about", "windows"
+"""What model.skops holds: `about_of` its card, and {estimator, calibrator, kept} by window."""
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """A version: also a folder's name."""
 
@@ -53,7 +66,7 @@ class Loaded:
     """A model, checked and ready.
 
     Attributes:
-        fitted: by window name. features: their names, in order. card: as card.json has it.
+        fitted: by window name. features: their names, in order. card: as card.json has it; card_sha256: of that file.
     """
 
     hazard: str
@@ -61,6 +74,7 @@ class Loaded:
     fitted: Mapping[str, Fitted]
     features: tuple[str, ...]
     card: Mapping[str, Any]
+    card_sha256: str = ""
 
 
 def folder_of(root: Path, hazard: str, version: str) -> Path:
@@ -77,6 +91,21 @@ def folder_of(root: Path, hazard: str, version: str) -> Path:
     return root / hazard / version
 
 
+def require_new(root: Path, hazard: str, version: str) -> None:
+    """Refuse a version that no model can be saved as: asked before a training of hours.
+
+    Raises:
+        ModelError: no name of a version, or it is there already.
+    """
+    folder = folder_of(root, hazard, version)
+    if folder.exists():
+        raise _taken(folder)
+
+
+def _taken(folder: Path) -> ModelError:
+    return ModelError(str(folder), ["this version is there already: a model is never replaced, name another"])
+
+
 def save_model(root: Path, trained: Trained, samples: Samples, version: str, created: str, commit: str) -> Path:
     """Write a model's folder: all of it or nothing. The same arguments give the same bytes.
 
@@ -91,20 +120,20 @@ def save_model(root: Path, trained: Trained, samples: Samples, version: str, cre
         OSError: disk full, or a write error.
     """
     folder = folder_of(root, trained.board.hazard, version)
-    content = {
+    card = card_of(trained, samples, version, created, commit)
+    parts = {
         window: {"estimator": fitted.estimator, "calibrator": fitted.calibrator, "kept": float(fitted.kept)}
         for window, fitted in trained.fitted.items()
     }
-    data = pack(content)
+    data = pack({ABOUT: about_of(card), PARTS: parts})
     unpack(data, f"{folder.parent.name}/{version}")
-    card = card_of(trained, samples, version, created, commit)
     card["model"] = {"file": MODEL, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     card["why_not"] = why_not(card)
     with writing(root):
         if folder.exists():
             if _same(folder, card):
                 return folder
-            raise ModelError(str(folder), ["this version is there already: a model is never replaced, name another"])
+            raise _taken(folder)
         partial = folder.with_name(f".{version}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         write_file(partial / MODEL, data)
@@ -144,10 +173,11 @@ def load_model(root: Path, hazard: str, version: str, features: Sequence[str] | 
         features: names of the columns at hand; None: not asked yet.
 
     Raises:
-        ModelError: damaged or forged, a pickle, a type that is not allowed, another scikit-learn, or a feature missing.
+        ModelError: damaged or forged, a pickle, a type that is not allowed, another scikit-learn, a feature missing, or
+            a card that tells something else than the model does.
     """
     folder = folder_of(root, hazard, version)
-    card = load_card(folder)
+    card, sealed = sealed_card(folder)
     if card.get("kind") == RULE:
         raise ModelError(str(folder), ["a published rule: it is code, there is nothing to load"])
     if features is not None:
@@ -158,12 +188,14 @@ def load_model(root: Path, hazard: str, version: str, features: Sequence[str] | 
         raise ModelError(str(folder), [f"made with scikit-learn {theirs}, here is {ours}: train it again"])
     content = unpack(data, str(folder / MODEL))
     names = feature_names(card)
-    if faults := _shape_faults(content, tuple(card["windows"]), names):
+    faults = _about_faults(content, card) or _shape_faults(content[PARTS], tuple(card["windows"]), names)
+    if faults:
         raise ModelError(str(folder / MODEL), faults)
     fitted = {
-        window: Fitted(part["estimator"], part["calibrator"], names, part["kept"]) for window, part in content.items()
+        window: Fitted(part["estimator"], part["calibrator"], names, part["kept"])
+        for window, part in content[PARTS].items()
     }
-    return Loaded(hazard, version, fitted, names, card)
+    return Loaded(hazard, version, fitted, names, card, sealed)
 
 
 def _bytes(folder: Path, card: Mapping[str, Any]) -> bytes:
@@ -203,6 +235,16 @@ def check_features(card: Mapping[str, Any], available: Sequence[str]) -> None:
             faults.append(f"{name} is missing" + (f"; the table has {near[0]}: renamed?" if near else ""))
     if faults:
         raise ModelError(f"model {card['hazard']}/{card['version']}", faults)
+
+
+def _about_faults(content: Any, card: Mapping[str, Any]) -> list[str]:
+    """Where the card tells something else than what the model was saved with."""
+    if not isinstance(content, dict) or set(content) != {ABOUT, PARTS} or not isinstance(content[ABOUT], dict):
+        return ["does not say what it is of: save models with wx train"]
+    found, told = content[ABOUT], about_of(card)
+    kept = {name: found.get(name) if isinstance(found.get(name), str) else "nothing" for name in told}
+    return [f"{name}: it was saved with {kept[name]:.200}, the card says {text:.200}: the card was changed"
+            for name, text in told.items() if kept[name] != text]  # fmt: skip
 
 
 def _shape_faults(content: Any, windows: tuple[str, ...], names: tuple[str, ...]) -> list[str]:

@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
+from wxcore.hazard.learn.board import MODEL
 from wxcore.hazard.registry.card import RULE
+from wxcore.hazard.registry.ours import strangers
 from wxcore.hazard.windows import HOUR
 
 SLICE_ROWS, SLICE_EVENTS = 50, 5
 """A slice with fewer rows or events cannot tell better from worse [our choice]."""
 
 LEAST_EVENTS, LEAST_DAYS = 50, 10
-"""Fewer events, or days, prove nothing [our choice; calibration wants 50 events too, DOMAIN.md 5.3]."""
+"""Fewer events, or days with events, prove nothing [our choice; calibration wants 50 events too, DOMAIN.md 5.3]."""
 
 USEFUL_AUC = 0.60
 """Below it nobody is helped: sub-severe gusts from the environment alone reach .50-.60 (DATA.md)."""
@@ -44,7 +46,10 @@ def why_not(card: Mapping[str, Any]) -> list[str]:
     mine, baseline = entry_of(card, window, "chosen"), entry_of(card, window, "best_baseline")
     if mine is None or baseline is None:
         return [f"{window}: the board has no {'model' if mine is None else 'baseline'} to compare"]
-    said = [*_environment_alone(card, mine), *_not_better(mine, baseline), *_slices(mine, baseline["name"])]
+    others = [entry for entry in card["board"]["entries"] if entry["window"] == window and entry["kind"] != MODEL]
+    said = [*strangers(card), *_environment_alone(card, mine), *_not_better(mine, baseline)]
+    said += [text for entry in others for text in _worse(mine, entry, must=entry["name"] == baseline["name"])]
+    said += _slices(mine, baseline["name"])
     said += [text for name in card["windows"] if name != window for text in _proven_worse(card, name)]
     return [*said, *_too_few(card, window), *(f"a leak: {text}" for text in card.get("remarks", ()) if _leak(text))]
 
@@ -55,8 +60,21 @@ def _not_better(mine: Mapping[str, Any], baseline: Mapping[str, Any]) -> list[st
     said = []
     if better is None or not _above(better["low"], 0):
         said.append(f"Brier skill is not better {where}: difference {interval(better)}")
-    if not _above(mine["auc"]["value"], baseline["auc"]["value"], equal=True):
-        said.append(f"AUC is lower {where}: {number(mine['auc']['value'])} < {number(baseline['auc']['value'])}")
+    if not _above(mine["skill"]["low"], 0):
+        said.append(f"no Brier skill against climatology on {mine['window']} min: {interval(mine['skill'])}")
+    return said
+
+
+def _worse(mine: Mapping[str, Any], baseline: Mapping[str, Any], *, must: bool) -> list[str]:
+    """Than one baseline, by value; must: it has to be known. A rule of no figures is no bar."""
+    where = f"than {baseline['name']} on {mine['window']} min"
+    auc, its_auc = mine["auc"]["value"], baseline["auc"]["value"]
+    brier, its_brier = mine["brier"]["value"], baseline["brier"]["value"]
+    said = []
+    if (must or its_auc is not None) and not _above(auc, its_auc, equal=True):
+        said.append(f"AUC is lower {where}: {number(auc)} < {number(its_auc)}")
+    if (must or its_brier is not None) and not _above(its_brier, brier, equal=True):
+        said.append(f"Brier score is worse {where}: {number(brier)} > {number(its_brier)}")
     return said
 
 
@@ -90,8 +108,11 @@ def _environment_alone(card: Mapping[str, Any], mine: Mapping[str, Any]) -> list
 
 
 def _too_few(card: Mapping[str, Any], window: str) -> list[str]:
-    least = {"events": LEAST_EVENTS, "days": LEAST_DAYS}
-    counts = {name: card["board"].get(name, {}).get(window, 0) for name in least}
+    least = {"events": LEAST_EVENTS, "days with events": LEAST_DAYS}
+    counts = {
+        "events": card["board"].get("events", {}).get(window, 0),
+        "days with events": card.get("event_days", {}).get(window, 0),
+    }
     return [f"{counts[name]} {name} on {window} min, at least {few} are asked for" for name, few in least.items()
             if counts[name] < few]  # fmt: skip
 

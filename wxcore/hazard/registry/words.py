@@ -23,7 +23,12 @@ def card_text(card: Mapping[str, Any]) -> str:
         [f"# {card['hazard']} / {card['version']}"],
         _truth(card),
         [_promotion(card)],
-        [f"**Event**: {card['label']}  ", f"**Samples**: {_samples(card)}  ", f"**Held out**: {card['held_out']}"],
+        [
+            f"**Event**: {card['label']}  ",
+            f"**Samples**: {_samples(card)}  ",
+            f"**Held out**: {card['held_out']}  ",
+            _chosen_of(card),
+        ],
         *(_board(card, name) for name in card["windows"]),
         _importance(card, window),
         _ablation(card, window),
@@ -56,6 +61,12 @@ def _samples(card: Mapping[str, Any]) -> str:
     return f"{told['source']}, {told['first_day']} to {told['last_day']} (labels: {kinds})"
 
 
+def _chosen_of(card: Mapping[str, Any]) -> str:
+    """The best of many is flattered by chance: the reader must know of how many."""
+    count = card["competitors"]
+    return f"**Tried**: {count} {'model' if count == 1 else 'models'}, of which the best on these same days is kept"
+
+
 def _board(card: Mapping[str, Any], window: str) -> list[str]:
     board = card["board"]
     rows, events = board["rows"][window], board["events"][window]
@@ -65,7 +76,8 @@ def _board(card: Mapping[str, Any], window: str) -> list[str]:
     return [
         f"## {window} min{truth}",
         f"{rows} rows, {events} events (base rate {number(events / rows if rows else None)}), "
-        f"{board['censored'].get(window, 0)} censored, {board['days'][window]} days, {board['storms'][window]} storms",
+        f"{board['censored'].get(window, 0)} censored, {board['days'][window]} days "
+        f"({card['event_days'][window]} with events), {board['storms'][window]} storms",
         "",
         "| | AUC [95 %] | Brier | Brier skill [95 %] | ECE | threshold | hits | false alarms | misses | right no |",
         "|---|---|---|---|---|---|---|---|---|---|",

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from wxcore.errors import SampleError
 from wxcore.hazard.samples.mapping import STACK_PARTS, Columns, Pick
-from wxcore.hazard.samples.reading import column_of, find, numbers, plain
+from wxcore.hazard.samples.reading import EMPTY, column_of, find, numbers, plain
 
 
 @dataclass
@@ -58,6 +59,8 @@ def features_of(table: pd.DataFrame, told: Columns) -> Made:
             for name in free:
                 if pd.api.types.is_numeric_dtype(table[name]):
                     _add(made, name, table, name, told, pick)
+                elif odd := _decimal_comma(table[name], told.missing):
+                    made.faults.append(f"{name}: {odd!r} ...: decimal comma? expected a point (or exclude the column)")
     _describe(made, told)
     return made
 
@@ -66,6 +69,15 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
     return any(
         fnmatchcase(name.casefold(), pattern.casefold()) or plain(name) == plain(pattern) for pattern in patterns
     )
+
+
+def _decimal_comma(column: pd.Series, missing: Sequence[Any]) -> str:
+    """The first such number of a column of text of which most values are numbers but for it; empty where it is none."""
+    text = column.dropna().astype(str).str.strip()
+    text = text[~text.isin([*EMPTY, *(str(one) for one in missing)])]
+    known = pd.to_numeric(text.str.replace(",", ".", regex=False), errors="coerce").notna()
+    odd = text[known & text.str.contains(",", regex=False)]
+    return str(odd.iloc[0]) if len(odd) and known.mean() > 0.5 else ""
 
 
 def _add(made: Made, name: str, table: pd.DataFrame, column: str, told: Columns, pick: Pick) -> None:
