@@ -5,7 +5,9 @@
     │   └── LimitError   a file, or its decoding, is larger or slower than we allow
     ├── FaultsError      rules are broken; lists every broken one at once
     │   ├── SchemaError  a Dataset or table that crosses a door is not what the schema says
-    │   └── WarningError a warning or a CAP message that must not leave the house
+    │   ├── WarningError a warning or a CAP message that must not leave the house
+    │   ├── SampleError  a table of samples that nothing can honestly be trained on
+    │   └── ModelError   a model that is not used: damaged, of another kind, or of other features
     ├── TimeError        a naive datetime, or one that is not UTC, at a door
     ├── RegionError      a region's folder is missing, incomplete or contradicts itself
     ├── ArchiveError     the archive refuses: another grid, another format version, no such cycle

@@ -37,7 +37,7 @@ GROUND_READERS = (
 """Those of ground stations and of the air above them; MICAPS files that are no observations are other formats."""
 
 FAULTS: tuple[Fault, ...] = (
-    *(Fault("A1", name, 250, 10_000, mutants.reader(name)) for name in READERS),
+    *(Fault("A1", name, 150, 10_000, mutants.reader(name)) for name in READERS),
     *(Fault("A1", name, 6, 10_000, mutants.reader(name)) for name in SKY_READERS),
     *(Fault("A1", name, 24, 10_000, mutants.reader(name)) for name in GROUND_READERS),
     Fault("A1", "other formats", 100, 2_000, mutants.others((*READERS, *SKY_READERS, *GROUND_READERS))),

@@ -22,7 +22,7 @@ from wxcore.radar.sane import sound
 from wxcore.radar.sane_kernels import products, tally
 from wxcore.radar.volume import Sweep, Volume
 from wxcore.schema import HEAD_BYTES
-from wxcore.simulate.demo import DEMO_RADARS, DEMO_START, DEMO_WORLD
+from wxcore.simulate.demo import AFTERNOON, DEMO_RADARS, DEMO_WORLD
 from wxcore.simulate.radar import scan
 
 TOPS = "tops of storms are unseen"
@@ -206,8 +206,8 @@ def test_no_real_volume_is_touched(pattern: str, radar_data: Path):
 
 
 def test_a_simulated_volume_is_not_touched(chongqing):
-    site = next(site for site in chongqing.radars_at(DEMO_START) if site.id in DEMO_RADARS)
-    volume = scan(site, DEMO_WORLD, DEMO_START, seed=1)
+    site = next(site for site in chongqing.radars_at(AFTERNOON) if site.id in DEMO_RADARS)
+    volume = scan(site, DEMO_WORLD, AFTERNOON, seed=1)
     assert sound(volume).sweeps is volume.sweeps
 
 
