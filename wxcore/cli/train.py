@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from wxcore.cli.options import Json, Lang, Out, home_of
@@ -34,6 +35,9 @@ Version = Annotated[str, typer.Option("--version", help="Name of the model; empt
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same data: same model. 随机种子")]
 Folds = Annotated[int | None, typer.Option("--folds", min=2, help="Of days; empty: 10, or 3 of large tables. 折数")]
 Keep = Annotated[bool, typer.Option("--save/--no-save", help="Keep the best model and its card. 保存模型")]
+
+WIDE = 160
+"""Columns that the board needs: in a narrower terminal its lines wrap, but no name or figure is cut."""
 
 HEADINGS = (
     ("competitor", "参评者"), ("AUC (95 %)", "AUC（95%）"), ("Brier", "Brier"), ("skill (95 %)", "技巧（95%）"),
@@ -85,9 +89,9 @@ def report(trained: Trained, leaks: Sequence[str], folder: Path | None, reasons:
 
 def show(trained: Trained, leaks: Sequence[str], folder: Path | None, reasons: Sequence[str], lang: str) -> None:
     """Board, what matters, what is odd, and whether the model may be promoted, on the screen."""
-    board = trained.board
+    board, wide = trained.board, Console(stderr=True, width=max(SCREEN.width, WIDE))
     for window in board.rows:
-        SCREEN.print(board_table(board, window, lang))
+        wide.print(board_table(board, window, lang))
         top = ", ".join(f"{name} {loss:.3f}" for name, loss, _ in trained.importance.get(window, ())[:8])
         if top:
             SCREEN.print(say(lang, f"AUC lost when shuffled: {top}", f"打乱后AUC损失：{top}"), markup=False)
