@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from wxcore.hazard.learn.calibrate import calibrated, expit, fit_calibrator, logit, prior_corrected
+from wxcore.hazard.learn.calibrate import calibrated, fit_calibrator, logit, prior_corrected
 
 
 def _overconfident(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -14,13 +14,13 @@ import pytest
 import skops.io
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from wxcore.errors import ModelError, SampleError
 from wxcore.hazard import rules
 from wxcore.hazard.learn.baselines import judged, rule_columns
 from wxcore.hazard.learn.board import Interval
-from wxcore.hazard.learn.calibrate import expit
 from wxcore.hazard.learn.digest import digest
 from wxcore.hazard.learn.dropout import copies, masked, sources
 from wxcore.hazard.learn.model import Model

@@ -6,8 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-TREND_MIN = 30.0
-"""Minutes that a trend looks back (archive.storms.BACK_MIN); 2 to 6 cycles."""
+from wxcore.archive.storms import BACK_MIN
+
+TREND_MIN = float(BACK_MIN)
+"""Minutes that a trend looks back: as far as tracking does; 2 to 6 cycles."""
 
 LAST_MIN = (4.5, 7.5)
 """The last cycle is this many minutes ago, above and up to [our choice: 6 and a quarter]; an older one is none."""

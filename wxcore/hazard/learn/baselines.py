@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from wxcore.hazard import rules
 from wxcore.hazard.gale import GALE_CONSTANTS, gale
 from wxcore.hazard.ground import gale_seen
-from wxcore.hazard.learn.calibrate import calibrated, expit, fit_calibrator
+from wxcore.hazard.learn.calibrate import calibrated, fit_calibrator
 from wxcore.hazard.samples.table import Samples
 from wxcore.hazard.sky import flashes
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
@@ -24,13 +25,7 @@ STIFFNESS = 100.0
 
 def logit(p: Doubles) -> Doubles:
     """Log odds of probabilities, finite."""
-    held = np.clip(p, NEAREST, 1 - NEAREST)
-    return np.asarray(np.log(held / (1 - held)))
-
-
-def expit(x: Doubles) -> Doubles:
-    """1 / (1 + exp(-x)), without overflow."""
-    return np.asarray(0.5 * (1 + np.tanh(x / 2)))
+    return np.asarray(special.logit(np.clip(p, NEAREST, 1 - NEAREST)))
 
 
 def fit_calibrator(
@@ -77,7 +72,7 @@ def calibrated(calibrator: Any, p: Doubles) -> Doubles:
     found = np.full(len(p), np.nan)
     known = np.isfinite(p)
     if is_sigmoid(calibrator):
-        found[known] = expit(calibrator.coef_[0, 0] * logit(p[known]) + calibrator.intercept_[0])
+        found[known] = special.expit(calibrator.coef_[0, 0] * logit(p[known]) + calibrator.intercept_[0])
     elif known.any():
         found[known] = calibrator.predict(p[known])
     return found

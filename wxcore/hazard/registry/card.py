@@ -16,6 +16,7 @@ from wxcore.errors import ModelError
 from wxcore.hazard.learn.board import MODEL
 from wxcore.hazard.learn.trained import Trained
 from wxcore.hazard.samples.table import DAY, Samples, label_column
+from wxcore.schema import SIMULATED_MARK
 
 CARD = "card.json"
 MOST_BYTES = 4 << 20
@@ -24,7 +25,7 @@ MOST_BYTES = 4 << 20
 TRAINED, RULE = "trained", "published rule"
 """Kinds of cards."""
 
-SYN = "SYN"
+SYN = SIMULATED_MARK
 
 NEEDED: Mapping[str, type | tuple[type, ...]] = {
     "hazard": str, "version": str, "kind": str, "truth_class": str, "model": dict, "features": list, "windows": list,

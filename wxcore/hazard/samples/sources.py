@@ -37,10 +37,10 @@ from wxcore.hazard.labels.looked import (
     everything_seen,
 )
 from wxcore.region import Region
-from wxcore.schema import QC_GOOD
+from wxcore.schema import QC_GOOD, SIMULATED_MARK
 from wxcore.times import CYCLE
 
-SIMULATED, REPORT, INSTRUMENT = "SYN", "report", "instrument"
+SIMULATED, REPORT, INSTRUMENT = SIMULATED_MARK, "report", "instrument"
 
 LIGHTNING_COUNTS = ("strokes", "flashes", "groups", "events")
 """Of a provenance's sources of the sky: by these it is lightning."""
