@@ -28,7 +28,8 @@ def test_rows_are_whole_and_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest
                  "FTM of 30", "spatial checks of 64", "ground work", "surface_analysis",
                  "station_table", "peak memory"):  # fmt: skip
         assert any(part in item for item in items), part
-    assert all(row["ours"] > 0 for row in told)
+    # What storing costs is a difference of two times: on a busy machine it may be less than nothing.
+    assert all(row["ours"] > 0 for row in told if "stored" not in row["item"])
     peers = [row for row in told if "titanlib" in row["other_name"]]
     assert [row["held"] for row in peers] == [None], "nothing is claimed without the peer"
     assert sum(row["held"] is not None for row in told) == 10
