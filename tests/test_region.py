@@ -400,6 +400,52 @@ class TestBadFolders:
         assert "expected a grid on the globe" in faults_of(tmp_path)[0]
 
 
+TOWNS_HEADER = "adcode,name_zh,name_en,lat,lon,district,valid_from,valid_to,source\n"
+
+
+class TestTowns:
+    def test_none_without_the_file(self, tmp_path: Path, chongqing: Region) -> None:
+        new_region(tmp_path)
+        assert load_region("thuringia", root=tmp_path).towns == ()
+        assert chongqing.towns_at(NOW) == ()
+
+    def test_towns_of_a_day(self, tmp_path: Path) -> None:
+        folder = new_region(tmp_path)
+        change(folder / "districts.csv", "16051,爱尔福特,Erfurt,50.5,10.5,16051", "160510,爱,Erfurt,50.5,10.5,16051")
+        rows = (
+            "160510001,甲镇,,50.4,10.4,160510,2000-01-01,2026-01-01,list\n"
+            "160510001,甲街道,Jia,50.4,10.4,160510,2026-01-01,,list\n160510002000,乙镇,Yi,50.6,10.6,160510,2000-01-01,,list\n"
+        )
+        write_csv(folder / "towns.csv", TOWNS_HEADER + rows)
+        region = load_region("thuringia", root=tmp_path)
+        assert [town.name_zh for town in region.towns_at(BEFORE)] == ["甲镇", "乙镇"]
+        assert [(town.adcode, town.name_zh) for town in region.towns_at(NOW)] == [
+            ("160510001", "甲街道"), ("160510002000", "乙镇"),
+        ]  # fmt: skip
+        assert region.towns_at(NOW)[1].district == "160510"
+
+    def test_faults_with_file_row_and_field(self, tmp_path: Path) -> None:
+        rows = (
+            "1605,甲镇,,50.4,10.4,160510,2000-01-01,,list\n160510002,,,50.4,10.4,160510,2000-01-01,,list\n"
+            "160510003,丙镇,,10.4,50.4,999999,2000-01-01,,list\n160510004,丁镇,,50.4,10.4,1605,2000-01-01,,\n"
+            "160510003,戊镇,,50.4,10.4,999999,2010-01-01,,list\n"
+        )
+        write_csv(new_region(tmp_path) / "towns.csv", TOWNS_HEADER + rows)
+        faults = faults_of(tmp_path)
+        for expected in (
+            "towns.csv, row 2, adcode: found '1605', expected a code of 9 or 12 digits",
+            "towns.csv, row 3, name_zh",
+            "towns.csv, row 4, district: found 999999, expected a code that districts.csv holds",
+            "towns.csv, row 4, lat, lon: found 10.4, 50.4",
+            "towns.csv, row 5, district: found '1605', expected a code of 6 digits",
+            "towns.csv, row 5, source",
+            "towns.csv, row 6, district",
+            "towns.csv, row 6, valid_from",
+        ):
+            assert any(expected in fault for fault in faults), expected
+        assert len(faults) == 8
+
+
 def test_merging_leaves_its_arguments_alone() -> None:
     base, over = {"a": {"x": 1, "y": [1, 2]}, "b": 2}, {"a": {"y": [3]}, "c": {"z": 0}}
     assert merged(base, over) == {"a": {"x": 1, "y": [3]}, "b": 2, "c": {"z": 0}}

@@ -11,7 +11,12 @@
     ├── TimeError        a naive datetime, or one that is not UTC, at a door
     ├── RegionError      a region's folder is missing, incomplete or contradicts itself
     ├── ArchiveError     the archive refuses: another grid, another format version, no such cycle
-    └── LedgerError      the ledger refuses: unknown key, illegal change of state
+    ├── LedgerError      the ledger refuses: unknown key, illegal change of state
+    ├── IssueError       the office refuses to issue: not signed, changed meanwhile, not allowed
+    │   ├── RefusedError   what is asked does not fit what the ledger holds by now (a LedgerError too)
+    │   └── DeliveryError  a message that its receiver did not take
+    ├── AccountError     an account that cannot be made or changed as asked, or a damaged file of accounts
+    └── AccessError      a page of the desk that does not say who may use it
 
 A message names the file or field, what was found, what was expected and what to do, in English and Chinese.
 """
@@ -118,6 +123,10 @@ class LedgerError(WxcoreError):
     """The ledger refuses."""
 
 
+class IssueError(WxcoreError):
+    """The office refuses to issue."""
+
+
 class WarningError(FaultsError):
     """A warning or a CAP message that must not leave the house."""
 
@@ -128,3 +137,23 @@ class SampleError(FaultsError):
 
 class ModelError(FaultsError):
     """A model that is not used: damaged, of another kind, or made for other features."""
+
+
+class RefusedError(IssueError, LedgerError):
+    """What is asked does not fit what the ledger holds by now (changed, released, ended meanwhile): no row changed."""
+
+
+class DeliveryError(IssueError):
+    """A message that was not taken. `lasting`: trying again will not help until a person changes something."""
+
+    def __init__(self, en: str, zh: str = "", *, lasting: bool = False) -> None:
+        super().__init__(en, zh)
+        self.lasting = lasting
+
+
+class AccountError(WxcoreError):
+    """An account that cannot be made or changed as asked, or a file of accounts that cannot be read."""
+
+
+class AccessError(WxcoreError):
+    """A route of the desk that does not say who may use it, or names a role that does not exist."""

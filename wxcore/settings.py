@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wxcore.pipeline.home import Home
+from wxcore.pipeline.policy import DESK_URL, TEST, Policy
 from wxcore.region import STATION_META, Region, load_region
 
 DEFAULT_REGION = "chongqing"
@@ -52,7 +53,7 @@ def load_settings() -> Settings:
         archive_url=os.environ.get("WXCORE_ARCHIVE", ""),
         incoming=_folders("WXCORE_INCOMING"),
         roots=_folders("WXCORE_ROOTS"),
-        models=Path(models) if (models := os.environ.get("WXCORE_MODELS", "")) else None,
+        models=_path("WXCORE_MODELS"),
         syn_models=os.environ.get("WXCORE_SYN_MODELS", "") == "1",
     )
 
@@ -74,6 +75,29 @@ def region_at(region_id: str = "") -> Region:
     """
     settings = load_settings()
     return load_region(region_id or settings.region, root=settings.station_meta)
+
+
+def policy_at(home: Home) -> Policy:
+    """How this installation issues warnings.
+
+    `WXCORE_STATUS` (Test, Exercise or Actual; Test where not set), `WXCORE_ALLOW_ACTUAL`=1, `WXCORE_AUTO_RELEASE`=1,
+    `WXCORE_SIGN_KEY` and `WXCORE_SIGN_CERT` (PEM files), `WXCORE_DESK_URL` (as recipients reach the desk),
+    `WXCORE_DELIVERY` (delivery.toml; one in the home where not set).
+    """
+    own = home.root / "delivery.toml"
+    return Policy(
+        status=os.environ.get("WXCORE_STATUS", "") or TEST,
+        actual_allowed=os.environ.get("WXCORE_ALLOW_ACTUAL", "") == "1",
+        auto_release=os.environ.get("WXCORE_AUTO_RELEASE", "") == "1",
+        key_file=_path("WXCORE_SIGN_KEY"),
+        cert_file=_path("WXCORE_SIGN_CERT"),
+        desk_url=os.environ.get("WXCORE_DESK_URL", "") or DESK_URL,
+        delivery_file=_path("WXCORE_DELIVERY") or (own if own.is_file() else None),
+    )
+
+
+def _path(name: str) -> Path | None:
+    return Path(text) if (text := os.environ.get(name, "")) else None
 
 
 def _folders(name: str) -> tuple[Path, ...]:

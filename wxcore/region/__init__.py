@@ -4,7 +4,7 @@ A region is data only: adding one needs no code (station_meta/README.md).
 """
 
 from wxcore.region.load import STATION_META, list_regions, load_region
-from wxcore.region.records import District, Issuer, MonthLevels, RadarSite, Region, Satellite, Station
+from wxcore.region.records import District, Issuer, MonthLevels, RadarSite, Region, Satellite, Station, Town
 
 __all__ = [
     "STATION_META",
@@ -15,6 +15,7 @@ __all__ = [
     "Region",
     "Satellite",
     "Station",
+    "Town",
     "list_regions",
     "load_region",
 ]

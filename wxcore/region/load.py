@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 from wxcore.errors import RegionError
 from wxcore.grid import MRMS_LEVELS_M, Grid
 from wxcore.region.outlines import cnmaps_outlines, geojson_outlines
-from wxcore.region.records import District, Issuer, MonthLevels, RadarSite, Region, Satellite, Station
+from wxcore.region.records import District, Issuer, MonthLevels, RadarSite, Region, Satellite, Station, Town
 from wxcore.region.rules import read_rules
 from wxcore.region.stations import STATIONS_FILE, read_soundings, read_stations
 from wxcore.region.tables import (
@@ -32,6 +32,7 @@ from wxcore.region.tables import (
     take,
     text,
 )  # fmt: skip
+from wxcore.region.towns import TOWNS_FILE, read_towns
 
 STATION_META = Path(__file__).resolve().parents[2] / "station_meta"
 """Folder of the regions that came with wxcore: beside the package, in the repository as in an installed wheel. An
@@ -104,6 +105,7 @@ def load_region(region_id: str, *, root: Path = STATION_META) -> Region:
     soundings = read_soundings(table, REGION_FILE, faults)
     levels = _levels(folder, faults)
     districts = _districts(folder, table, faults)
+    towns = _towns(folder, grid, districts, faults)
     rules = _rules(folder, table, faults)
     if faults or grid is None:
         _raise(region_id, faults)
@@ -112,6 +114,7 @@ def load_region(region_id: str, *, root: Path = STATION_META) -> Region:
         id=region_id, name_zh=names["name_zh"], name_en=names["name_en"], grid=grid, radars=radars,
         satellites=satellites, districts=districts, levels=levels, rules=rules, issuer=Issuer(**issuer),
         timezone=names["timezone"], stations=stations, soundings=soundings, folder=folder,
+        towns=towns,
     )  # fmt: skip
 
 
@@ -229,6 +232,12 @@ def _stations(folder: Path, grid: Grid | None, faults: list[Fault]) -> tuple[Sta
     rows = read_stations(folder / STATIONS_FILE, grid, faults)
     _check_spans(STATIONS_FILE, rows, "id", faults)
     return tuple(Station(**row.values) for row in rows)
+
+
+def _towns(folder: Path, grid: Grid | None, districts: tuple[District, ...], faults: list[Fault]) -> tuple[Town, ...]:
+    rows = read_towns(folder / TOWNS_FILE, grid, {district.adcode for district in districts}, faults)
+    _check_spans(TOWNS_FILE, rows, "adcode", faults)
+    return tuple(Town(**row.values) for row in rows)
 
 
 def _levels(folder: Path, faults: list[Fault]) -> tuple[MonthLevels, ...]:

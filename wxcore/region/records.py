@@ -96,6 +96,26 @@ class District:
 
 
 @dataclass(frozen=True)
+class Town:
+    """One row of towns.csv: a town or street (乡镇、街道), known by its centre.
+
+    Attributes:
+        adcode: 9 digits (GB/T 10114) or 12; district: code of the district it belongs to, six digits.
+        name_en: "" where nobody gave one; lat, lon: of its centre [deg], WGS-84.
+    """
+
+    adcode: str
+    name_zh: str
+    name_en: str
+    lat: float
+    lon: float
+    district: str
+    valid_from: date
+    valid_to: date | None
+    source: str
+
+
+@dataclass(frozen=True)
 class MonthLevels:
     """Climatological heights of one month [m ASL]. `placeholder`: an estimate, to be replaced by statistics."""
 
@@ -120,7 +140,8 @@ class Issuer:
 class Region:
     """Everything that makes a place: see the rows above. `rules` is rules.toml as read, empty where there is none.
 
-    `radars`, `satellites`, `stations` and `districts` hold the rows of all times; the methods pick those of one time.
+    `radars`, `satellites`, `stations`, `districts` and `towns` hold the rows of all times; the methods
+    pick those of one time.
     `soundings` is where those are launched that no row of stations.csv stands for: WMO number -> lat, lon [deg].
     `timezone` is the IANA name of the clock on the wall there.
     `folder` is where it was read from, None for one made up.
@@ -140,6 +161,7 @@ class Region:
     stations: tuple[Station, ...] = ()
     soundings: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     folder: Path | None = field(default=None, compare=False)
+    towns: tuple[Town, ...] = ()
 
     def day(self, when: datetime) -> date:
         """The date on the region's own clock.
@@ -173,12 +195,17 @@ class Region:
         day = self.day(when)
         return tuple(row for row in self.districts if holds(row, day))
 
+    def towns_at(self, when: datetime) -> tuple[Town, ...]:
+        """The towns at a time, in the order of towns.csv; each adcode once."""
+        day = self.day(when)
+        return tuple(row for row in self.towns if holds(row, day))
+
     def month_levels(self, when: datetime) -> MonthLevels:
         """The row of levels.csv of the month on the region's own clock."""
         month = self.day(when).month
         return next(row for row in self.levels if row.month == month)
 
 
-def holds(row: RadarSite | Satellite | Station | District, day: date) -> bool:
+def holds(row: RadarSite | Satellite | Station | District | Town, day: date) -> bool:
     """Is the row in force on a day?"""
     return row.valid_from <= day and (row.valid_to is None or day < row.valid_to)

@@ -85,11 +85,16 @@ def read_stations(path: Path, grid: Grid | None, faults: list[Fault]) -> list[Ro
     if not path.exists():
         return []
     rows = read_table(path, STATIONS, faults)
+    check_places(path.name, rows, grid, faults)
+    return rows
+
+
+def check_places(file: str, rows: Sequence[Row], grid: Grid | None, faults: list[Fault]) -> None:
+    """A fault for every row whose `lat`, `lon` is farther than MARGIN_DEG off the grid."""
     if grid is not None:
         places = np.array([(row.values["lat"], row.values["lon"]) for row in rows]).reshape(-1, 2)
         far = ~near(grid, places[:, 0], places[:, 1], MARGIN_DEG)
-        faults += [_far(path.name, rows[index]) for index in np.flatnonzero(far)]
-    return rows
+        faults += [_far(file, row) for row, off in zip(rows, far, strict=True) if off]
 
 
 def near(
