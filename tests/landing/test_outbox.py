@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from wxcore.errors import TimeError
-from wxcore.landing.ledger import Ledger, open_ledger
+from wxcore.landing.ledger import Ledger, open_ledger, rebuild, state_hash
 from wxcore.landing.ledger.engine import writing
 from wxcore.landing.ledger.outbox import (
     BACKOFF_S,
@@ -23,9 +23,11 @@ from wxcore.landing.ledger.outbox import (
     claim_due,
     enqueue,
     expire_due,
+    is_claimed,
     list_outbox,
     mark_failed,
     mark_sent,
+    supersede,
 )
 from wxcore.landing.ledger.replay import replay
 
@@ -131,6 +133,12 @@ class TestClaim:
         assert claim(ledger, 10) == []
         assert claim(ledger, 9.999) != []
 
+    def test_full_channels_are_left_alone(self, ledger: Ledger) -> None:
+        put(ledger, message(1), replace(message(2), channel="mail"), replace(message(3), channel="wis2"))
+        rows = claim_due(ledger, now=NOON, holder="a", limit=9, skip=["sms", "wis2"])
+        assert [row.channel for row in rows] == ["mail"]
+        assert [row.channel for row in claim(ledger)] == ["sms", "wis2"]
+
     def test_a_clock_that_was_ahead_delays_nothing(self, ledger: Ledger) -> None:
         put(ledger, message(1, 9 * HOUR), message(2, 9 * HOUR), after_s=HOUR)
         (ahead, _) = claim(ledger, HOUR)
@@ -203,6 +211,41 @@ class TestOutcome:
         expire_due(ledger, now=NOON + 10 * SECOND)
         assert mark_sent(ledger, [row], now=NOON + 9.9 * SECOND) == 1
         assert only(ledger).state == "sent"
+
+
+class TestSupersede:
+    def end(self, ledger: Ledger, after_s: float = 9) -> set[tuple[str, str]]:
+        with writing(ledger) as transaction:
+            return supersede(transaction, {"w1": "w2"}, now=NOON + after_s * SECOND)
+
+    def test_an_old_word_never_follows_the_new_one(self, ledger: Ledger) -> None:
+        machine = replace(message(), channel="feed", recipient="all")
+        put(ledger, *(message(number) for number in range(4)), machine, replace(message(7), identifier="other"))
+        sent, failed, hung, queued, feed, _ = claim(ledger)
+        mark_sent(ledger, [sent], now=NOON)
+        fail(ledger, failed)
+        fail(ledger, feed)
+        assert is_claimed(ledger, hung)
+        assert self.end(ledger) == {("w2", "+86 1"), ("w2", "+86 2"), ("w2", "+86 3")}
+        assert not is_claimed(ledger, hung)
+        assert fail(ledger, hung, 9) is None  # it does not come back
+        assert mark_sent(ledger, [queued], now=NOON) == 1  # it was on its way already: what happened is entered
+        put(ledger, replace(machine, identifier="w2"), after_s=9)
+        assert [(row.identifier, row.channel) for row in claim(ledger, 9)] == [("w1", "feed"), ("w2", "feed")]
+        assert sorted(row.identifier for row in claim(ledger, HOUR - 1)) == ["other", "w1", "w2"]
+        rows = {row.recipient: row for row in list_outbox(ledger, identifier="w1")}
+        assert [row.state for row in rows.values()] == ["sent", "expired", "expired", "sent", "sending"]
+        assert rows["+86 1"].last_error == rows["+86 2"].last_error == "superseded by w2"
+
+    def test_the_journal_tells_it(self, tmp_path: Path) -> None:
+        lost, new = open_ledger(tmp_path / "lost.sqlite", warnings=tmp_path / "w"), open_ledger(tmp_path / "new.sqlite")
+        put(lost, message(1), message(2), replace(message(3), recipient="all"))
+        claim(lost, limit=1)
+        self.end(lost)
+        assert rebuild(new, tmp_path / "landing", tmp_path / "w")
+        assert state_hash(new) == state_hash(lost)
+        told = [(row.state, row.last_error) for row in list_outbox(new)]
+        assert told == [("expired", "superseded by w2")] * 2 + [("waiting", "")]
 
 
 def _claim_all(url: str, name: str, start: Barrier, pipe: Pipe) -> None:

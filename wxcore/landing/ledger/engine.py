@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from wxcore.errors import LedgerError
 from wxcore.landing.ledger.connect import READ_ONLY, connect, name_of
+from wxcore.landing.ledger.issue_tables import AUDIT, CALLOUTS, IMPORTS, MESSAGES
 from wxcore.landing.ledger.journal import FILES_JOURNAL, WARNINGS_JOURNAL, append, has_events, journal_folder
 from wxcore.landing.ledger.replay import last_event
 from wxcore.landing.ledger.tables import (
@@ -34,8 +35,10 @@ from wxcore.landing.ledger.tables import (
 )
 from wxcore.landing.ledger.work_tables import OUTBOX, PRODUCTS
 
-CONTENT = (RECEIPTS, FILES, CYCLES, CYCLE_VERSIONS, WARNINGS, OUTBOX, PRODUCTS, TALLIES)
-"""Tables of what the journals tell."""
+CONTENT = (
+    RECEIPTS, FILES, CYCLES, CYCLE_VERSIONS, WARNINGS, OUTBOX, PRODUCTS, TALLIES, MESSAGES, CALLOUTS, IMPORTS, AUDIT,
+)  # fmt: skip
+"""Tables of what the journals tell. Who is logged in at the desk (`sessions`) they are not told."""
 
 
 @dataclass(frozen=True)

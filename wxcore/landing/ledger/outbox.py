@@ -6,7 +6,7 @@ came of it. The rows of a sender that dies come back when its claim ends.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -29,19 +29,29 @@ CLAIM_S = 60.0
 BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 """Longest wait after the first, second ... failure [s]; the last one from there on (RELIABILITY.md B9)."""
 
+EVERYONE = "all"
+"""Recipient of a message that a channel carries once, whoever reads it: a machine; every other one is a person."""
+
+SUPERSEDED_BY = "superseded by "
+"""Before the identifier, in `last_error` of a row that was closed because its message was ended by another one."""
+
 MOST_KEYS = 500
 """Keys in one statement: older SQLite takes 999 values at most (sqlite.org/limits.html, number 9)."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One warning (its CAP `identifier`) on one channel to one recipient. `payload`: JSON text."""
+    """One warning (its CAP `identifier`) on one channel to one recipient. `payload`: JSON text.
+
+    `if_told`: only for who was told of a message that this one ends (callouts.carry_over), not kept in the outbox.
+    """
 
     identifier: str
     channel: str
     recipient: str
     payload: str
     expires_at: datetime
+    if_told: bool = False
 
     @property
     def key(self) -> str:
@@ -134,11 +144,12 @@ def _new(key: str, item: Message, created_at: datetime) -> dict[str, object]:
     }
 
 
-def claim_due(ledger: Ledger, *, now: datetime, holder: str, limit: int) -> list[OutboxRow]:
+def claim_due(ledger: Ledger, *, now: datetime, holder: str, limit: int, skip: Collection[str] = ()) -> list[OutboxRow]:
     """Take up to `limit` messages that are due and not at their end, the longest due first; no two senders get one.
 
     Args:
         holder: who sends: a name that no other sender has.
+        skip: channels that are left alone: those that have their hands full.
 
     Returns:
         The rows as claimed. Send each before its `claimed_until`, and not at all after it.
@@ -149,7 +160,7 @@ def claim_due(ledger: Ledger, *, now: datetime, holder: str, limit: int) -> list
     now = require_utc(now)
     table = OUTBOX.c
     due = or_(and_(table.state == WAITING, _is_due(now)), and_(table.state == SENDING, _claim_ended(now)))
-    wanted = select(table.key, table.expires_at).where(due, table.expires_at > now)
+    wanted = select(table.key, table.expires_at).where(due, table.expires_at > now, table.channel.not_in(list(skip)))
     with writing(ledger) as transaction:
         connection = transaction.connection
         found = connection.execute(wanted.order_by(table.next_at, table.id).limit(limit)).all()
@@ -159,6 +170,20 @@ def claim_due(ledger: Ledger, *, now: datetime, holder: str, limit: int) -> list
             connection.execute(update(OUTBOX).where(table.key == key).values(claim))
         rows = {row.key: row for row in _rows(connection, [key for key, _ in found])}
     return [rows[key] for key, _ in found]
+
+
+def is_claimed(ledger: Ledger, row: OutboxRow) -> bool:
+    """Is the row, as `claim_due` gave it, still that sender's to send? Not where it was closed or taken since."""
+    with reading(ledger) as connection:
+        return connection.execute(select(OUTBOX.c.id).where(_ours(row))).first() is not None
+
+
+def _ours(row: OutboxRow) -> ColumnElement[bool]:
+    table = OUTBOX.c  # `attempts` tells this claim from a later one of the same sender
+    return and_(
+        table.key == row.key, table.state == SENDING, table.claimed_by == row.claimed_by,
+        table.attempts == row.attempts,
+    )  # fmt: skip
 
 
 def mark_sent(ledger: Ledger, rows: Sequence[OutboxRow], *, now: datetime) -> int:
@@ -201,16 +226,11 @@ def mark_failed(ledger: Ledger, row: OutboxRow, *, error: str, now: datetime, ra
     """
     longest = BACKOFF_S[min(row.attempts, len(BACKOFF_S)) - 1]
     next_at = require_utc(now) + timedelta(seconds=longest * random.uniform(0.5, 1.0))
-    table = OUTBOX.c
-    # `attempts` tells this claim from a later one of the same sender.
-    ours = and_(table.key == row.key, table.claimed_by == row.claimed_by, table.attempts == row.attempts)
     values = {
         "state": WAITING, "next_at": next_at, "last_error": error, "claimed_by": "", "claimed_until": None,
     }  # fmt: skip
     with writing(ledger) as transaction:
-        changed = transaction.connection.execute(
-            update(OUTBOX).where(ours, table.state == SENDING).values(values)
-        ).rowcount
+        changed = transaction.connection.execute(update(OUTBOX).where(_ours(row)).values(values)).rowcount
     return next_at if changed else None
 
 
@@ -235,9 +255,41 @@ def expire_due(ledger: Ledger, *, now: datetime) -> list[str]:
     return keys
 
 
-def _enter_expired(connection: Connection, keys: Sequence[str]) -> None:
+def supersede(transaction: Writing, ended: Mapping[str, str], *, now: datetime) -> set[tuple[str, str]]:
+    """Close what people were not yet told of messages that others end: no old word reaches them after the newer one.
+
+    Machines get every message: what still waits for them is due at once, before what is newer.
+
+    Args:
+        ended: identifiers, each with that of the message that ends it.
+
+    Returns:
+        whose rows were closed, each as the message they must be told of instead, and the recipient.
+
+    Raises:
+        TimeError: a naive time.
+    """
+    now, table, closed = require_utc(now), OUTBOX.c, set[tuple[str, str]]()
+    for old, new in sorted(ended.items()):
+        unsent = select(table.key, table.recipient, table.state).where(
+            table.identifier == old, table.state.in_([WAITING, SENDING])
+        )
+        rows = transaction.connection.execute(unsent.order_by(table.id)).all()
+        people = [row.key for row in rows if row.recipient != EVERYONE]
+        if people:
+            error = f"{SUPERSEDED_BY}{new}"
+            _enter_expired(transaction.connection, people, error)
+            transaction.tell(WARNINGS_JOURNAL, "expired", {"keys": people, "error": error})
+        machines = [row.key for row in rows if row.recipient == EVERYONE and row.state == WAITING]
+        _change(transaction.connection, machines, {"next_at": now})
+        closed |= {(new, row.recipient) for row in rows if row.recipient != EVERYONE}
+    return closed
+
+
+def _enter_expired(connection: Connection, keys: Sequence[str], error: str = "") -> None:
     unsent = [row.key for row in _rows(connection, keys) if row.state != SENT]
-    _change(connection, unsent, {"state": EXPIRED, "claimed_by": "", "claimed_until": None})
+    why = {"last_error": error} if error else {}
+    _change(connection, unsent, {"state": EXPIRED, "claimed_by": "", "claimed_until": None, **why})
 
 
 def _replay_enqueue(connection: Connection, events: Sequence[Mapping[str, Any]]) -> None:
@@ -255,7 +307,7 @@ def _replay_sent(connection: Connection, events: Sequence[Mapping[str, Any]]) ->
 
 def _replay_expired(connection: Connection, events: Sequence[Mapping[str, Any]]) -> None:
     for data in events:
-        _enter_expired(connection, data["keys"])
+        _enter_expired(connection, data["keys"], data.get("error", ""))
 
 
 REPLAY: Mapping[str, Replayer] = {"enqueue": _replay_enqueue, "sent": _replay_sent, "expired": _replay_expired}

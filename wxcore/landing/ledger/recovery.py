@@ -32,12 +32,14 @@ from wxcore.landing.ledger.outbox import REPLAY as OUTBOX_EVENTS
 from wxcore.landing.ledger.outbox import SENDING, WAITING
 from wxcore.landing.ledger.products import REPLAY as PRODUCT_EVENTS
 from wxcore.landing.ledger.replay import Damage, find_batch, last_event, replay
+from wxcore.landing.ledger.rows import REPLAY as ROW_EVENTS
 from wxcore.landing.ledger.tables import JOURNAL_HEADS, RECEIPTS, Ledger
 from wxcore.landing.ledger.warnings import REPLAY as WARNING_EVENTS
 from wxcore.landing.ledger.work_tables import OUTBOX
 
 REPLAY: Mapping[str, Replayer] = {
-    **FILE_EVENTS, **EXPIRY_EVENTS, **CYCLE_EVENTS, **WARNING_EVENTS, **OUTBOX_EVENTS, **PRODUCT_EVENTS
+    **FILE_EVENTS, **EXPIRY_EVENTS, **CYCLE_EVENTS, **WARNING_EVENTS, **OUTBOX_EVENTS, **PRODUCT_EVENTS,
+    **ROW_EVENTS,
 }  # fmt: skip
 """What does again the events of each kind."""
 

@@ -25,7 +25,7 @@ from sqlalchemy.types import TypeDecorator
 
 from wxcore.times import require_utc
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision in `migrations/versions`: what this code reads and writes."""
 
 SERIAL = BigInteger().with_variant(Integer, "sqlite")
@@ -163,9 +163,21 @@ WARNINGS = Table(
     Column("state", String(16), nullable=False),
     Column("json", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),
+    Column("origin", String(16), nullable=False, server_default=text("'machine'")),
+    Column("parent", String(200), nullable=False, server_default=text("''")),
+    Column("author", Text, nullable=False, server_default=text("''")),
+    Column("digest", String(64), nullable=False, server_default=text("''")),
+    Column("signed_by", Text, nullable=False, server_default=text("''")),
+    Column("signed_at", UtcTime),
+    Column("message", String(200), nullable=False, server_default=text("''")),
+    Column("reason", Text, nullable=False, server_default=text("''")),
     Index("warnings_by_cycle", "region", "cycle_time"),
 )
-"""Warnings; `state` is draft until somebody signs."""
+"""Drafts, of machine and people. `state`: draft, review, signed, released, rejected, withdrawn or superseded.
+
+`parent`: the draft or message that a person's row was made from; `digest`: of `json` (empty: entered before 0003);
+`message`: what was released of it; `reason`: of the last move.
+"""
 
 
 @dataclass(frozen=True)

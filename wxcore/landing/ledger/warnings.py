@@ -1,12 +1,13 @@
-"""Warnings: drafts, and what became of them."""
+"""Warnings: what the machine drafted, and what became of it; what people make of it is in issuing.py."""
 
+import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select, update
 
 from wxcore.landing.ledger.engine import Writing, reading
 from wxcore.landing.ledger.journal import WARNINGS_JOURNAL, Replayer, plain, row_of
@@ -14,11 +15,22 @@ from wxcore.landing.ledger.tables import WARNINGS, Ledger
 from wxcore.times import require_utc
 
 DRAFT, WITHDRAWN = "draft", "withdrawn"
+BY_MACHINE, BY_PERSON = "machine", "person"
 
 
 @dataclass(frozen=True)
 class WarningRow:
-    """One warning; `json` is its whole content."""
+    """One draft; `json` is its whole content, `digest` the `content_digest` of it.
+
+    Attributes:
+        state: draft, review, signed, released, rejected, withdrawn (a new run of the cycle does not make it again) or
+            superseded (somebody edited it: another row has it as `parent`).
+        origin: machine or person.
+        parent: the draft, or the message, that a person made it from.
+        author: who made it.
+        message: identifier of what was released of it.
+        reason: of the last move, or of the edit that made it.
+    """
 
     id: str
     region: str
@@ -28,6 +40,14 @@ class WarningRow:
     state: str
     json: str
     created_at: datetime
+    origin: str = BY_MACHINE
+    parent: str = ""
+    author: str = ""
+    digest: str = ""
+    signed_by: str = ""
+    signed_at: datetime | None = None
+    message: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,11 +60,30 @@ class Draft:
     content: Mapping[str, Any]
 
 
+def content_digest(content: Mapping[str, Any]) -> str:
+    """What a person signs: sha256 of the canonical JSON of a record (sorted keys, UTF-8, no blanks)."""
+    return hashlib.sha256(
+        json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    ).hexdigest()
+
+
+def content_text(content: Mapping[str, Any]) -> str:
+    """How a record is kept."""
+    return json.dumps(content, ensure_ascii=False, sort_keys=True)
+
+
+def draft_of(row: RowMapping) -> WarningRow:
+    """A row of the table, with its digest where it was entered before there were any."""
+    found = WarningRow(**row)
+    return found if found.digest else replace(found, digest=content_digest(json.loads(found.json)))
+
+
 def enter_drafts(transaction: Writing, region: str, time: datetime, drafts: Iterable[Draft]) -> int:
     """Enter the drafts of a cycle.
 
     The same again changes nothing; a draft with other content is replaced, one that was withdrawn is a draft again.
-    What is no longer a draft stays as it is: no run of a cycle rewrites an issued warning (RELIABILITY.md A10).
+    What is no longer a draft stays as it is, and so does what a person made: no run of a cycle rewrites an issued
+    warning (RELIABILITY.md A10), nor what somebody is looking at to sign it.
 
     Returns:
         How many rows were new or changed.
@@ -61,8 +100,9 @@ def enter_drafts(transaction: Writing, region: str, time: datetime, drafts: Iter
             "hazard": draft.hazard,
             "level": draft.level,
             "state": DRAFT,
-            "json": json.dumps(draft.content, ensure_ascii=False, sort_keys=True),
+            "json": content_text(draft.content),
             "created_at": now,
+            "digest": content_digest(draft.content),
         }
         if _draft(transaction.connection, values):
             transaction.tell(WARNINGS_JOURNAL, "draft", plain(values))
@@ -71,7 +111,7 @@ def enter_drafts(transaction: Writing, region: str, time: datetime, drafts: Iter
 
 
 def withdraw_drafts(transaction: Writing, region: str, time: datetime, keep: Collection[str]) -> list[str]:
-    """Mark the drafts of a cycle that a new run of it does not make again; only drafts can be withdrawn.
+    """Mark the drafts of a cycle that a new run of it does not make again; only the machine's, and only drafts.
 
     Returns:
         their ids, ascending.
@@ -80,7 +120,7 @@ def withdraw_drafts(transaction: Writing, region: str, time: datetime, keep: Col
         TimeError: a naive time.
     """
     table = WARNINGS.c
-    here = (table.region == region) & (table.cycle_time == require_utc(time)) & (table.state == DRAFT)
+    here = (table.region == region) & (table.cycle_time == require_utc(time)) & _ours()
     gone = sorted(set(transaction.connection.execute(select(table.id).where(here)).scalars()) - set(keep))
     if gone:
         transaction.tell(WARNINGS_JOURNAL, "withdraw", {"ids": gone})
@@ -94,7 +134,9 @@ def _draft(connection: Connection, values: Mapping[str, Any]) -> bool:
     if known is None:
         connection.execute(insert(WARNINGS).values(values))
         return True
-    if known["state"] not in {DRAFT, WITHDRAWN} or (known["state"], known["json"]) == (DRAFT, values["json"]):
+    if known["origin"] != BY_MACHINE or known["state"] not in {DRAFT, WITHDRAWN}:
+        return False
+    if (known["state"], known["json"]) == (DRAFT, values["json"]):
         return False
     kept = {key: value for key, value in values.items() if key != "created_at"}
     connection.execute(update(WARNINGS).where(here).values(kept))
@@ -102,8 +144,12 @@ def _draft(connection: Connection, values: Mapping[str, Any]) -> bool:
 
 
 def _withdraw(connection: Connection, ids: Collection[str]) -> None:
-    drafts = WARNINGS.c.id.in_(ids) & (WARNINGS.c.state == DRAFT)
-    connection.execute(update(WARNINGS).where(drafts).values(state=WITHDRAWN))
+    connection.execute(update(WARNINGS).where(WARNINGS.c.id.in_(ids) & _ours()).values(state=WITHDRAWN))
+
+
+def _ours() -> ColumnElement[bool]:
+    """Is it a draft still, and of the machine?"""
+    return (WARNINGS.c.state == DRAFT) & (WARNINGS.c.origin == BY_MACHINE)
 
 
 def _replay_draft(connection: Connection, events: Sequence[Mapping[str, Any]]) -> None:
@@ -120,11 +166,15 @@ REPLAY: Mapping[str, Replayer] = {"draft": _replay_draft, "withdraw": _replay_wi
 
 
 def warnings_before(ledger: Ledger, region: str, time: datetime, *, since: datetime | None = None) -> list[WarningRow]:
-    """Warnings of the cycles before `time` (and from `since` on), by cycle, then id."""
+    """What the machine drafted in the cycles before `time` (and from `since` on), by cycle, then id.
+
+    Whatever people did with it: a draft that was rejected, edited or released still stands for the machine.
+    """
     table = WARNINGS.c
-    wanted = select(WARNINGS).where(table.region == region, table.cycle_time < require_utc(time))
+    before = (table.region == region) & (table.cycle_time < require_utc(time))
+    wanted = select(WARNINGS).where(before, table.origin == BY_MACHINE)
     if since is not None:
         wanted = wanted.where(table.cycle_time >= require_utc(since))
     with reading(ledger) as connection:
-        rows = [WarningRow(**row) for row in connection.execute(wanted).mappings()]
+        rows = [draft_of(row) for row in connection.execute(wanted).mappings()]
     return sorted(rows, key=lambda row: (row.cycle_time, row.id))  # here: databases differ in how they order text
