@@ -8,7 +8,7 @@ import pandas as pd
 from shapely.geometry import Point, Polygon, box
 
 from wxcore.grid import Grid
-from wxcore.region import District, Issuer, RadarSite, Region
+from wxcore.region import District, Issuer, RadarSite, Region, Town
 from wxcore.region.rules import merged
 from wxcore.warning.area import Touch
 from wxcore.warning.model import Warning
@@ -34,6 +34,11 @@ def region(*, districts: bool = True, over: dict | None = None, name: str = "tes
         issuer=Issuer("测试气象台", "Test Observatory", "wxcore-test@example.org", "500000"),
         timezone="Asia/Shanghai",
     )  # fmt: skip
+
+
+def town(code: str, name: str, lon: float, lat: float = 29.2) -> Town:
+    """A town of the district that its code begins with."""
+    return Town(code, name, f"Town {code[6:9]}", lat, lon, code[:6], date(1990, 1, 1), None, "made up")
 
 
 def storm(storm_id: str = "s1", lon: float = 105.5, lat: float = 29.2, *, radius: float = 0.05, **over: object) -> dict:

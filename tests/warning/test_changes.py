@@ -68,7 +68,9 @@ def test_a_released_place_that_comes_again_at_another_level_says_so():
         live = run(at, live, "thunderstorm")
     (yellow,) = run(8, live, "thunderstorm", w=0.4)
     assert (yellow.level, yellow.msg_type) == ("yellow", "Update")
-    assert "甲区由橙色降为黄色" in yellow.description_zh
+    assert "变化：将甲区雷电橙色预警信号降级为黄色" in yellow.description_zh
+    assert yellow.headline_zh == "【草稿·测试】测试气象台将雷电橙色预警信号降级为黄色[Ⅲ级/较重]"
+    assert yellow.headline_en.startswith("DRAFT, TEST - Test Observatory lowers Orange lightning warning to Yellow")
 
 
 def test_places_held_over_do_not_lend_their_probability():
@@ -108,7 +110,7 @@ def test_a_district_lowered_into_a_new_message_is_no_new_danger():
     assert (orange.msg_type, yellow.msg_type) == ("Update", "Alert")
     assert (orange.adcodes, yellow.adcodes) == (("500103",), ("500101",))
     for warning in (orange, yellow):
-        assert "变化：甲区由橙色降为黄色" in warning.description_zh
+        assert "变化：将甲区雷电橙色预警信号降级为黄色" in warning.description_zh
         assert "Changed: District 1 lowered from orange to yellow" in warning.description_en
     assert "新发布" not in yellow.description_zh
 
@@ -119,7 +121,8 @@ def test_a_district_lowered_into_a_standing_message_was_not_added_from_nowhere()
         live = run(at, live, "thunderstorm", w=0.4, m=0.4, e=0.8)
     yellow = by_id(live)["thunderstorm", "yellow"]
     assert (yellow.msg_type, yellow.adcodes) == ("Update", ("500101", "500102"))
-    assert "甲区由橙色降为黄色" in yellow.description_zh
+    assert "将甲区雷电橙色预警信号降级为黄色" in yellow.description_zh
+    assert "将" not in yellow.headline_zh  # district 2 was yellow before
     assert "新增" not in yellow.description_zh
 
 
@@ -128,8 +131,8 @@ def test_a_district_raised_out_of_a_message_that_stands():
     live = run(1, live, "thunderstorm", w=0.8, e=0.4)
     orange, yellow = (by_id(live)["thunderstorm", level] for level in ("orange", "yellow"))
     assert (orange.msg_type, yellow.msg_type) == ("Alert", "Update")
-    assert "变化：甲区由黄色升为橙色。" in orange.description_zh
-    assert "甲区由黄色升为橙色" in yellow.description_zh
+    assert "变化：将甲区雷电黄色预警信号升级为橙色。" in orange.description_zh
+    assert "将甲区雷电黄色预警信号升级为橙色" in yellow.description_zh
 
 
 def test_a_storm_of_unknown_motion_has_no_arrival_time_elsewhere():

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.warning.scene import WHEN, by_id, chance, region, storm, tables
+from tests.warning.scene import NATIONAL, WHEN, by_id, chance, region, storm, tables
 from wxcore.errors import WarningError
 from wxcore.warning.cap import cap_xml
 from wxcore.warning.cap_read import parse_cap
 from wxcore.warning.cap_rules import validate
-from wxcore.warning.draft import draft, is_new
+from wxcore.warning.draft import draft, is_new, urgency
+from wxcore.warning.level import rulebook
 from wxcore.warning.model import from_dict, to_dict
 
 STILL = {"u_m_s": 0.0, "v_m_s": 0.0}
@@ -40,6 +41,19 @@ def test_an_alert_says_who_what_where_when():
     assert (warning.severity, warning.event_code, warning.p) == ("Severe", "11B15", 0.72)
     assert (warning.urgency, warning.certainty) == ("Immediate", "Likely")
     assert warning.polygons
+
+
+def test_urgency_is_that_of_the_first_arrival_that_can_be_told():
+    (place,) = hail(0.72)[0].districts
+    soon, later = replace(place, eta_min=14.9), replace(place, eta_min=40.0)
+    assert urgency([later, soon]) == "Immediate"
+    assert [urgency([later], age) for age in (0.0, 25.0, 25.1, 50.0)] == [
+        "Expected",
+        "Expected",
+        "Immediate",
+        "Immediate",
+    ]
+    assert urgency([replace(soon, arrival="held"), replace(soon, arrival="possible")]) == "Expected"
 
 
 def test_a_region_without_rules_drafts_nothing():
@@ -84,7 +98,7 @@ def test_a_place_is_released_after_two_runs_below_and_thirty_minutes():
 
 def test_one_run_below_is_forgiven():
     live = hail(0.7)
-    for at in range(1, 10):
+    for at in range(1, 8):
         live = hail(0.1 if at % 2 else 0.3, at, live)
     assert live[0].serial == 1
     assert live[0].districts[0].below_runs == 1
@@ -138,7 +152,7 @@ def test_a_raised_level_supersedes_the_lower_one():
     (red,) = hail(0.95, 1, first)
     assert (red.level, red.msg_type) == ("red", "Update")
     assert [ref.identifier for ref in red.references] == [first[0].id]
-    assert "甲区由橙色升为红色" in red.description_zh
+    assert "将甲区冰雹橙色预警信号升级为红色" in red.description_zh
     assert "District 1 raised from orange to red" in red.description_en
 
 
@@ -153,18 +167,42 @@ def test_a_falling_level_is_lowered_by_an_update():
     for at in range(1, 6):
         live = hail(0.44, at, live)
     assert [(w.level, w.msg_type) for w in live] == [("orange", "Update")]
-    assert "变化：甲区由红色降为橙色" in live[0].description_zh
+    assert "变化：将甲区冰雹红色预警信号降级为橙色" in live[0].description_zh
 
 
 def test_a_supported_warning_is_renewed_before_it_runs_out():
+    book = replace(rulebook(NATIONAL), redraft=timedelta(days=1))
     live = hail(0.95)  # red: two hours, renewed 12 min before
     for at in range(1, 18):
-        live = hail(0.95, at, live)
+        live = hail(0.95, at, live, book=book)
         assert live[0].serial == 1
-    live = hail(0.95, 18, live)
+    live = hail(0.95, 18, live, book=book)
     assert (live[0].serial, live[0].msg_type) == (2, "Update")
     assert live[0].expires == WHEN + 18 * STEP + timedelta(hours=2)
     assert "有效时间延长" in live[0].description_zh
+
+
+def test_while_a_threat_stands_something_can_always_be_released():
+    book = rulebook(NATIONAL)
+    live = hail(0.9)
+    for at in range(1, 30):
+        live = hail(0.9, at, live)
+        (red,) = live
+        age = WHEN + at * STEP - red.cycle  # a draft older than horizon_min is not released
+        assert age < timedelta(minutes=book.horizon_min)
+        assert red.serial == 1 + at // 8  # drafted again every 48 min
+    assert red.cycle == red.sent == WHEN + 24 * STEP
+    assert red.expires == red.cycle + timedelta(hours=2)
+    assert [ref.sent for ref in red.references] == [WHEN + 8 * n * STEP for n in (1, 2)]  # the first has run out
+    assert red.districts[0].arrival == "timed"
+
+
+def test_what_nothing_supports_is_not_drafted_again():
+    west, east = storm("w", 105.5, **STILL), storm("e", 107.5, **STILL)
+    live = run([west, east], [chance("w", "hail", 0.7), chance("e", "thunderstorm", 0.4)])
+    for at in range(1, 12):
+        live = run([east], [chance("e", "thunderstorm", 0.4)], at, live)
+    assert {w.hazard: w.serial for w in live} == {"hail": 1, "thunderstorm": 2}
 
 
 def test_hail_is_never_drafted_from_a_composite():

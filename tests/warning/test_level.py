@@ -45,6 +45,8 @@ def test_texts_and_validity_of_decree_16(hazard, level, text, hours):
     rule = SIGNALS[hazard].rule(level)
     assert rule.text_zh == text
     assert rule.source_grade == "official"
+    assert rule.source.startswith("16号令 附件")
+    assert rule.decree == "中国气象局令第16号《气象灾害预警信号发布与传播办法》(2007-06-12)"
     assert rule.validity.total_seconds() == hours * 3600
 
 
@@ -80,7 +82,27 @@ def test_a_bureau_can_switch_to_the_local_gale_ladder():
     over = {"hazards": {"gale": "thunderstorm_gale"}, "signals": {"thunderstorm_gale": {"enabled": True}}}
     gale = {s.hazard: s for s in rulebook(merged(NATIONAL, over)).signals}["gale"]
     assert (gale.name_zh, gale.event_code) == ("雷雨大风", "11B20")
-    assert {rule.source_grade for rule in gale.levels} == {"local-trial"}
+    assert {(rule.source_grade, rule.decree) for rule in gale.levels} == {("local-trial", "")}
+
+
+def test_every_source_and_the_decree_have_english():
+    over = {"signals": {"thunderstorm_gale": {"enabled": True}}, "hazards": {"squall": "thunderstorm_gale"}}
+    rules = [rule for signal in rulebook(merged(NATIONAL, over)).signals for rule in signal.levels]
+    assert len(rules) == 13
+    for rule in rules:
+        assert rule.source_en.isascii()
+        assert rule.decree_en.isascii()
+        assert bool(rule.decree_en) == bool(rule.decree)
+    other = {"decree": "某令", "signals": {"hail": {"levels": {"red": {"source": "某标准"}}}}}
+    red = rulebook(merged(NATIONAL, other)).signal("hail").rule("red")
+    assert (red.source_en, red.decree_en) == ("某标准", "某令")  # no English is known: never that of another one
+
+
+def test_an_unknown_hazard_or_colour_names_those_that_are_known():
+    with pytest.raises(RegionError, match="hail, thunderstorm, gale"):
+        BOOK.signal("fog")
+    with pytest.raises(RegionError, match=r"no level 'blue'.*orange, red"):
+        BOOK.signal("hail").rule("blue")
 
 
 @pytest.mark.parametrize(

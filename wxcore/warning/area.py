@@ -12,15 +12,16 @@ import numpy as np
 import pandas as pd
 from pyproj import Geod
 from shapely import STRtree
-from shapely.geometry import MultiPolygon, Polygon, box
+from shapely.affinity import scale
+from shapely.geometry import MultiPolygon, Point, Polygon, box
 from shapely.geometry.base import BaseGeometry
 from shapely.geometry.polygon import orient
 from shapely.ops import unary_union
 from shapely.validation import make_valid
 
 from wxcore.grid import EARTH_RADIUS_M
-from wxcore.nowcast.advect import area_at_risk, arrival_window, hit_probability
-from wxcore.region import Region
+from wxcore.nowcast.advect import DEGREE_KM, area_at_risk, arrival_window, hit_probability
+from wxcore.region import Region, Town
 from wxcore.warning.model import Ring
 
 MAX_POINTS = 100
@@ -28,6 +29,18 @@ MAX_POINTS = 100
 
 DECIMALS = 4
 """Coordinates are rounded to 1e-4 degree, about ten metres."""
+
+MIN_RING_KM2 = 1.0
+"""Smaller rings are dropped beside larger ones: less than a pixel of the analysis grid [our choice]."""
+
+CUT_MARGIN = 0.001
+"""A district is cut out with this margin [deg], about 100 m: rounded edges of two districts never quite meet."""
+
+SLIVER = 0.01
+"""What a cut leaves that is thinner than twice this [deg], about 2 km, comes of simplified outlines [our choice]."""
+
+TOWN_RADIUS_KM = 2.0
+"""A town is a disc about its centre [km]: the built-up part, of which towns.csv holds no outline [our choice]."""
 
 _GEOD = Geod(ellps="WGS84")
 _POINTS_EN = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
@@ -38,7 +51,7 @@ _POINTS_ZH = ("北", "东北", "东", "东南", "南", "西南", "西", "西北"
 class Touch:
     """A storm that may reach a place: when (`timed` as in nowcast.advect.Arrival), how likely, and its row.
 
-    `adcode` is "" where the region has no districts.
+    `adcode` is "" where the region has no districts; `district` is that of a town, else "".
     """
 
     adcode: str
@@ -50,6 +63,7 @@ class Touch:
     timed: bool
     p_hit: float
     storm: Mapping[Any, Any]
+    district: str = ""
 
     @property
     def key(self) -> str:
@@ -98,6 +112,45 @@ def find_touches(
     return touches, areas
 
 
+def find_towns(
+    touches: Sequence[Touch], areas: Mapping[str, BaseGeometry], region: Region, when: datetime, *, horizon_min: float
+) -> list[Touch]:
+    """Every (storm, town) pair of the districts touched where the storm's area at risk covers the town.
+
+    Args:
+        touches, areas: as `find_touches` gave them.
+        when: analysis time; picks the towns in force then.
+        horizon_min: how far storms are advected [min].
+
+    Returns:
+        in the order of touches and of the table of towns; none in a region without one.
+
+    Raises:
+        TimeError: `when` is naive.
+    """
+    towns: dict[str, list[tuple[Town, Polygon]]] = {}
+    for town in region.towns_at(when):
+        towns.setdefault(town.district, []).append((town, _disc(town)))
+    found = []
+    for touch in touches:
+        series = pd.Series(dict(touch.storm))
+        for town, disc in towns.get(touch.adcode, []):
+            if not areas[touch.storm_id].intersects(disc):
+                continue
+            stay = arrival_window(series, disc, horizon_min)
+            if stay is None or stay.eta_min >= horizon_min:
+                continue
+            p_hit = hit_probability(series, disc, horizon_min)
+            names, times = (town.adcode, town.name_zh, town.name_en), (stay.eta_min, stay.end_min, stay.timed)
+            found.append(Touch(*names, touch.storm_id, *times, p_hit, touch.storm, town.district))
+    return found
+
+
+def _disc(town: Town) -> Polygon:
+    disc = Point(town.lon, town.lat).buffer(TOWN_RADIUS_KM / DEGREE_KM, quad_segs=4)
+    return scale(disc, xfact=1 / np.cos(np.deg2rad(town.lat)), yfact=1.0, origin=(town.lon, town.lat))
+
+
 def _position(row: Mapping[Any, Any], region: Region, when: datetime, horizon_min: float) -> Touch:
     name_zh, name_en = describe_position(float(row["lon"]), float(row["lat"]), region, when)
     return Touch("", name_zh, name_en, row["storm_id"], 0.0, horizon_min, True, 1.0, row)
@@ -143,8 +196,20 @@ def outline(geometries: Sequence[BaseGeometry]) -> tuple[Ring, ...]:
     rings: list[tuple[float, Ring]] = []
     for part in polygon_parts(make_valid(unary_union(merged))):
         pieces = polygon_parts(_simple(Polygon(part.exterior)))
-        rings += [(polygon.area, _ring(polygon)) for polygon in pieces]
-    return tuple(ring for _, ring in sorted(rings, key=lambda item: (-item[0], item[1])) if len(ring) >= 4)
+        rings += [(area_km2(polygon), _ring(polygon)) for polygon in pieces if _ring_is_valid(polygon)]
+    rings.sort(key=lambda item: (-item[0], item[1]))
+    return tuple(ring for number, (area, ring) in enumerate(rings) if number == 0 or area >= MIN_RING_KM2)
+
+
+def cut_away(ground: BaseGeometry, cut: Sequence[BaseGeometry]) -> BaseGeometry:
+    """The ground (lon, lat) without these districts, and without the slivers along their borders."""
+    rest = ground.difference(unary_union(list(cut)).buffer(CUT_MARGIN))
+    return rest.intersection(rest.buffer(-SLIVER).buffer(SLIVER))
+
+
+def is_place(ground: BaseGeometry, district: BaseGeometry) -> bool:
+    """Does more of the district lie in the ground than a ring that would be dropped?"""
+    return area_km2(ground.intersection(district)) >= MIN_RING_KM2
 
 
 def _simple(polygon: Polygon) -> BaseGeometry:
@@ -156,8 +221,8 @@ def _simple(polygon: Polygon) -> BaseGeometry:
     rounded = [Polygon(np.round(np.asarray(p.exterior.coords), DECIMALS)) for p in polygon_parts(simple)]
     repaired = unary_union([make_valid(p) for p in rounded if p.area > 0])
     parts = [Polygon(p.exterior) for p in polygon_parts(repaired)]
-    whole = all(_ring_is_valid(p) for p in parts)
-    return MultiPolygon(parts) if whole else polygon.convex_hull.simplify(0.01)
+    large = [p for p in parts if area_km2(p) >= MIN_RING_KM2] or parts
+    return MultiPolygon(large) if all(_ring_is_valid(p) for p in large) else polygon.convex_hull.simplify(0.01)
 
 
 def _ring(polygon: Polygon) -> Ring:
@@ -166,4 +231,5 @@ def _ring(polygon: Polygon) -> Ring:
 
 
 def _ring_is_valid(polygon: Polygon) -> bool:
-    return Polygon(_ring(polygon)).is_valid and len(polygon.exterior.coords) <= MAX_POINTS
+    ring = Polygon(_ring(polygon))
+    return ring.is_valid and ring.area > 0 and len(polygon.exterior.coords) <= MAX_POINTS

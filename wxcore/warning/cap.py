@@ -1,13 +1,19 @@
 """CAP 1.2: from a Warning to a message, and from a message to bytes (China profile codes of RELIABILITY.md section 3).
 
 Our identifiers are our own: the national series (`ZZZZZZ41600000_YYYYMMDDhhmmss`) belongs to the issuing platform.
+What CAP has no element for travels in the parameter `wx.record`, so that `cap_record.warning_from_cap` loses nothing.
 """
 
+from collections.abc import Iterator, Set
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from lxml import etree
 
+from wxcore.errors import WarningError
 from wxcore.times import require_utc
+from wxcore.warning.cap_fields import RECORD, ROMAN, fields_of
 from wxcore.warning.cap_model import (
     NAMED,
     NAMESPACES,
@@ -19,12 +25,27 @@ from wxcore.warning.cap_model import (
     Area,
     Info,
     NamedValue,
-    Resource,
+    Shapes,
 )
-from wxcore.warning.model import Warning
+from wxcore.warning.cap_read import qualified
+from wxcore.warning.lossless import rest_of, ring_text
+from wxcore.warning.model import Place, Warning
 from wxcore.warning.text import area_words
 
-PROFILE_CODE = "wxcore-draft-1"
+PROFILE_CODE = "wxcore-1"
+"""CAP `code` of our messages: which parameters to expect."""
+
+TOWN_DIGITS = 12
+"""Digits of a statistical code (GB/T 10114 below GB/T 2260): the form of `cn.geocode`."""
+
+NOTES = {
+    "draft": "Machine draft, not signed by a forecaster. 机器草稿，未经预报员签发。",
+    "Test": "Test message, not a warning. 测试信息，并非预警。",
+    "Exercise": "Exercise message, not a warning. 演练信息，并非预警。",
+    "Draft": "Draft message, not a warning. 草稿信息，并非预警。",
+    "Actual": "",
+}
+"""CAP `note` by stage and, once issued, by status."""
 
 
 def cap_time(time: datetime, offset_h: float = 8.0) -> str:
@@ -34,11 +55,23 @@ def cap_time(time: datetime, offset_h: float = 8.0) -> str:
 
 
 def to_alert(warning: Warning) -> Alert:
-    """The CAP message of a warning; one info block a language, in the region's order."""
+    """The CAP message of a warning; one info block a language, in the region's order, `wx.record` in the first.
+
+    Raises:
+        WarningError: the record names no language.
+    """
+    if not warning.languages:
+        raise WarningError(f"CAP {warning.id}", ["no language: a message needs an info block 没有语种，无法写 info"])
+    alert = _elements(warning)
+    first = alert.infos[0]
+    record = NamedValue(RECORD, rest_of(warning, fields_of(alert)))
+    infos = (replace(first, parameters=(*first.parameters, record)), *alert.infos[1:])
+    return replace(alert, infos=infos)
+
+
+def _elements(warning: Warning) -> Alert:
     offset = warning.utc_offset_h
     references = " ".join(f"{ref.sender},{ref.identifier},{cap_time(ref.sent, offset)}" for ref in warning.references)
-    notes = ["SIMULATED DATA 模拟资料"] if warning.truth == "SYN" else []
-    notes.append("Machine draft, not signed by a forecaster. 机器草稿，未经预报员签发。")
     return Alert(
         identifier=warning.id,
         sender=warning.sender,
@@ -47,10 +80,17 @@ def to_alert(warning: Warning) -> Alert:
         msg_type=warning.msg_type,
         scope="Public",
         codes=(PROFILE_CODE,),
-        note=" ".join(notes),
+        note=note_of(warning),
         references=references,
         infos=tuple(_info(warning, language) for language in warning.languages),
     )
+
+
+def note_of(warning: Warning) -> str:
+    """What kind of message this is, in both languages; "" for an issued real one."""
+    simulated = "SIMULATED DATA 模拟资料" if warning.truth == "SYN" else ""
+    kind = NOTES["draft" if warning.stage == "draft" else warning.status]
+    return " ".join(part for part in (simulated, kind) if part)
 
 
 def _info(warning: Warning, language: str) -> Info:
@@ -81,7 +121,7 @@ def _info(warning: Warning, language: str) -> Info:
 def _parameters(warning: Warning) -> tuple[NamedValue, ...]:
     values = [
         NamedValue("cn.colour", warning.colour_en),
-        NamedValue("cn.level", {"Ⅰ": "I", "Ⅱ": "II", "Ⅲ": "III", "Ⅳ": "IV"}.get(warning.grade, warning.grade)),
+        NamedValue("cn.level", ROMAN.get(warning.grade, warning.grade)),
         NamedValue("probability", f"{warning.p:.2f}"),
         NamedValue("model.id", warning.model),
         NamedValue("inputs.kind", warning.data_kind),
@@ -89,22 +129,32 @@ def _parameters(warning: Warning) -> tuple[NamedValue, ...]:
     ]
     if warning.degraded:
         values.append(NamedValue("inputs.degraded", "; ".join(warning.degraded)))
-    for place in warning.districts:
-        if place.adcode and place.arrival == "timed":
-            arrival = warning.cycle + timedelta(minutes=round(place.eta_min))
-            values.append(NamedValue(f"arrival.{place.adcode}", cap_time(arrival, warning.utc_offset_h)))
+    values += [NamedValue(f"also.{other.hazard}", other.level) for other in warning.also]
+    for place in (*warning.districts, *warning.towns):
+        values += _stay(place, warning)
     return tuple(values)
+
+
+def _stay(place: Place, warning: Warning) -> Iterator[NamedValue]:
+    """Expected arrival and departure at a place whose times can be told."""
+    if place.adcode and place.arrival == "timed":
+        for name, minutes in (("arrival", place.eta_min), ("departure", place.end_min)):
+            time = warning.cycle + timedelta(minutes=round(minutes))
+            yield NamedValue(f"{name}.{place.adcode}", cap_time(time, warning.utc_offset_h))
 
 
 def _area(warning: Warning, *, zh: bool) -> Area:
     words_zh, words_en = area_words(warning)
-    codes = [
-        NamedValue(name, value)
-        for adcode in warning.adcodes
-        for name, value in (("adcode", adcode), ("cn.geocode", f"{adcode}000000"))
-    ]
-    polygons = tuple(" ".join(f"{lat:.4f},{lon:.4f}" for lon, lat in ring) for ring in warning.polygons)
+    codes = [NamedValue("adcode", adcode) for adcode in warning.adcodes]
+    codes += [NamedValue("cn.geocode", code) for code in geocodes(warning)]
+    polygons = tuple(ring_text(ring) for ring in warning.polygons)
     return Area(desc=words_zh if zh else words_en, polygons=polygons, geocodes=tuple(codes))
+
+
+def geocodes(warning: Warning) -> list[str]:
+    """12-digit codes of the districts, then of the towns (shorter codes filled up with zeros)."""
+    codes = (*warning.adcodes, *(town.adcode for town in warning.towns if town.adcode))
+    return list(dict.fromkeys(code.ljust(TOWN_DIGITS, "0") for code in codes))
 
 
 def emit_cap(alert: Alert) -> bytes:
@@ -114,36 +164,50 @@ def emit_cap(alert: Alert) -> bytes:
     """
     namespace = NAMESPACES[alert.version]
     root = etree.Element(f"{{{namespace}}}alert", nsmap={None: namespace})  # type: ignore[dict-item]  # None is the default namespace
-    _fill(root, alert, namespace)
+    fill(root, alert, namespace)
     for signature in alert.signatures:
         root.append(etree.fromstring(signature))
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=not alert.signatures)
 
 
 def cap_xml(warning: Warning) -> bytes:
-    """The CAP 1.2 message of a warning as bytes; the same warning gives the same bytes."""
-    return emit_cap(to_alert(warning))
+    """The CAP 1.2 message of a warning as bytes; the same warning gives the same bytes.
+
+    Raises:
+        WarningError: the record names no language, or holds a character that XML cannot carry.
+    """
+    try:
+        return emit_cap(to_alert(warning))
+    except ValueError as cause:
+        raise WarningError(f"CAP {warning.id}", [f"cannot be written 无法写出: {cause}"]) from cause
 
 
-def _fill(parent: etree._Element, record: Alert | Info | Area | Resource, namespace: str) -> None:
-    for attribute, tag, kind in SHAPES[type(record)]:
+def fill(
+    parent: etree._Element, record: Any, namespace: str, shapes: Shapes = SHAPES, required: Set[str] = REQUIRED
+) -> None:
+    """Write a record below its element, by the table of its shape.
+
+    Args:
+        required: tags that are written even when empty.
+    """
+    for attribute, tag, kind in shapes[type(record)]:
         value = getattr(record, attribute)
         if kind == TEXT:
-            if value or tag in REQUIRED:
+            if value or tag in required:
                 _child(parent, tag, namespace).text = value
         elif kind == TEXTS:
-            for text in value:
+            for text in value or ([""] if tag in required else []):
                 _child(parent, tag, namespace).text = text
         elif kind == NAMED:
             for pair in value:
                 _named(_child(parent, tag, namespace), pair, namespace)
         else:
             for item in value:
-                _fill(_child(parent, tag, namespace), item, namespace)
+                fill(_child(parent, tag, namespace), item, namespace, shapes, required)
 
 
 def _child(parent: etree._Element, tag: str, namespace: str) -> etree._Element:
-    return etree.SubElement(parent, f"{{{namespace}}}{tag}")
+    return etree.SubElement(parent, qualified(tag, namespace))
 
 
 def _named(element: etree._Element, pair: NamedValue, namespace: str) -> None:

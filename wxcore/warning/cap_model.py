@@ -4,6 +4,7 @@ Values are the texts of the elements, unchanged. Absent is "" for texts (an opti
 reads the same, and is not written again) and () for what may repeat.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 NAMESPACES = {
@@ -99,7 +100,10 @@ class Alert:
 TEXT, TEXTS, NAMED = "text", "texts", "named"
 """How an attribute stands in the XML: one text, repeated texts, repeated named values; else a record type."""
 
-Shape = tuple[tuple[str, str, "str | type[Info] | type[Area] | type[Resource]"], ...]
+Shape = tuple[tuple[str, str, str | type], ...]
+"""Attribute, element and kind, in the order in which the elements stand."""
+
+Shapes = Mapping[type, Shape]
 
 RESOURCE: Shape = (
     ("desc", "resourceDesc", TEXT), ("mime_type", "mimeType", TEXT), ("size", "size", TEXT), ("uri", "uri", TEXT),
@@ -125,7 +129,7 @@ ALERT: Shape = (
     ("addresses", "addresses", TEXT), ("codes", "code", TEXTS), ("note", "note", TEXT),
     ("references", "references", TEXT), ("incidents", "incidents", TEXT), ("infos", "info", Info),
 )  # fmt: skip
-SHAPES: dict[type, Shape] = {Alert: ALERT, Info: INFO, Area: AREA, Resource: RESOURCE}
+SHAPES: Shapes = {Alert: ALERT, Info: INFO, Area: AREA, Resource: RESOURCE}
 
 REQUIRED = frozenset({
     "identifier", "sender", "sent", "status", "msgType", "scope", "event", "urgency", "severity", "certainty",

@@ -8,7 +8,7 @@ from typing import Any
 from lxml import etree
 
 from wxcore.errors import WarningError
-from wxcore.warning.cap_model import NAMED, NAMESPACES, SHAPES, SIGNATURE, TEXT, TEXTS, Alert, NamedValue
+from wxcore.warning.cap_model import NAMED, NAMESPACES, SHAPES, SIGNATURE, TEXT, TEXTS, Alert, NamedValue, Shapes
 
 MAX_CAP_BYTES = 4 * 1024 * 1024
 """Largest message read; the largest of the public corpus has half a megabyte."""
@@ -19,8 +19,8 @@ _LOCK = Lock()
 _VERSIONS = {namespace: version for version, namespace in NAMESPACES.items()}
 
 
-def read_xml(xml: bytes) -> etree._Element:
-    """Parse hostile bytes; returns the root element.
+def read_xml(xml: bytes, *, keep_pis: bool = False) -> etree._Element:
+    """Parse hostile bytes; returns the root element. Comments are dropped, processing instructions unless asked for.
 
     Raises:
         WarningError: too large, not XML, or with a document type declaration.
@@ -30,7 +30,12 @@ def read_xml(xml: bytes) -> etree._Element:
     if b"<!DOCTYPE" in xml.replace(b"\x00", b""):  # before any parser sees it; NULs dropped for UTF-16
         raise WarningError("CAP", ["a document type (DOCTYPE) is refused 拒绝含 DOCTYPE 的文件"])
     parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=not keep_pis,
     )
     try:
         root = etree.fromstring(xml, parser)
@@ -93,13 +98,14 @@ def parse_alert(root: etree._Element) -> Alert:
     signatures = tuple(
         etree.tostring(element, method="c14n", exclusive=True) for element in root if element.tag == SIGNATURE
     )
-    return Alert(version=version, signatures=signatures, **_values(root, Alert, NAMESPACES[version]))
+    return Alert(version=version, signatures=signatures, **values_of(root, Alert, NAMESPACES[version]))
 
 
-def _values(element: etree._Element, record: type, namespace: str) -> dict[str, Any]:
+def values_of(element: etree._Element, record: type, namespace: str, shapes: Shapes = SHAPES) -> dict[str, Any]:
+    """The arguments of a record, read from its element by the table of its shape."""
     values: dict[str, Any] = {}
-    for attribute, tag, kind in SHAPES[record]:
-        found = element.findall(f"{{{namespace}}}{tag}")
+    for attribute, tag, kind in shapes[record]:
+        found = element.findall(qualified(tag, namespace))
         if kind == TEXT:
             values[attribute] = (found[0].text or "") if found else ""
         elif kind == TEXTS:
@@ -108,8 +114,13 @@ def _values(element: etree._Element, record: type, namespace: str) -> dict[str, 
             values[attribute] = tuple(_named(child, namespace) for child in found)
         else:
             assert isinstance(kind, type)
-            values[attribute] = tuple(kind(**_values(child, kind, namespace)) for child in found)
+            values[attribute] = tuple(kind(**values_of(child, kind, namespace, shapes)) for child in found)
     return values
+
+
+def qualified(tag: str, namespace: str) -> str:
+    """A tag as lxml writes it; namespace "" for none."""
+    return f"{{{namespace}}}{tag}" if namespace else tag
 
 
 def _named(element: etree._Element, namespace: str) -> NamedValue:

@@ -1,16 +1,17 @@
 """What a schema cannot see: the semantic rules of CAP 1.2 (RELIABILITY.md section 3), all faults at once."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from math import isfinite
 
 from lxml import etree
 from shapely.geometry import Polygon
 
-from wxcore.errors import WarningError
-from wxcore.warning.cap_model import NAMESPACES, Alert
-from wxcore.warning.cap_read import at, read_xml, schema_faults, version_of
+from wxcore.errors import TimeError, WarningError
+from wxcore.times import parse_time
+from wxcore.warning.cap_model import Alert
+from wxcore.warning.cap_read import at, qualified, read_xml, schema_faults, version_of
 
 Box = tuple[float, float, float, float]
 """(west, south, east, north) [deg]."""
@@ -21,7 +22,7 @@ MAX_HEADLINE = 160
 BOX_MARGIN_DEG = 0.001
 """Coordinates are written with four decimals: a point on the region's edge may round outwards."""
 
-_NAMESPACE = {"c": NAMESPACES["1.2"]}
+_TIMES = ("sent", "effective", "onset", "expires")
 _BAD_ID = re.compile(r"[\s,<&]")
 
 
@@ -47,8 +48,11 @@ def validate(xml: bytes, region_box: Box | None = None, known: Sequence[Alert] =
 
 
 def semantic_faults(root: etree._Element, region_box: Box | None = None, known: Sequence[Alert] = ()) -> list[str]:
-    """Faults of meaning of an alert element that fits the schema."""
-    faults = [*_names(root), *_scope(root), *_references(root, known), *_infos_agree(root)]
+    """Faults of meaning of an alert element that fits the schema (of any version)."""
+    unreadable = list(_unreadable_times(root))
+    if unreadable:  # the rules below rely on the times
+        return unreadable
+    faults = [*name_faults(root), *_scope(root), *_references(root, known), *_infos_agree(root)]
     infos = _all(root, "info")
     if not infos:
         faults.append(f"{at(root)}: no info block 缺少 info")
@@ -58,22 +62,39 @@ def semantic_faults(root: etree._Element, region_box: Box | None = None, known: 
             faults.append(f"{at(info)}: no area 缺少 area")
         for area in _all(info, "area"):
             faults += _area(area, region_box)
-    return faults
+    return list(dict.fromkeys(faults))
 
 
 def _all(parent: etree._Element, tag: str) -> list[etree._Element]:
-    return parent.findall(f"c:{tag}", _NAMESPACE)
+    return parent.findall(_tag(parent, tag))
 
 
 def _text(parent: etree._Element, tag: str) -> str:
-    return (parent.findtext(f"c:{tag}", namespaces=_NAMESPACE) or "").strip()
+    return (parent.findtext(_tag(parent, tag)) or "").strip()
+
+
+def _tag(parent: etree._Element, tag: str) -> str:
+    return qualified(tag, etree.QName(parent).namespace or "")
 
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text.strip())
 
 
-def _names(root: etree._Element) -> Iterator[str]:
+def _unreadable_times(root: etree._Element) -> Iterator[str]:
+    """What the schema takes for a time and a clock does not: 24:00:00, years of five digits, times without a zone."""
+    for tag in _TIMES:
+        for element in root.iter(_tag(root, tag)):
+            text = (element.text or "").strip()
+            try:
+                if text:
+                    parse_time(text)
+            except TimeError as cause:
+                yield f"{at(element)}: {cause.en} 时间无法读取"
+
+
+def name_faults(root: etree._Element) -> Iterator[str]:
+    """Faults of identifier and sender: without these a message cannot be told from others, nor referred to."""
     for tag in ("identifier", "sender"):
         element = _all(root, tag)[0]
         text = element.text or ""
@@ -135,17 +156,30 @@ def _chain(
     by_id = {alert.identifier: alert for alert in known}
     own = _text(root, "identifier")
     for identifier in identifiers:
-        alert = by_id.get(identifier)
-        if alert is None:
+        if identifier not in by_id:
             yield f"{at(element)}: refers to {identifier}, which was never issued 引用了未发布的报文"
             continue
-        earlier = [text.split(",")[1] for text in alert.references.split() if text.count(",") == 2]
+        earlier = _earlier(identifier, by_id)
         if own in earlier:
             yield f"{at(element)}: {identifier} refers back to this message 循环引用"
         for missing in earlier:
             other = by_id.get(missing)
             if missing not in {*identifiers, own} and other is not None and _stands(other, sent):
                 yield f"{at(element)}: {missing} has not expired and is not listed 未列出仍有效的前序报文"
+
+
+def _earlier(identifier: str, by_id: Mapping[str, Alert]) -> list[str]:
+    """Every message that this one refers to, directly or through others that we know."""
+    found: list[str] = []
+    todo = [identifier]
+    while todo:
+        alert = by_id.get(todo.pop())
+        for text in alert.references.split() if alert is not None else ():
+            parts = text.split(",")
+            if len(parts) == 3 and parts[1] not in found:
+                found.append(parts[1])
+                todo.append(parts[1])
+    return found
 
 
 def _stands(alert: Alert, when: datetime) -> bool:

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from wxcore.warning.model import LEVELS, Place, Reference, Warning
-from wxcore.warning.text import Change, Move
+from wxcore.warning.model import LEVELS, Change, Move, Place, Reference, Warning
 
 RANK = {level: rank for rank, level in enumerate(("", *LEVELS))}
 

@@ -3,8 +3,9 @@
 Life of a place in a warning (anti-flapping, DOMAIN.md 6.3): named when a storm reaches p_up; it stays while p_down
 holds and is released after `hold_runs` runs below it, not before `min_life`. Missing probabilities neither raise nor
 release. A place that was released is named anew like any other.
-Life of a message: Alert; Update when places come, go, rise or fall, when a released place comes again, or when it is
-about to run out while still supported; else it stands unchanged until `expires`. No AllClear is drafted: storms that
+Life of a message: Alert; Update when places come, go, rise or fall, when a released place comes again, and while still
+supported when it is about to run out or its analysis grows too old to be released; else it stands unchanged until
+`expires`. No AllClear is drafted: storms that
 are gone and storms that nobody saw look the same from here.
 """
 
@@ -20,11 +21,12 @@ from shapely.geometry.base import BaseGeometry
 
 from wxcore.region import Region
 from wxcore.times import require_utc
-from wxcore.warning.area import Touch, find_touches, outline
+from wxcore.warning.area import Touch, find_touches, find_towns, outline
 from wxcore.warning.changes import RANK, Named, find_change, is_released, named_before, references
 from wxcore.warning.level import LevelRule, Rulebook, Signal, highest, keeps, rulebook
 from wxcore.warning.model import Place, Warning, with_counts
 from wxcore.warning.text import write_texts
+from wxcore.warning.together import together
 
 IMMEDIATE_MIN = 15.0
 """A first arrival sooner than this is urgency Immediate, else Expected ("within the next hour", CAP 1.2) [min]."""
@@ -55,9 +57,10 @@ class Run:
     data_kind: str
     truth: str
     areas: Mapping[str, BaseGeometry]
+    probabilities: pd.DataFrame
 
 
-def draft(
+def draft(  # noqa: PLR0913  # what a run knows, each by its name
     storms: pd.DataFrame,
     probabilities: pd.DataFrame,
     region: Region,
@@ -67,6 +70,7 @@ def draft(
     degraded: Sequence[str | tuple[str, str]] = (),
     data_kind: str = "volume",
     truth: str = "real",
+    book: Rulebook | None = None,
 ) -> list[Warning]:
     """The warnings live after this run: new and updated ones (`cycle == when`) and those that stand unchanged.
 
@@ -79,6 +83,7 @@ def draft(
         degraded: what was missing, in words that the texts repeat: (English, Chinese), or one text for both.
         data_kind: "volume" or "composite"; hazards in `volume_only` are neither drafted nor released on composites.
         truth: "real", or "SYN" for simulated data: marked in id and text.
+        book: other rules than the region's, for trials.
 
     Raises:
         RegionError: the region's rules cannot be used.
@@ -87,13 +92,13 @@ def draft(
     when = require_utc(when)
     if not region.rules:  # region.toml says rules = "none"
         return []
-    book = rulebook(region.rules)
+    book = book or rulebook(region.rules)
     live = _live(previous, when)
     touches, areas = find_touches(
         storms, region, when, horizon_min=book.horizon_min, min_overlap_km2=book.min_overlap_km2
     )
     notes = tuple(note if isinstance(note, tuple) else (note, note) for note in degraded)
-    run = Run(region, book, when, notes, data_kind, truth, areas)
+    run = Run(region, book, when, notes, data_kind, truth, areas, probabilities)
     warnings: list[Warning] = []
     for signal in book.signals:
         before = [warning for warning in live if warning.hazard == signal.hazard]
@@ -101,12 +106,23 @@ def draft(
             warnings += before
             continue
         warnings += _draft_hazard(signal, _chances(signal, touches, probabilities), before, run)
-    return warnings
+    return together(warnings, book, when=when)
 
 
 def is_new(warning: Warning, when: datetime) -> bool:
     """Was this message written by the run at `when` (Alert or Update), rather than carried over unchanged?"""
     return warning.cycle == require_utc(when)
+
+
+def first_arrival(places: Sequence[Place]) -> float | None:
+    """The first arrival that can be told [min after the cycle], None where none can."""
+    return min((place.eta_min for place in places if place.arrival == "timed"), default=None)
+
+
+def urgency(places: Sequence[Place], age_min: float = 0.0) -> str:
+    """CAP urgency, `age_min` after the cycle at which the arrivals were found."""
+    eta = first_arrival(places)
+    return "Immediate" if eta is not None and eta - age_min < IMMEDIATE_MIN else "Expected"
 
 
 def _live(previous: Sequence[Warning], when: datetime) -> list[Warning]:
@@ -211,7 +227,8 @@ def _place(support: Sequence[Chance], since: datetime) -> Place:
     timed = [c.touch.eta_min for c in support if c.touch.timed]
     eta, end = min(timed or [c.touch.eta_min for c in support]), max(c.touch.end_min for c in support)
     arrival = "timed" if timed else "possible"
-    return Place(touch.adcode, touch.name_zh, touch.name_en, touch.storm_id, eta, end, lead.p, since, arrival)
+    names = (touch.adcode, touch.name_zh, touch.name_en)
+    return Place(*names, touch.storm_id, eta, end, lead.p, since, arrival, district=touch.district)
 
 
 def _messages(
@@ -237,9 +254,10 @@ def _messages(
             result.append(with_counts(same[0], counts))
             continue
         message = _write(signal, signal.rule(level), places, [*same, *moved], by_key, run)
+        message = replace(message, towns=_towns(signal, message, [*same, *moved], by_key, run))
         change = find_change(message, [*same, *moved], named, levels, run.book.hold_runs)
         rows = [storms[storm_id] for storm_id in _leading(message.districts)]
-        result.append(write_texts(message, signal, run.book, rows, change))
+        result.append(write_texts(message, run.book, rows, change))
     result += [with_counts(warning, counts) for warning in before if warning.id not in absorbed]
     return result
 
@@ -261,7 +279,8 @@ def _needs_update(warning: Warning, places: Sequence[Place], by_key: Mapping[str
     supported = any(
         place.below_runs == 0 and any(isfinite(chance.p) for chance in by_key.get(place.key, [])) for place in places
     )
-    return supported and warning.expires - run.when <= run.book.renew_before
+    old = warning.expires - run.when <= run.book.renew_before or run.when - warning.cycle >= run.book.redraft
+    return supported and old
 
 
 def _write(
@@ -279,7 +298,7 @@ def _write(
     places = tuple(place if place.key in fresh else replace(place, arrival="held") for place in places)
     chances.sort(key=lambda chance: (-chance.p, chance.touch.storm_id))
     storm_ids = tuple(dict.fromkeys(chance.touch.storm_id for chance in chances))
-    eta = min((place.eta_min for place in places if place.arrival == "timed"), default=None)
+    eta = first_arrival(places)
     p = max([place.p for place in places if place.key in fresh] or [place.p for place in places])
     serial = 1 + max((warning.serial for warning in superseded), default=0)
     colour = book.colours[rule.level]
@@ -293,7 +312,7 @@ def _write(
         sent=when, effective=when, onset=when + timedelta(minutes=round(eta or 0.0)), expires=max(validity),
         event_zh=signal.name_zh, event_en=signal.name_en, event_code=signal.event_code,
         colour_en=colour.en, grade=colour.roman, severity=colour.severity,
-        urgency="Immediate" if eta is not None and eta < IMMEDIATE_MIN else "Expected",
+        urgency=urgency(places),
         certainty="Likely" if p > LIKELY_P else "Possible", response=rule.response,
         districts=places, polygons=_outlines(storm_ids, places, superseded, run), p=p, storm_ids=storm_ids,
         model=chances[0].model if chances else superseded[0].model,
@@ -303,6 +322,28 @@ def _write(
         data_kind=run.data_kind, truth=run.truth,
         languages=book.languages, utc_offset_h=book.utc_offset_h,
     )  # fmt: skip
+
+
+def _towns(
+    signal: Signal, message: Warning, superseded: Sequence[Warning], by_key: Mapping[str, Sequence[Chance]], run: Run
+) -> tuple[Place, ...]:
+    """Towns that the message's storms reach in its districts; in those only held over, the towns named before."""
+    held = {place.adcode for place in message.districts if place.arrival == "held"}
+    behind = [
+        chance.touch
+        for place in message.districts
+        for chance in by_key.get(place.key, [])
+        if place.adcode not in held and chance.touch.storm_id in message.storm_ids
+    ]
+    reached: dict[str, list[Chance]] = {}
+    touches = find_towns(behind, run.areas, run.region, run.when, horizon_min=run.book.horizon_min)
+    for chance in _chances(signal, touches, run.probabilities) if touches else ():
+        if isfinite(chance.p):
+            reached.setdefault(chance.touch.key, []).append(chance)
+    towns = {key: _place(chances, run.when) for key, chances in reached.items()}
+    for town in (town for warning in superseded for town in warning.towns if town.district in held):
+        towns.setdefault(town.key, replace(town, arrival="held"))
+    return tuple(towns[key] for key in sorted(towns))
 
 
 def _outlines(

@@ -9,6 +9,9 @@ from typing import Any
 from wxcore.errors import RegionError
 from wxcore.warning.model import LEVELS
 
+OFFICIAL = "official"
+"""`source_grade` of a wording that stands in the decree itself."""
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -21,7 +24,11 @@ class Condition:
 
 @dataclass(frozen=True)
 class LevelRule:
-    """One colour of a signal. No conditions: only a forecaster can raise to it."""
+    """One colour of a signal. No conditions: only a forecaster can raise to it.
+
+    `source`: where its wording stands; `source_grade`: how far to trust that; `decree`: the dated decree of an official
+    one, "" for others; `*_en`: the same in English, the Chinese where the rules have no English for it.
+    """
 
     level: str
     text_zh: str
@@ -33,6 +40,9 @@ class LevelRule:
     conditions: tuple[Condition, ...]
     source: str
     source_grade: str
+    decree: str = ""
+    source_en: str = ""
+    decree_en: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,8 +60,19 @@ class Signal:
     levels: tuple[LevelRule, ...]
 
     def rule(self, level: str) -> LevelRule:
-        """The rule of one colour of this signal."""
-        return next(rule for rule in self.levels if rule.level == level)
+        """The rule of one colour of this signal.
+
+        Raises:
+            RegionError: the signal has no such colour.
+        """
+        found = next((rule for rule in self.levels if rule.level == level), None)
+        if found is None:
+            known = ", ".join(rule.level for rule in self.levels)
+            raise RegionError(
+                f"signal {self.hazard} has no level {level!r}: rules.toml knows {known}",
+                f"预警信号 {self.hazard} 没有等级 {level!r}：rules.toml 中有 {known}",
+            )
+        return found
 
 
 @dataclass(frozen=True)
@@ -76,6 +97,7 @@ class Rulebook:
     min_life: timedelta
     hold_runs: int
     renew_before: timedelta
+    redraft: timedelta
     keep_fraction: float
     min_overlap_km2: float
     volume_only: frozenset[str]
@@ -83,6 +105,21 @@ class Rulebook:
     utc_offset_h: float
     clock_zh: str
     clock_en: str
+
+    def signal(self, hazard: str) -> Signal:
+        """The signal of a hazard.
+
+        Raises:
+            RegionError: the rule book has no enabled signal of that hazard.
+        """
+        found = next((signal for signal in self.signals if signal.hazard == hazard), None)
+        if found is None:
+            known = ", ".join(signal.hazard for signal in self.signals) or "none"
+            raise RegionError(
+                f"no enabled signal for hazard {hazard!r}: rules.toml knows {known}",
+                f"灾种 {hazard!r} 没有启用的预警信号：rules.toml 中有 {known}",
+            )
+        return found
 
 
 def rulebook(rules: Mapping[str, Any]) -> Rulebook:
@@ -94,7 +131,7 @@ def rulebook(rules: Mapping[str, Any]) -> Rulebook:
     try:
         drafting, display = rules["drafting"], rules["display"]
         signals = tuple(
-            _signal(hazard, rules["signals"][name])
+            _signal(hazard, rules["signals"][name], str(rules.get("decree", "")), rules.get("sources_en", {}))
             for hazard, name in rules["hazards"].items()
             if rules["signals"][name]["enabled"]
         )
@@ -105,6 +142,7 @@ def rulebook(rules: Mapping[str, Any]) -> Rulebook:
             min_life=timedelta(minutes=drafting["min_life_min"]),
             hold_runs=int(drafting["hold_runs"]),
             renew_before=timedelta(minutes=drafting["renew_before_min"]),
+            redraft=timedelta(minutes=drafting["redraft_min"]),
             keep_fraction=float(drafting["keep_fraction"]),
             min_overlap_km2=float(drafting["min_overlap_km2"]),
             volume_only=frozenset(drafting["volume_only"]),
@@ -124,7 +162,7 @@ def _colour(row: Mapping[str, Any]) -> Colour:
     return Colour(row["zh"], row["en"], row["roman"], row["grade_zh"], row["grade_en"], row["severity"])
 
 
-def _signal(hazard: str, table: Mapping[str, Any]) -> Signal:
+def _signal(hazard: str, table: Mapping[str, Any], decree: str, english: Mapping[str, str]) -> Signal:
     unknown = set(table["levels"]) - set(LEVELS)
     if unknown:
         raise ValueError(f"{hazard}: unknown levels {sorted(unknown)}")
@@ -137,12 +175,15 @@ def _signal(hazard: str, table: Mapping[str, Any]) -> Signal:
         risk_zh=table["risk_zh"],
         risk_en=table["risk_en"],
         event_code=table["event_code"],
-        levels=tuple(_level(name, table["levels"][name]) for name in LEVELS if name in table["levels"]),
+        levels=tuple(
+            _level(name, table["levels"][name], decree, english) for name in LEVELS if name in table["levels"]
+        ),
     )
 
 
-def _level(name: str, row: Mapping[str, Any]) -> LevelRule:
+def _level(name: str, row: Mapping[str, Any], decree: str, english: Mapping[str, str]) -> LevelRule:
     conditions = tuple(_condition(entry) for entry in row["when"])
+    decree = decree if row["source_grade"] == OFFICIAL else ""
     return LevelRule(
         level=name,
         text_zh=row["text_zh"],
@@ -154,6 +195,9 @@ def _level(name: str, row: Mapping[str, Any]) -> LevelRule:
         conditions=conditions,
         source=row["source"],
         source_grade=row["source_grade"],
+        decree=decree,
+        source_en=english.get(row["source"], row["source"]),
+        decree_en=english.get(decree, decree),
     )
 
 

@@ -1,7 +1,9 @@
 """Warning: the one frozen record that leaves the house."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +13,11 @@ from wxcore.times import iso, parse_time, require_utc
 LEVELS = ("blue", "yellow", "orange", "red")
 """Colours from low to high."""
 
-STATUSES = ("Test", "Exercise", "Draft")
-"""CAP statuses a Warning may carry. `Actual` is missing on purpose: RELIABILITY.md C13."""
+STATUSES = ("Test", "Exercise", "Draft", "Actual")
+"""CAP statuses a Warning may carry; `Actual` only once issued, never as a draft (RELIABILITY.md C13)."""
+
+STAGES = ("draft", "issued")
+"""A draft is the machine's or a person's proposal; an issued record is a message that was released."""
 
 MSG_TYPES = ("Alert", "Update", "Cancel")
 
@@ -35,12 +40,13 @@ class Reference:
 
 @dataclass(frozen=True)
 class Place:
-    """A district named in a warning; a storm's own position where the region has no districts.
+    """A district or town named in a warning; a storm's own position where the region has no districts.
 
     Attributes:
-        adcode: GB/T 2260 code, "" for a storm's position.
+        adcode: GB/T 2260 code (a town's has 9 or 12 digits), "" for a storm's position.
         storm_id: strongest storm that threatens the place.
-        eta_min, end_min: arrival and end [min after the cycle at which they were found].
+        eta_min, end_min: arrival and departure [min after the cycle at which they were found]; a departure at the
+            horizon means: not before it.
         arrival: "timed": `eta_min` is the expected arrival; "possible": the storm may come within the horizon, at a
             time that cannot be told (`eta_min` is the earliest possible); "held": no storm supports the level in this
             run, the earlier warning is only held over (times and `p` are those of the run that last found the storm).
@@ -48,6 +54,7 @@ class Place:
         since: when the place was first named at this level (UTC).
         below_runs: consecutive runs below the level's p_down; held at hold_runs - 1 during the minimal life, so that
             hold_runs means: released, though its message may still stand.
+        district: of a town: the code of its district, which the town's own code may not begin with after a reform.
     """
 
     adcode: str
@@ -60,6 +67,7 @@ class Place:
     since: datetime
     arrival: str
     below_runs: int = 0
+    district: str = ""
 
     @property
     def key(self) -> str:
@@ -68,14 +76,66 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Observed:
+    """What the radar shows now of the storms behind a message, rounded as the texts tell it; None: not known.
+
+    Attributes:
+        storms: cells behind the message; 0: none supports it in this run.
+        max_dbz: largest reflectivity [dBZ]; echo_top_km: 18-dBZ echo top [km]; mesh_mm: radar hail size [mm].
+        towards: where the strongest cell goes, index of N, NE, E, SE, S, SW, W, NW; speed_km_h: how fast [km/h].
+    """
+
+    storms: int
+    max_dbz: float | None = None
+    echo_top_km: float | None = None
+    mesh_mm: float | None = None
+    towards: int | None = None
+    speed_km_h: int | None = None
+
+
+@dataclass(frozen=True)
+class Move:
+    """Places, names (zh, en), that go from one level to another."""
+
+    names: tuple[tuple[str, str], ...]
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """What differs from the messages before: names (zh, en) of places added and released, and other notes."""
+
+    added: tuple[tuple[str, str], ...] = ()
+    released: tuple[tuple[str, str], ...] = ()
+    raised: tuple[Move, ...] = ()
+    lowered: tuple[Move, ...] = ()
+    renewed: bool = False
+
+
+@dataclass(frozen=True)
+class Also:
+    """Another hazard that is drafted or in force at one of the same places."""
+
+    hazard: str
+    level: str
+    event_zh: str
+    event_en: str
+
+
+@dataclass(frozen=True)
 class Warning:  # noqa: A001 - the noun of this room; the builtin is never used here
-    """One draft, complete: who, what, where, when, how sure, why, what changed, what to do.
+    """One draft or message, complete: who, what, where, when, how sure, why, what changed, what to do.
 
     `districts[*].below_runs` is bookkeeping of the life-cycle; all else never changes under one id. Times: aware UTC.
     `polygons`: closed rings (lon, lat). `truth`: "real" or "SYN". `data_kind`: "volume" or "composite".
+    `towns`: towns reached within the districts, where the region has a table of them.
+    `also`: the other hazards at the same places, most harmful first; `leads`: at one of its places at least none of
+    them is more harmful than this one. `remark_*`: what a forecaster adds. `stage`: one of STAGES.
+    `shortened_from`: the end promised before, where this record ends earlier on purpose.
 
     Raises:
-        WarningError: status, level or message type not allowed; naive times; expires not after onset.
+        WarningError: status, stage, level or message type not allowed; naive times; expires not after onset.
     """
 
     id: str
@@ -122,17 +182,31 @@ class Warning:  # noqa: A001 - the noun of this room; the builtin is never used 
     instruction_zh: str = ""
     instruction_en: str = ""
     status: str = "Test"
+    observed: Observed | None = None
+    change: Change = Change()
+    also: tuple[Also, ...] = ()
+    leads: bool = True
+    towns: tuple[Place, ...] = ()
+    remark_zh: str = ""
+    remark_en: str = ""
+    stage: str = "draft"
+    shortened_from: datetime | None = None
 
     def __post_init__(self) -> None:
         faults = []
-        if self.status not in STATUSES:
-            faults.append(f"status {self.status!r}: a draft may be {', '.join(STATUSES)} 草稿不得以此状态发出")
+        if self.stage not in STAGES:
+            faults.append(f"stage {self.stage!r}: expected one of {', '.join(STAGES)}")
+        if self.status not in STATUSES or (self.status == "Actual" and self.stage != "issued"):
+            allowed = ", ".join(status for status in STATUSES if status != "Actual")
+            faults.append(f"status {self.status!r}: a draft may be {allowed} 草稿不得以此状态发出")
         if self.level not in LEVELS:
             faults.append(f"level {self.level!r}: expected one of {', '.join(LEVELS)}")
         if self.msg_type not in MSG_TYPES:
             faults.append(f"msg_type {self.msg_type!r}: expected one of {', '.join(MSG_TYPES)}")
         for name in ("cycle", "sent", "effective", "onset", "expires"):
             require_utc(getattr(self, name))
+        if self.shortened_from is not None:
+            require_utc(self.shortened_from)
         if not self.sent <= self.effective <= self.onset < self.expires:
             faults.append(
                 f"times: expected sent <= effective <= onset < expires, found {iso(self.sent)}, {iso(self.effective)}, "
@@ -157,7 +231,7 @@ def _plain(value: object) -> object:
         return iso(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, Place | Reference):
+    if isinstance(value, Place | Reference | Observed | Move | Change | Also):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     return value
 
@@ -167,35 +241,74 @@ def to_dict(warning: Warning) -> dict[str, Any]:
     return {field.name: _plain(getattr(warning, field.name)) for field in fields(warning)}
 
 
+def digest(warning: Warning) -> str:
+    """SHA-256 of the whole record as canonical JSON: what a signature is given for."""
+    text = json.dumps(to_dict(warning), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def from_dict(data: Mapping[str, Any]) -> Warning:
-    """Back from `to_dict` (after JSON too).
+    """Back from `to_dict` (after JSON too). Fields that have a default may be missing: older records lack them.
 
     Raises:
         WarningError: a field is missing or unknown, or breaks a rule of Warning.
     """
     faults = _field_faults(Warning, data)
-    for kind, name in ((Place, "districts"), (Reference, "references")):
-        faults += [f"{name}: {fault}" for row in data.get(name, []) for fault in _field_faults(kind, row)]
+    change = data.get("change", {})
+    for kind, name, rows in (
+        (Place, "districts", data.get("districts", [])),
+        (Place, "towns", data.get("towns", [])),
+        (Reference, "references", data.get("references", [])),
+        (Also, "also", data.get("also", [])),
+        (Observed, "observed", [data["observed"]] if data.get("observed") else []),
+        (Change, "change", [change]),
+        (Move, "change", [*change.get("raised", []), *change.get("lowered", [])]),
+    ):
+        faults += [f"{name}: {fault}" for row in rows for fault in _field_faults(kind, row)]
     if faults:
         raise WarningError(f"warning {data.get('id', '?')}", faults)
     values = dict(data)
     for name in ("cycle", "sent", "effective", "onset", "expires"):
         values[name] = parse_time(values[name])
+    if values.get("shortened_from"):
+        values["shortened_from"] = parse_time(values["shortened_from"])
     values["references"] = tuple(
         Reference(**{**row, "sent": parse_time(row["sent"]), "expires": parse_time(row["expires"])})
         for row in values["references"]
     )
-    values["districts"] = tuple(Place(**{**row, "since": parse_time(row["since"])}) for row in values["districts"])
+    for name in ("districts", "towns"):
+        values[name] = tuple(Place(**{**row, "since": parse_time(row["since"])}) for row in values.get(name, ()))
     values["polygons"] = tuple(tuple((lon, lat) for lon, lat in ring) for ring in values["polygons"])
     for name in ("response", "storm_ids", "drivers", "drivers_zh", "degraded", "degraded_zh", "languages"):
         values[name] = tuple(values[name])
+    values["observed"] = Observed(**data["observed"]) if data.get("observed") else None
+    values["also"] = tuple(Also(**row) for row in data.get("also", ()))
+    values["change"] = _change(change)
     return Warning(**values)
 
 
-def _field_faults(kind: type[Warning | Place | Reference], row: Mapping[str, Any]) -> list[str]:
-    names = {field.name for field in fields(kind)}
-    faults = [f"{name}: missing" for name in sorted(names - set(row))]
-    return faults + [f"{name}: unknown field" for name in sorted(set(row) - names)]
+def _change(row: Mapping[str, Any]) -> Change:
+    return Change(
+        added=_pairs(row.get("added", ())),
+        released=_pairs(row.get("released", ())),
+        raised=_moves(row.get("raised", ())),
+        lowered=_moves(row.get("lowered", ())),
+        renewed=bool(row.get("renewed", False)),
+    )
+
+
+def _moves(rows: Iterable[Mapping[str, Any]]) -> tuple[Move, ...]:
+    return tuple(Move(_pairs(row["names"]), row["old"], row["new"]) for row in rows)
+
+
+def _pairs(rows: Iterable[Sequence[str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((zh, en) for zh, en in rows)
+
+
+def _field_faults(kind: type, row: Mapping[str, Any]) -> list[str]:
+    names = {field.name: field.default is MISSING for field in fields(kind)}
+    faults = [f"{name}: missing" for name in sorted(names) if names[name] and name not in row]
+    return faults + [f"{name}: unknown field" for name in sorted(set(row) - set(names))]
 
 
 def with_counts(warning: Warning, below: Mapping[str, int]) -> Warning:

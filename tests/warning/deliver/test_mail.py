@@ -1,0 +1,155 @@
+"""E-mail: what the server gets, what counts as refused, and that no header can be smuggled in."""
+
+import email
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from email.policy import default
+
+import pytest
+
+from wxcore.errors import DeliveryError
+from wxcore.warning.deliver import Parcel
+from wxcore.warning.deliver.channels import Channel
+from wxcore.warning.deliver.mail import is_loopback, letter, send_mail
+
+FACTS = {
+    "headline": "测试气象台发布冰雹橙色预警", "headline_en": "Hail, orange", "sent": "2025-06-09T10:42:00Z",
+    "address": "duty@example.org", "language": "zh", "text": "甲区将有冰雹。", "link": "https://w.example.org/a/t0ken",
+    "status": "Test", "msg_type": "Alert",
+}  # fmt: skip
+PARCEL = Parcel("k1", "wx-1", "p1", FACTS, "<alert>冰雹</alert>", "https://w.example.org", 1.0)
+
+
+ANSWERS = {"EHLO": b"250-stub\r\n250 8BITMIME\r\n", "DATA": b"354 go on\r\n", "QUIT": b"221 bye\r\n"}
+
+
+def _talk(peer: socket.socket, refuse: str, reply: str, talks: list[list[str]], mails: list[bytes]) -> None:
+    talks.append([])
+    with peer, peer.makefile("rwb", buffering=0) as wire:
+        wire.write(b"220 stub\r\n")
+        while line := wire.readline():
+            talks[-1].append(line.decode().strip())
+            command = talks[-1][-1].split()[0].upper()
+            if command == refuse:
+                if not reply:
+                    return
+                wire.write(f"{reply}\r\n".encode())
+                continue
+            wire.write(ANSWERS.get(command, b"250 ok\r\n"))
+            if command == "DATA":
+                body = b""
+                while not body.endswith(b"\r\n.\r\n"):
+                    body += wire.readline()
+                mails.append(body[:-3])
+                wire.write(b"250 taken\r\n")
+
+
+@contextmanager
+def smtp(refuse: str = "", reply: str = "") -> Iterator[tuple[int, list[list[str]], list[bytes]]]:
+    """A server that speaks just enough SMTP; a command that begins with `refuse` is answered `reply`, or hung up on."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    talks: list[list[str]] = []
+    mails: list[bytes] = []
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                _talk(listener.accept()[0], refuse, reply, talks, mails)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1], talks, mails
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(1)
+
+
+def channel(port: int, **over: object) -> Channel:
+    settings = {"host": "127.0.0.1", "port": port, "sender": "wx@example.org", "starttls": False, **over}
+    return Channel("mail", "mail", settings)
+
+
+def test_what_arrives() -> None:
+    with smtp() as (port, talks, mails):
+        send_mail(channel(port), PARCEL)
+    assert [line.split()[0].upper() for line in talks[0]] == ["EHLO", "MAIL", "RCPT", "DATA", "QUIT"]
+    got = email.message_from_bytes(mails[0], policy=default)
+    assert (got["Subject"], got["From"], got["To"]) == (FACTS["headline"], "wx@example.org", "duty@example.org")
+    assert got["Message-ID"] == "<k1@example.org>"
+    assert got["Date"] == "Mon, 09 Jun 2025 10:42:00 +0000"
+    body = got.get_body().get_content()
+    assert "甲区将有冰雹。" in body
+    assert "https://w.example.org/a/t0ken" in body
+    assert "Test" in body
+    [attachment] = list(got.iter_attachments())
+    assert (attachment.get_content_type(), attachment.get_filename()) == ("application/cap+xml", "wx-1.xml")
+    assert attachment.get_content().decode() == PARCEL.cap
+
+
+def test_english_and_a_mailing_list() -> None:
+    english = letter("wx@example.org", replace(PARCEL, facts={**FACTS, "language": "en"}))
+    assert english["Subject"] == "Hail, orange"
+    assert "Please acknowledge" in english.get_body().get_content()
+    facts = {key: value for key, value in FACTS.items() if key not in ("address", "text", "link")}
+    listed = letter("wx@example.org", replace(PARCEL, facts=facts, recipient="list@example.org", cap=""))
+    assert listed["To"] == "list@example.org"
+    assert "确认收到" not in listed.get_content()
+
+
+@pytest.mark.parametrize("text", ["a\r\nBcc: x@example.org", "a\nX: y", "a\rb"])
+def test_a_line_break_in_a_header_is_refused(text: str) -> None:
+    with smtp() as (port, talks, mails):
+        with pytest.raises(DeliveryError) as refused:
+            send_mail(channel(port), replace(PARCEL, facts={**FACTS, "headline": text}))
+        assert refused.value.lasting
+        for address in (f"duty@example.org{text}", "a@b, c@d", "Duty <a@b>", "a@b>\r\nRCPT TO:<c@d", "nobody", ""):
+            with pytest.raises(DeliveryError, match="no e-mail address"):
+                send_mail(channel(port), replace(PARCEL, facts={**FACTS, "address": address}, recipient="nobody"))
+    assert (talks, mails) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("refuse", "reply", "lasting"),
+    [
+        ("RCPT", "550 no such user", True), ("RCPT", "451 later", False), ("MAIL", "552 too much", True),
+        ("EHLO", "", False), ("DATA", "", False), ("DATA", "421 down", False), ("MAIL", "garbage", False),
+    ],
+)  # fmt: skip
+def test_what_is_no_receipt(refuse: str, reply: str, lasting: bool) -> None:
+    with (
+        smtp(refuse, reply) as (port, _, mails),
+        pytest.raises(DeliveryError, match=r"mail server 127\.0\.0\.1") as refused,
+    ):
+        send_mail(channel(port), PARCEL)
+    assert refused.value.lasting is lasting
+    assert mails == []
+
+
+def test_nobody_there() -> None:
+    with smtp() as (port, _, _):
+        pass
+    with pytest.raises(DeliveryError, match="mail server"):
+        send_mail(channel(port), PARCEL)
+
+
+def test_in_the_clear_to_this_machine_only() -> None:
+    with pytest.raises(DeliveryError, match="without STARTTLS") as refused:
+        send_mail(channel(25, host="192.0.2.1"), PARCEL)
+    assert refused.value.lasting
+    assert [is_loopback(host) for host in ("localhost", "127.0.0.9", "::1", "localhost.example.org")] == [
+        True, True, True, False,
+    ]  # fmt: skip
+    with smtp() as (port, talks, mails), pytest.raises(DeliveryError, match="STARTTLS"):  # it offers none
+        send_mail(channel(port, starttls=True), PARCEL)
+    assert mails == []
+    assert not any(line.startswith("MAIL") for line in talks[0])
+
+
+def test_a_silent_server_costs_no_more_than_the_parcel_s_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(DeliveryError, match="timed out"):
+        send_mail(channel(silent.getsockname()[1]), replace(PARCEL, timeout_s=0.1))
