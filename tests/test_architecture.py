@@ -35,6 +35,13 @@ ALLOWED_USERS = {
     "sklearn": {"hazard"},
     "skops": {"hazard"},
     "prefect": {"flows"},
+    "fastapi": {"desk"},
+    "starlette": {"desk"},
+    "uvicorn": {"desk"},
+    "argon2": {"desk"},
+    "signxml": {"warning"},
+    "cryptography": {"warning"},
+    "paho": {"warning"},
     f"wxcore.{SETTINGS}": {"cli", "desk", "flows"},
     "flows": {"cli", "flows"},
 }

@@ -33,7 +33,7 @@ from wxcore.environment.levels import Levels, levels_for
 from wxcore.environment.profile import Model, Soundings
 from wxcore.errors import ReadError, Reason, TimeError, WxcoreError
 from wxcore.grid import Grid
-from wxcore.landing.ledger import Draft, FileRow, Ledger
+from wxcore.landing.ledger import Actor, Draft, FileRow, Ledger
 from wxcore.landing.ledger import Outcome as Ended
 from wxcore.landing.ledger.engine import Writing
 from wxcore.landing.ledger.leases import Lease, acquire_lease
@@ -43,6 +43,8 @@ from wxcore.pipeline.catchup import Stale
 from wxcore.pipeline.gather import Chosen, choose
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.ingest import ingest
+from wxcore.pipeline.issue import Edit, Office, open_office
+from wxcore.pipeline.policy import Policy
 from wxcore.pipeline.read import Reading
 from wxcore.pipeline.result import QUARANTINED, STORED
 from wxcore.pipeline.run import run
@@ -57,6 +59,8 @@ from wxcore.station.reports import Reports
 from wxcore.station.series import series
 from wxcore.storms.identify import Cells
 from wxcore.times import CYCLE, parse_time
+from wxcore.warning.contacts import Contacts
+from wxcore.warning.level import Rulebook, rulebook
 from wxcore.warning.model import Warning
 
 ZONES = ("UTC", "Asia/Shanghai", "America/New_York")
@@ -251,7 +255,8 @@ def plain_arguments(region: Region, home: Home, connection: Connection, drafted:
         np.ndarray: np.zeros((1, 1)), World: storm(START), "lon": 1.0, "lat": 1.0, "height_m": 1.0,
         str: REGION, float: 1.0, int: 1, bool: False,
         list: [], Sequence: (), Mapping: {}, Collection: (), Iterable: (),
-        Iterable[Draft]: [Draft("id", "hail", "blue", {})],
+        Iterable[Draft]: [Draft("id", "hail", "blue", {})], Actor: Actor("li", "forecaster"), Edit: Edit(level="red"),
+        Office: open_office(home, region, Policy()), Rulebook: rulebook(region.rules), Contacts: Contacts(),
     } | ground_arguments(region)  # fmt: skip
 
 

@@ -63,26 +63,6 @@ def test_legacy_file_gives_the_same_storm(tmp_path: Path, radar_data: Path) -> N
     assert cycle.storms["mesh_mm"].max() == pytest.approx(46.1, rel=0.10)
 
 
-def test_national_composites_give_thunderstorm_drafts_and_no_hail(tmp_path: Path, radar_data: Path) -> None:
-    result = run([radar_data / "cma_mosaic_cref"], Home(tmp_path), load_region("chongqing"))
-    assert [f"{cycle.time:%H%M}" for cycle in result.cycles] == [
-        "1042", "1048", "1054", "1100", "1106", "1112", "1118", "1124", "1130",
-    ]  # fmt: skip
-    drafts = [draft for cycle in result.cycles for draft in cycle.drafts]
-    assert {draft.hazard for draft in drafts} == {"thunderstorm"}
-    named = {district.name_zh for district in load_region("chongqing").districts}
-    assert any(name in draft.description_zh for draft in drafts for name in named)
-    assert all("二维" in draft.description_zh and "2-D" in draft.description_en for draft in drafts)
-    for cycle in result.cycles:
-        hail = cycle.probabilities[cycle.probabilities["hazard"] == "hail"]
-        assert hail["p"].isna().all()
-        assert cycle.storms["mesh_mm"].isna().all()
-        assert any("2-D only" in note for note in cycle.notes_en)
-    last = result.cycles[-1].storms
-    assert (last["age_min"] >= 30).sum() >= 10
-    assert last["u_m_s"].notna().mean() > 0.8
-
-
 def test_swan_mosaic_gives_a_hail_draft(tmp_path: Path, radar_data: Path) -> None:
     paths = sorted((radar_data / "swan").glob("*MOSAIC*"))
     (cycle,) = run(paths, Home(tmp_path), load_region("guizhou"), heights=(3600.0, 6600.0)).cycles

@@ -1,0 +1,98 @@
+"""Calls through the office: updates do not restart them, a lifted place hears of it, a cancel is the last word."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.issuing import D1, D2, LI, WHEN, enter, machine_draft, minutes, new_office
+from wxcore.landing.ledger import MessageRow, OutboxRow, list_callouts, list_outbox
+from wxcore.pipeline import issue_calls
+from wxcore.pipeline.issue import Office, digest_of, prepare_cancel, release, sign, tick
+from wxcore.pipeline.issue_office import draft_row
+
+NOW = WHEN + minutes(2)
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    made = new_office(tmp_path / "home")
+    yield made
+    made.ledger.engine.dispose()
+
+
+def put_out(office: Office, *places: str, now: datetime = NOW, lifted: tuple[str, ...] = ()) -> MessageRow:
+    """A red one of these places, in place of what is in force there."""
+    (name,) = enter(office, machine_draft("hail", "red", places, now - minutes(2)))
+    sign(office, LI, name, digest_of(draft_row(office, name)), now=now)
+    (message,) = release(office, LI, [name], now=now, lifted=lifted)
+    return message
+
+
+def cancel(office: Office, message: MessageRow, now: datetime) -> MessageRow:
+    made = prepare_cancel(office, LI, message.identifier, now=now, reason="结束")
+    sign(office, LI, made.id, made.digest, now=now)
+    (end,) = release(office, LI, [made.id], now=now)
+    return end
+
+
+def calls(office: Office, message: MessageRow) -> dict[str, tuple[str, float]]:
+    """Person: state, and minutes after NOW until the next one is due."""
+    found = list_callouts(office.ledger, identifier=message.identifier)
+    return {row.person: (row.state, (row.due_at - NOW) / minutes(1)) for row in found}
+
+
+def texts(office: Office, message: MessageRow) -> dict[str, OutboxRow]:
+    """What goes to people."""
+    return {
+        row.recipient: row for row in list_outbox(office.ledger, identifier=message.identifier) if row.channel == "sms"
+    }
+
+
+def test_updates_do_not_restart_the_calls(office: Office) -> None:
+    put_out(office, D1)  # red: 3 minutes
+    second = put_out(office, D1, now=NOW + minutes(2))
+    assert calls(office, second) == {"a": ("called", 3.0), "c": ("called", 3.0)}
+    tick(office, now=NOW + minutes(3))
+    assert calls(office, second) == {"a": ("escalated", 3.0), "b": ("called", 6.0), "c": ("called", 3.0)}
+    third = put_out(office, D1, now=NOW + minutes(4))
+    assert calls(office, third) == {"a": ("escalated", 3.0), "b": ("called", 6.0), "c": ("called", 3.0)}
+    assert set(texts(office, third)) == {"a", "b", "c"}
+    assert all(json.loads(row.payload)["link"] for row in texts(office, third).values())
+
+
+def test_the_district_that_is_let_go_hears_of_it(office: Office) -> None:
+    put_out(office, D1, D2)
+    update = put_out(office, D2, now=NOW + minutes(2), lifted=(D1,))
+    told = texts(office, update)
+    assert set(told) == {"a", "c"}
+    assert (json.loads(told["c"].payload)["link"], json.loads(told["c"].payload)["msg_type"]) == ("", "Update")
+    assert set(calls(office, update)) == {"a"}
+
+
+def test_a_cancel_is_the_last_word(office: Office) -> None:
+    first = put_out(office, D1)
+    end = cancel(office, first, NOW + minutes(1))
+    assert {row.state for row in texts(office, first).values()} == {"expired"}
+    assert {row.last_error for row in texts(office, first).values()} == {f"superseded by {end.identifier}"}
+    assert {name: row.state for name, row in texts(office, end).items()} == dict.fromkeys("abc", "waiting")
+    everyone = [row for row in list_outbox(office.ledger, state="waiting") if row.recipient == "all"]
+    assert {row.identifier for row in everyone} == {first.identifier, end.identifier}  # machines get both
+
+
+def test_nobody_is_called_for_what_is_cancelled_in_that_moment(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, real = put_out(office, D1), issue_calls.next_call
+
+    def race(*args: object, **more: object) -> object:
+        found = real(*args, **more)  # type: ignore[arg-type]
+        cancel(office, first, NOW + minutes(3))
+        monkeypatch.setattr(issue_calls, "next_call", real)
+        return found
+
+    monkeypatch.setattr(issue_calls, "next_call", race)
+    tick(replace(office), now=NOW + minutes(3))
+    assert {name: state for name, (state, _) in calls(office, first).items()} == {"a": "over", "c": "over"}
+    assert set(texts(office, first)) == {"a", "c"}

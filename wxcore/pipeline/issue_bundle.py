@@ -1,0 +1,238 @@
+"""What a release of drafts would enter: messages composed, signed and checked, what is sent and who is called."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from wxcore.errors import IssueError, WarningError
+from wxcore.landing.ledger import (
+    CalloutRow,
+    Issue,
+    Message,
+    MessageRow,
+    WarningRow,
+    find_draft,
+    find_message,
+    list_messages,
+    live_messages,
+)
+from wxcore.landing.ledger.issuing import EXPIRED
+from wxcore.pipeline.issue_calls import new_token
+from wxcore.pipeline.issue_office import Office, drafts_open, live_records, record_of
+from wxcore.pipeline.policy import ACTUAL
+from wxcore.times import require_utc
+from wxcore.warning.cap import cap_xml
+from wxcore.warning.cap_read import parse_cap
+from wxcore.warning.cap_rules import validate
+from wxcore.warning.compose import Composed, compose
+from wxcore.warning.contacts import callouts_for, outbox_for
+from wxcore.warning.lifecycle import CANCEL_LIFE, SECOND, held_since, is_live, keys_of, predecessors
+from wxcore.warning.model import Warning, digest, to_dict
+from wxcore.warning.signature import sign_xml, verify_signed
+from wxcore.warning.text import render_texts
+from wxcore.warning.together import beside
+
+MOST_AHEAD = timedelta(seconds=10)
+"""How far the newest message may be ahead of the clock: its own bundle took the seconds. Beyond, a clock is wrong. Our
+choice."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What one transaction enters. `seen`: identifiers in force when it was made."""
+
+    issues: tuple[Issue, ...]
+    ended: Mapping[str, str]
+    seen: frozenset[str]
+    outbox: tuple[Message, ...]
+    callouts: tuple[CalloutRow, ...]
+
+
+def _live(office: Office, hazard: str, now: datetime) -> list[MessageRow]:
+    rows = live_messages(office.ledger, office.region.id, now)
+    return [row for row in rows if (row.hazard, row.status) == (hazard, office.policy.status)]
+
+
+def seen_live(office: Office, hazard: str, now: datetime) -> frozenset[str]:
+    """Identifiers of the messages of a hazard in force, of the office's status.
+
+    Raises:
+        TimeError: `now` is naive.
+    """
+    return frozenset(row.identifier for row in _live(office, hazard, now))
+
+
+def make_bundle(
+    office: Office,
+    rows: Sequence[WarningRow],
+    now: datetime,
+    lifted: Collection[str] | None,
+    together: Sequence[Composed] = (),
+) -> Bundle:
+    """What would be entered now.
+
+    Args:
+        lifted: None: whatever place of a superseded message no draft names.
+        together: what is released with it: the texts name other hazards in force, or about to be, not those it ends.
+
+    Raises:
+        IssueError: as `make_composed`; a key that cannot be read, or a signature that nobody could verify.
+        WarningError: a message that breaks a rule of CAP, or a key that cannot sign.
+        TimeError: `now` is naive.
+    """
+    now = require_utc(now)
+    composed, live = make_composed(office, rows, now, lifted)
+    gone = {identifier for one in together for identifier in one.ended}
+    others = [record for record in live_records(office, now) if record.id not in gone]
+    others += [message for one in together for message in one.messages]
+    issues, outbox, callouts = [], [], []
+    for message in (beside(item, others, office.book) for item in composed.messages):
+        cap = _signed_cap(office, message, composed, now)
+        issues.append(_issue(office, message, composed, live, cap))
+        outbox += outbox_for(office.contacts, message, cap)
+        calls, told = callouts_for(office.contacts, message, now=now, token=new_token, desk_url=office.policy.desk_url)
+        callouts += calls
+        outbox += told
+    return Bundle(tuple(issues), composed.ended, frozenset(live), tuple(outbox), tuple(callouts))
+
+
+def make_composed(
+    office: Office, rows: Sequence[WarningRow], now: datetime, lifted: Collection[str] | None
+) -> tuple[Composed, dict[str, MessageRow]]:
+    """The messages of one hazard, and what was in force when they were composed; `lifted` as in `make_bundle`.
+
+    Raises:
+        IssueError: what `compose` refuses; what a draft rests on was ended by another message; a wrong clock.
+        TimeError: `now` is naive.
+    """
+    now = require_utc(now)
+    live = {row.identifier: row for row in _live(office, rows[0].hazard, now)}
+    sent = _own_second(office, now)
+    standing = [record for record in map(record_of, live.values()) if is_live(record, sent)]
+    records = [_draft_of(office, row, now) for row in rows]
+    drafts = [_afresh(office, row, record, standing, now) for row, record in zip(rows, records, strict=True)]
+    if lifted is None:
+        lifted = _unclaimed(office, drafts, standing, now)
+    recent = list_messages(office.ledger, office.region.id, since=now - CANCEL_LIFE)
+    composed = compose(
+        drafts, standing, now=sent, status=office.policy.status, book=office.book, lifted=lifted,
+        taken=lambda name: find_message(office.ledger, name) is not None,
+        cancelled=[record_of(row) for row in recent if row.msg_type == "Cancel"],
+        made={row.id: row.created_at for row in rows if row.origin == "person"},
+    )  # fmt: skip
+    cycles = {record.id: record.cycle for record in records}
+    messages = (_resting_on(message, cycles[composed.drafts[message.id]], office) for message in composed.messages)
+    return replace(composed, messages=tuple(messages)), live
+
+
+def _afresh(office: Office, row: WarningRow, record: Warning, standing: Sequence[Warning], now: datetime) -> Warning:
+    """The draft; as young as the person made it where it goes on from a message that ran out and nothing replaced."""
+    above = _message_above(office, row)
+    over = above is not None and (above.ended_by == EXPIRED or above.expires <= now)
+    stale = now - record.cycle > timedelta(minutes=office.book.horizon_min)
+    if not (over and stale) or record.msg_type == "Cancel" or predecessors(record, standing):
+        return record
+    return replace(held_since(record, now), cycle=record.sent)
+
+
+def _resting_on(message: Warning, cycle: datetime, office: Office) -> Warning:
+    """The message, of the analysis that it rests on."""
+    if message.cycle == cycle:
+        return message
+    return render_texts(replace(message, cycle=cycle), office.book)
+
+
+def _unclaimed(office: Office, drafts: Sequence[Warning], standing: Sequence[Warning], now: datetime) -> set[str]:
+    """Keys of places of superseded messages that neither these drafts name nor any other open draft."""
+    ids, named = {draft.id for draft in drafts}, {key for draft in drafts for key in keys_of(draft)}
+    before = {key for draft in drafts for old in predecessors(draft, standing) for key in keys_of(old)}
+    open_ = [row for row in drafts_open(office, now) if row.hazard == drafts[0].hazard and row.id not in ids]
+    return before - named - {key for row in open_ for key in keys_of(record_of(row))}
+
+
+def _own_second(office: Office, now: datetime) -> datetime:
+    """`now`, or the second after the newest message: the national form tells messages apart by the second."""
+    sent = [row.sent for row in list_messages(office.ledger, office.region.id, since=now - timedelta(minutes=1))]
+    newest = max(sent, default=now)
+    if newest - now > MOST_AHEAD:
+        raise IssueError(
+            f"the newest message was sent at {newest:%Y-%m-%d %H:%M:%S}Z, ahead of the clock: the clock is wrong, or "
+            "was; set it right, or wait until then",
+            f"最新预警的发布时间为 {newest:%Y-%m-%d %H:%M:%S}（世界时），晚于当前时钟：时钟有误或曾经有误，"
+            "请校正时钟，或等到该时间之后",
+        )
+    return max(now, newest + SECOND) if sent else now
+
+
+def _draft_of(office: Office, row: WarningRow, now: datetime) -> Warning:
+    """The record of a draft that may go out now.
+
+    A person's update or cancellation is of the message they looked at, and of no other one that replaced it.
+    """
+    record = record_of(row)
+    if record.cycle > now:
+        raise IssueError(
+            f"{row.id} rests on the analysis of {record.cycle:%Y-%m-%d %H:%M}Z, which is after now: the clock is wrong",
+            f"{row.id} 依据 {record.cycle:%Y-%m-%d %H:%M}（世界时）的分析，晚于当前时间：时钟有误，请校正",
+        )
+    parent = _message_above(office, row)
+    if parent is not None and parent.ended_by not in {"", EXPIRED}:
+        raise IssueError(
+            f"{row.id}: {parent.identifier} was ended meanwhile by {parent.ended_by}: prepare the update of that one",
+            f"{row.id}：{parent.identifier} 已被 {parent.ended_by} 取代：请针对后者重新拟制",
+        )
+    return record
+
+
+def _message_above(office: Office, row: WarningRow) -> MessageRow | None:
+    """The message that a person began this draft from; None where it comes from the machine."""
+    parent, seen = row.parent, {row.id}
+    while parent and parent not in seen:
+        seen.add(parent)
+        above = find_draft(office.ledger, parent)
+        if above is None:
+            return find_message(office.ledger, parent)
+        parent = above.parent
+    return None
+
+
+def _signed_cap(office: Office, message: Warning, composed: Composed, now: datetime) -> str:
+    """The CAP message as it leaves: signed where there is a key, and checked against what was issued before."""
+    xml, policy = cap_xml(message), office.policy
+    if policy.key_file is not None and policy.cert_file is not None:
+        try:
+            cert = policy.cert_file.read_bytes()
+            xml = sign_xml(xml, policy.key_file.read_bytes(), cert)
+        except OSError as cause:
+            raise IssueError(f"the signing key cannot be read: {cause}", f"无法读取签名密钥：{cause}") from cause
+        _check_signature(xml, cert, policy.cert_file, now)
+    elif policy.status == ACTUAL:
+        raise IssueError("an Actual message needs a signing key", "正式预警必须配置签名密钥")
+    chain = [reference for old in composed.predecessors[message.id] for reference in (*old.references, old.reference)]
+    rows = [find_message(office.ledger, name) for name in dict.fromkeys(ref.identifier for ref in chain)]
+    validate(xml, office.region.grid.bounds, [parse_cap(row.cap.encode()) for row in rows if row is not None])
+    return xml.decode()
+
+
+def _check_signature(xml: bytes, cert: bytes, path: Path, now: datetime) -> None:
+    """What nobody could verify does not go out: recipients refuse it (RELIABILITY.md C7)."""
+    try:
+        verify_signed(xml, [cert], now=now)
+    except WarningError as cause:
+        raise IssueError(
+            f"recipients would refuse the signature made with {path}: {cause.en}; is the certificate expired, or not "
+            "valid yet? Renew it",
+            f"接收方将拒绝用 {path} 签名的报文（{cause.zh}）：请检查证书是否过期或尚未生效，并更换证书",
+        ) from cause
+
+
+def _issue(office: Office, message: Warning, composed: Composed, live: Mapping[str, MessageRow], cap: str) -> Issue:
+    chains = {live[old.id].chain for old in composed.predecessors[message.id]}
+    rows = [row for row in (find_message(office.ledger, chain) for chain in chains) if row is not None]
+    chain = min(((row.sent, row.identifier) for row in rows), default=(message.sent, message.id))[1]
+    return Issue(
+        identifier=message.id, draft_id=composed.drafts[message.id], region=message.region, hazard=message.hazard,
+        level=message.level, msg_type=message.msg_type, status=message.status, chain=chain, sent=message.sent,
+        expires=message.expires, content=to_dict(message), cap=cap, digest=digest(message),
+    )  # fmt: skip
