@@ -1,0 +1,285 @@
+"""The inbox: review, edit, reject, sign, release; every refusal in words, nothing on the ledger after it."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from lxml import html
+
+from tests.desk.scene_pages import PASSWORD, client, enter, make_drafts, make_scene, post, release, sign, text_of
+from tests.warning.scene import WHEN
+from wxcore.desk import drafts
+from wxcore.desk.drafts import from_input
+from wxcore.desk.views import MOST_LISTED
+from wxcore.errors import IssueError, TimeError
+from wxcore.landing.ledger import find_draft, list_audit, list_messages
+from wxcore.pipeline.issue import Policy
+from wxcore.pipeline.issue import release as release_of_office
+from wxcore.times import iso
+
+
+@pytest.fixture
+def scene(tmp_path):
+    return make_scene(tmp_path)
+
+
+def _hail(scene):
+    return next(one for (hazard, _), one in scene.drafts.items() if hazard == "hail")
+
+
+def _state(scene, name):
+    return find_draft(scene.office.ledger, name).state
+
+
+def test_inbox_names_level_in_words_places_and_probability(scene):
+    page = text_of(client(scene, "viewer").get("/drafts").text)
+    assert "冰雹" in page
+    assert "甲区" in page
+    assert "80 %" in page or "%" in page
+    assert any(colour in page for colour in ("橙色", "红色", "黄色"))
+    assert "2 分钟前" in page
+
+
+def test_newer_draft_is_told(scene):
+    later = WHEN + timedelta(minutes=6)
+    old = _hail(scene)
+    scene.clock.time = later + timedelta(minutes=1)
+    newer = [one for one in make_drafts(when=later) if one.hazard == "hail"]
+    enter(scene.office, newer, later)
+    page = text_of(client(scene, "viewer").get("/drafts").text)
+    assert f"已有更新的草稿：{newer[0].id}" in page.replace("： ", "：")
+    assert old.id in client(scene, "viewer").get("/drafts").text
+
+
+def test_viewer_sees_no_form_to_sign_and_may_not(scene):
+    browser, name = client(scene, "viewer"), _hail(scene).id
+    assert not html.fromstring(browser.get(f"/drafts/{name}").text).xpath("//form[contains(@action, '/sign')]")
+    assert post(browser, "/drafts", f"/drafts/{name}/sign", password=PASSWORD).status_code == 403
+    assert _state(scene, name) == "draft"
+
+
+def test_wrong_password_signs_nothing_and_says_so(scene):
+    browser, name = client(scene, "forecaster"), _hail(scene).id
+    answer = post(browser, f"/drafts/{name}", f"/drafts/{name}/sign", password="not mine at all")
+    assert answer.status_code == 409
+    assert "密码不正确，未签发" in text_of(answer.text)
+    assert _state(scene, name) == "draft"
+
+
+def test_changed_meanwhile_is_refused_and_shown(scene):
+    browser, name = client(scene, "forecaster"), _hail(scene).id
+    answer = post(browser, f"/drafts/{name}", f"/drafts/{name}/sign", password=PASSWORD, digest="0" * 64)
+    assert answer.status_code == 409
+    assert html.fromstring(answer.text).xpath("//*[@role='alert']")
+    assert _state(scene, name) == "draft"
+    edited = post(browser, f"/drafts/{name}", f"/drafts/{name}/edit", reason="改", digest="0" * 64, level="blue")
+    assert edited.status_code == 409
+    assert "查看期间已改变" in text_of(edited.text)
+
+
+def test_edit_makes_a_new_draft_shown_beside_the_old(scene):
+    browser, old = client(scene, "forecaster"), _hail(scene)
+    answer = post(
+        browser, f"/drafts/{old.id}", f"/drafts/{old.id}/edit", reason="实况更强", level=old.level,
+        adcodes=[*old.adcodes, "500103"], remark_zh="请注意 <b>人员</b> 安全", remark_en="Mind the people",
+    )  # fmt: skip
+    assert answer.status_code == 200
+    name = answer.url.path.removeprefix("/drafts/")
+    assert (_state(scene, old.id), _state(scene, name)) == ("superseded", "draft")
+    tree = html.fromstring(answer.text)
+    assert any("丙区" in ins.text_content() for ins in tree.xpath("//ins"))
+    assert "有改动" in text_of(answer.text)
+    assert "请注意 <b>人员</b> 安全" in text_of(answer.text)
+    row = find_draft(scene.office.ledger, name)
+    assert (row.parent, row.author) == (old.id, "forecaster1")
+    # what it was stays as it was
+    assert find_draft(scene.office.ledger, old.id).level == old.level
+
+
+def test_edit_and_reject_need_a_reason(scene):
+    browser, name = client(scene, "forecaster"), _hail(scene).id
+    for act in ("edit", "reject"):
+        answer = post(browser, f"/drafts/{name}", f"/drafts/{name}/{act}", reason="  ", level="blue")
+        assert answer.status_code == 409
+        assert "理由" in text_of(answer.text)
+    assert _state(scene, name) == "draft"
+    assert post(browser, f"/drafts/{name}", f"/drafts/{name}/reject", reason="回波减弱").status_code == 200
+    assert _state(scene, name) == "rejected"
+    assert "回波减弱" in text_of(browser.get("/drafts").text)
+
+
+def test_review_sign_release_leads_to_the_message(scene):
+    browser, name = client(scene, "forecaster"), _hail(scene).id
+    assert post(browser, f"/drafts/{name}", f"/drafts/{name}/review").status_code == 200
+    assert _state(scene, name) == "review"
+    assert "签发后才能发布" in text_of(browser.get(f"/drafts/{name}").text)
+    unsigned = release(browser, name, confirm="红色")
+    assert unsigned.status_code == 409
+    assert "尚未签发" in text_of(unsigned.text)
+    assert "已签名，未发布" in text_of(sign(browser, name).text)
+    done = release(browser, name, confirm="红色")
+    assert done.status_code == 200
+    assert done.url.path.startswith("/warnings/wx-")
+    (message,) = list_messages(scene.office.ledger, "testland", since=WHEN)
+    assert (message.draft_id, message.signed_by, message.status) == (name, "forecaster1", "Test")
+    acts = [act.action for act in list_audit(scene.office.ledger, subject=name)]
+    assert "sign" in acts
+
+
+def test_two_hazards_signed_one_page_releases_both(scene):
+    browser = client(scene, "forecaster")
+    names = [one.id for one in scene.drafts.values()]
+    for name in names:
+        sign(browser, name)
+    page = browser.get("/drafts/release", params={"ids": names})
+    assert page.status_code == 200
+    assert "将作为新预警发布" in text_of(page.text)
+    assert release(browser, *names, confirm="红色").status_code == 200
+    assert len(list_messages(scene.office.ledger, "testland", since=WHEN)) == len(names)
+
+
+def test_red_must_be_typed(tmp_path):
+    scene = make_scene(tmp_path)
+    browser, name = client(scene, "forecaster"), _hail(scene).id
+    red = post(browser, f"/drafts/{name}", f"/drafts/{name}/edit", reason="实况特强", level="red", adcodes="500101")
+    name = red.url.path.removeprefix("/drafts/")
+    assert find_draft(scene.office.ledger, name).level == "red"
+    sign(browser, name)
+    refused = release(browser, name, confirm="yes")
+    assert refused.status_code == 409
+    assert "红色预警" in text_of(refused.text)
+    assert not list_messages(scene.office.ledger, "testland", since=WHEN)
+    assert html.fromstring(browser.get(f"/drafts/{name}").text).xpath("//input[@id='release-password']")
+    for wrong in ("", "not mine at all"):
+        refused = release(browser, name, confirm="red", password=wrong)
+        assert refused.status_code == 409
+        assert "密码不正确，未发布" in text_of(refused.text)
+    assert not list_messages(scene.office.ledger, "testland", since=WHEN)
+    assert release(browser, name, confirm="red").status_code == 200
+
+
+def test_an_orange_test_needs_no_second_password(scene):
+    browser, name = client(scene, "forecaster"), _hail(scene).id
+    assert _hail(scene).level == "orange"
+    assert not html.fromstring(sign(browser, name).text).xpath("//input[@id='release-password']")
+    assert release(browser, name, password="").status_code == 200
+
+
+def test_whatever_is_actual_asks_for_the_password_again(tmp_path):
+    scene = make_scene(tmp_path, policy=Policy(status="Actual", actual_allowed=True))
+    browser, name = client(scene, "forecaster"), _hail(scene).id
+    assert html.fromstring(sign(browser, name).text).xpath("//input[@id='release-password']")
+    assert "密码不正确，未发布" in text_of(release(browser, name, password="not mine at all").text)
+
+
+def test_what_went_out_before_a_refusal_is_not_called_refused(scene, monkeypatch):
+    browser = client(scene, "forecaster")
+    names = [one.id for one in scene.drafts.values()][:2]
+    for name in names:
+        sign(browser, name)
+
+    def half(office, actor, ids, **more):
+        (message,) = release_of_office(office, actor, ids[:1], **more)
+        raise IssueError(
+            f"released {message.identifier}; refused {ids[1]}", f"已发布 {message.identifier}；未发布 {ids[1]}"
+        )
+
+    monkeypatch.setattr(drafts, "release", half)
+    answer = release(browser, *names)
+    (message,) = list_messages(scene.office.ledger, "testland", since=WHEN)
+    assert answer.status_code == 409
+    alert = html.fromstring(answer.text).xpath("//*[@role='alert']")[0]
+    assert alert.xpath("./strong/text()") == [f"已发布 {message.identifier}；未发布 {names[1]}"]
+    assert "未执行" not in text_of(answer.text)
+    assert f"/warnings/{message.identifier}" in html.fromstring(answer.text).xpath("//main//a/@href")
+    monkeypatch.setattr(drafts, "release", release_of_office)
+    scene.clock.time += timedelta(minutes=1)
+    assert release(browser, names[1]).status_code == 200
+
+
+def test_a_signed_draft_stays_in_the_inbox_whatever_the_machine_drafts(scene):
+    browser, old = client(scene, "forecaster"), _hail(scene)
+    sign(browser, old.id)
+    later = WHEN + timedelta(minutes=6)
+    scene.clock.time = later + timedelta(minutes=1)
+    newer = [one for one in make_drafts(when=later, references=(old.reference,)) if one.hazard == "hail"]
+    enter(scene.office, newer, later)
+
+    def card():
+        tree = html.fromstring(browser.get("/drafts").text)
+        (found,) = tree.xpath(f"//section[@id='open']//li[.//a[@href='/drafts/{old.id}']]")
+        return " ".join(found.text_content().split()).replace("： ", "：")
+
+    assert "已签名，未发布" in card()
+    assert f"已有更新的草稿：{newer[0].id}" in card()
+    post(browser, f"/drafts/{newer[0].id}", f"/drafts/{newer[0].id}/reject", reason="同一过程")
+    assert f"已有更新的草稿：{newer[0].id}" in card()
+    assert "已签发" not in browser.get("/drafts").text
+
+
+def test_a_long_inbox_is_cut_but_for_what_is_signed(scene):
+    browser, old = client(scene, "forecaster"), _hail(scene)
+    sign(browser, old.id)
+    later = WHEN + timedelta(minutes=1)
+    many = [replace(one, id=f"{one.id}-{n}") for one in make_drafts(when=later) for n in range(MOST_LISTED // 2)]
+    enter(scene.office, many, later)
+    tree = html.fromstring(browser.get("/drafts").text)
+    assert len(tree.xpath("//section[@id='open']//li")) == MOST_LISTED + 1
+    assert tree.xpath(f"//section[@id='open']//a[@href='/drafts/{old.id}']")
+    (link,) = tree.xpath("//a[contains(@href, 'all=1')]/@href")
+    rest = html.fromstring(browser.get(link).text)
+    assert len(rest.xpath("//section[@id='open']//li")) == len(many) + len(scene.drafts)
+
+
+def test_places_added_by_hand_have_no_probability(tmp_path):
+    by_hand = [
+        replace(one, p=0.0, districts=tuple(replace(place, p=0.0) for place in one.districts)) for one in make_drafts()
+    ]
+    scene = make_scene(tmp_path, by_hand)
+    browser = client(scene, "viewer")
+    for path in ("/drafts", f"/drafts/{_hail(scene).id}"):
+        page = text_of(browser.get(path).text)
+        assert "预报员添加，无客观概率" in page
+        assert " 0 %" not in page
+
+
+def test_second_release_shows_what_it_supersedes_and_asks_for_lost_places(scene):
+    browser, old = client(scene, "forecaster"), _hail(scene)
+    sign(browser, old.id)
+    first = release(browser, old.id, confirm="红色").url.path.removeprefix("/warnings/")
+    update = post(browser, f"/warnings/{first}", f"/warnings/{first}/update", reason="范围缩小")
+    name = update.url.path.removeprefix("/drafts/")
+    assert first in text_of(update.text)
+    keep = [code for code in old.adcodes if code != "500101"] or ["500103"]
+    edited = post(browser, f"/drafts/{name}", f"/drafts/{name}/edit", reason="移出甲区", level=old.level, adcodes=keep)
+    name = edited.url.path.removeprefix("/drafts/")
+    sign(browser, name)
+    page = browser.get(f"/drafts/{name}")
+    assert html.fromstring(page.text).xpath("//input[@name='lifted']/@value") == ["500101"]
+    lost = release(browser, name, confirm="红色")
+    assert lost.status_code == 409
+    assert len(list_messages(scene.office.ledger, "testland", since=WHEN)) == 1
+    scene.clock.time += timedelta(minutes=1)
+    done = release(browser, name, confirm="红色", lifted="500101")
+    assert done.status_code == 200, text_of(done.text)
+    assert len(list_messages(scene.office.ledger, "testland", since=WHEN)) == 2
+
+
+def test_english_refusals_for_english_readers(scene):
+    browser, name = client(scene, "forecaster"), _hail(scene).id
+    browser.get("/drafts?lang=en")
+    answer = release(browser, name)
+    assert answer.status_code == 409
+    assert "not signed" in text_of(answer.text)
+
+
+def test_unknown_draft_is_404(scene):
+    browser = client(scene, "forecaster")
+    assert browser.get("/drafts/none").status_code == 404
+    assert browser.get("/drafts/release").status_code == 404
+
+
+def test_times_of_the_form_are_beijing():
+    assert iso(from_input("2025-06-09T19:30")) == "2025-06-09T11:30:00Z"
+    with pytest.raises(TimeError):
+        from_input("tomorrow")
