@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from wxcore.cli.app import add_learning, app
+from wxcore.cli.app import add_lazy, app
 from wxcore.errors import Reason
 from wxcore.pipeline.result import STORM_KEYS
 from wxcore.region import list_regions
@@ -34,7 +34,7 @@ def test_every_reason_is_documented(reason: Reason) -> None:
 
 
 def test_every_command_is_documented_in_both_languages() -> None:
-    add_learning(["--help"])
+    add_lazy(["--help"])
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for page in ("README.md", "README.zh.md"):
         text = (ROOT / page).read_text()

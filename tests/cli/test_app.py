@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from wxcore.cli.app import main
+
 WX = [sys.executable, "-c", "from wxcore.cli.app import main; main()"]
 
 
@@ -69,13 +71,23 @@ def test_run_again_is_a_duplicate_and_tells_the_same(demo_files: list[Path], tmp
     ],
 )
 def test_what_is_wrong_is_said_in_the_users_language(
-    tmp_path: Path, words: list[str], code: int, en: str, zh: str
+    tmp_path: Path,
+    words: list[str],
+    code: int,
+    en: str,
+    zh: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     for lang, text in (("en", en), ("zh", zh)):
-        done = wx(*words, "--out", str(tmp_path), "--lang", lang, lang="zh" if lang == "en" else "en")
-        assert done.returncode == code, done.stderr
-        assert text in done.stderr
-        assert "Traceback" not in done.stderr
+        monkeypatch.setattr(sys, "argv", ["wx", *words, "--out", str(tmp_path), "--lang", lang])
+        monkeypatch.setenv("WXCORE_LANG", "zh" if lang == "en" else "en")
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capfd.readouterr().err
+        assert ended.value.code == code, said
+        assert text in said
+        assert "Traceback" not in said
 
 
 def test_run_on_nothing_but_rubbish_fails_but_answers(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from typer.testing import CliRunner
 
 from wxcore.cli import train as commands
-from wxcore.cli.app import add_learning, app
+from wxcore.cli.app import add_lazy, app
 from wxcore.errors import ModelError, SampleError
 from wxcore.hazard.learn.zoo import BOOSTED
 
@@ -81,7 +81,7 @@ def table(rows: int = ROWS, days: int = DAYS) -> pd.DataFrame:
 def quick() -> Iterator[None]:
     """One thread, one model of few trees, and the commands that `main` would have added."""
     if "train" not in {item.name for item in app.registered_commands}:
-        add_learning(["train"])
+        add_lazy(["train"])
     cheap = replace(BOOSTED, grid=({"max_iter": 10, "max_leaf_nodes": 5},))
     with threadpool_limits(1), pytest.MonkeyPatch.context() as patch:
         patch.setattr(commands, "MODELS", (cheap,))

@@ -59,10 +59,11 @@ app.command("compile")(compile_command)
 bench_app.command("archive")(bench_archive)
 bench_app.command("landing")(bench_landing)
 
-LEARNING = {
+LAZY = {
     "samples": "samples_command", "train": "train_command", "models": "models_app", "season": "season_command",
+    "warnings": "warnings_app", "desk": "desk_app",
 }  # fmt: skip
-"""Commands, each of wxcore.cli.<name>, that load scikit-learn: it would keep all others waiting for seconds."""
+"""Commands, each of wxcore.cli.<name>, that load scikit-learn or a web server: it would keep all others waiting."""
 
 At = Annotated[str | None, typer.Option("--at", help="Cycle time, UTC: 2020-06-12T05:42Z. 时次（UTC）")]
 H0 = Annotated[float | None, typer.Option("--h0-m", help="Height of 0 C [m ASL]. 0℃层海拔（米）")]
@@ -199,15 +200,16 @@ def _asked_language(words: Sequence[str]) -> str:
     return language(asked[-1]) if asked else load_settings().lang
 
 
-def add_learning(words: Sequence[str]) -> None:
-    """Add those commands of LEARNING that a command line asks for: the one it names, all where it names none."""
-    if words[:1] == ["bench"] and words[1:2] in ([], ["--help"], ["models"]):
-        bench_app.command("models")(importlib.import_module("wxcore.cli.bench_models").bench_models)
+def add_lazy(words: Sequence[str]) -> None:
+    """Add those commands of LAZY that a command line asks for: the one it names, all where it names none."""
+    for name in ("models", "desk"):
+        if words[:1] == ["bench"] and words[1:2] in ([], ["--help"], [name]):
+            bench_app.command(name)(getattr(importlib.import_module(f"wxcore.cli.bench_{name}"), f"bench_{name}"))
     known = {item.name for item in app.registered_commands} | {item.name for item in app.registered_groups}
     if words and words[0] in known:
         return
-    for name, attribute in LEARNING.items():
-        if not words or words[0] not in LEARNING or words[0] == name:
+    for name, attribute in LAZY.items():
+        if not words or words[0] not in LAZY or words[0] == name:
             found = getattr(importlib.import_module(f"wxcore.cli.{name}"), attribute)
             if isinstance(found, typer.Typer):
                 app.add_typer(found, name=name)
@@ -218,7 +220,7 @@ def add_learning(words: Sequence[str]) -> None:
 def main() -> None:
     """Entry point: our own errors become one clear line; RegionError and TimeError are bad arguments."""
     try:
-        add_learning(sys.argv[1:])
+        add_lazy(sys.argv[1:])
         app()
     except WxcoreError as error:
         print_error(error, _asked_language(sys.argv))

@@ -1,6 +1,8 @@
 """Options that several commands share."""
 
 import importlib
+import signal
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -43,3 +45,11 @@ def whole_home(out: Path | None, region: Region, lang: str) -> Home:
 def home_of(out: Path | None) -> Home:
     """The home asked for, else the settings'."""
     return home_at(out)
+
+
+def until_told() -> threading.Event:
+    """Set once somebody asks this process to end (SIGTERM, Ctrl-C)."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

@@ -1,8 +1,6 @@
 """`wx watch`: run for ever, ingest what arrives, a cycle every six minutes."""
 
 import json
-import signal
-import threading
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from wxcore.cli.options import Json, Lang, Out, RegionId, home_of, region_of
+from wxcore.cli.options import Json, Lang, Out, RegionId, home_of, region_of, until_told
 from wxcore.cli.show import SCREEN, say
 from wxcore.landing.arrivals import beneath
 from wxcore.pipeline.catchup import BACK
@@ -51,9 +49,7 @@ def watch_command(
     if strangers:
         names = ", ".join(strangers)
         raise typer.BadParameter(say(lang, f"outside of WXCORE_ROOTS: {names}", f"不在 WXCORE_ROOTS 之内：{names}"))
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = until_told()
 
     def tell(told: Told) -> None:
         with suppress(OSError):  # a screen or a log that takes no more does not end the watch

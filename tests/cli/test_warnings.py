@@ -1,0 +1,168 @@
+"""`wx warnings` as its users type it: from the list to the cancellation, and what it refuses."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher
+from typer.testing import CliRunner, Result
+
+from tests.pipeline.issuing import D1, D2, REGION, WHEN, enter, machine_draft, new_office
+from wxcore.cli import warnings, warnings_act
+from wxcore.cli.warnings import warnings_app
+from wxcore.desk import accounts
+from wxcore.errors import IssueError, WxcoreError
+from wxcore.times import iso
+from wxcore.warning.cap_rules import validate
+
+PASSWORD = "hail at three o'clock"
+AT = iso(WHEN + timedelta(minutes=3))
+
+
+@pytest.fixture(autouse=True)
+def cheap() -> Iterator[None]:
+    """The made-up region, and hashes that cost nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accounts, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+        for module in (warnings, warnings_act):
+            patch.setattr(module, "region_of", lambda _: REGION)
+        yield
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with one red hail draft of two districts, a forecaster and a duty officer."""
+    office = new_office(tmp_path)
+    enter(office, machine_draft("hail", "red", (D1, D2), WHEN))
+    for name, role in (("li", "forecaster"), ("chen", "duty")):
+        accounts.add_account(office.home.root / accounts.ACCOUNTS_FILE, name, role, PASSWORD)
+    return office.home.root
+
+
+def wx(home: Path, *words: str, password: str = "") -> Result:
+    said = ("--password-stdin",) if password else ()
+    return CliRunner().invoke(warnings_app, [*words, *said, "--out", str(home), "--lang", "zh"], input=f"{password}\n")
+
+
+def done(home: Path, *words: str, password: str = "") -> Any:
+    result = wx(home, *words, "--json", password=password)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def act(home: Path, *words: str) -> Result:
+    result = wx(home, *words, "--as", "li", "--at", AT, password=PASSWORD)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result
+
+
+def refusal(home: Path, *words: str, password: str = PASSWORD) -> WxcoreError:
+    error = wx(home, *words, password=password).exception
+    assert isinstance(error, WxcoreError)
+    return error
+
+
+def listed(home: Path) -> Any:
+    return done(home, "list", "--at", AT)
+
+
+def test_from_the_draft_to_the_cancellation(home: Path, tmp_path: Path) -> None:
+    (draft,) = listed(home)["drafts"]
+    act(home, "edit", draft["id"], "--districts", D1, "--remark-zh", "请收回晾晒物品。", "--reason", "实况")
+    edited = f"{draft['id']}.e1"
+    assert "请收回晾晒物品。" in act(home, "sign", edited).output
+    (message,) = json.loads(act(home, "release", edited, "--json").stdout)
+    (row,) = [one for one in listed(home)["messages"] if one["live"]]
+    assert (row["identifier"], row["msg_type"], row["signed_by"], row["status"]) == (
+        message["id"],
+        "Alert",
+        "li",
+        "Test",
+    )
+    assert [place["adcode"] for place in row["warning"]["districts"]] == [D1]
+    cap = wx(home, "export", message["id"]).stdout.encode()
+    validate(cap, REGION.grid.bounds)
+    assert (
+        json.loads(wx(home, "export", message["id"], "--format", "geojson").stdout)["features"][0]["id"]
+        == message["id"]
+    )
+    assert wx(home, "export", message["id"], "--format", "national").stdout.startswith("<?xml")
+    assert len(wx(home, "export", message["id"], "--format", "sms").stdout.strip()) <= 70
+    target = tmp_path / "text"
+    assert wx(home, "export", message["id"], "--format", "text", "-o", str(target)).exit_code == 0
+    assert "请收回晾晒物品。" in target.read_text()
+    (cancel,) = json.loads(act(home, "cancel", message["id"], "--reason", "结束", "--json").stdout)
+    act(home, "sign", cancel["id"])
+    act(home, "release", cancel["id"])
+    assert [one for one in listed(home)["messages"] if one["live"]] == []
+    acts = [one["action"] for one in done(home, "audit")["acts"]]
+    assert [one for one in acts if one in {"edit", "sign", "issue", "cancel"}] == [
+        "edit", "sign", "issue", "edit", "sign", "cancel",
+    ]  # fmt: skip
+    assert done(home, "audit", "--last", "1")["acts"][0]["action"] == acts[-1]
+    assert done(home, "audit", "--verify")["verified"] is True
+    assert {one["action"] for one in done(home, "show", message["id"])["audit"]} >= {"issue", "end"}
+
+
+def test_an_edit_of_the_ledger_is_found(home: Path) -> None:
+    (draft,) = listed(home)["drafts"]
+    act(home, "sign", draft["id"])
+    engine = new_office_engine(home)
+    with engine.begin() as connection:
+        for (name,) in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").all():
+            connection.exec_driver_sql(f"DROP TRIGGER {name}")
+        connection.exec_driver_sql("UPDATE audit SET actor = 'chen' WHERE action = 'sign'")
+    result = wx(home, "audit", "--verify", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["faults"]
+
+
+def new_office_engine(home: Path) -> Any:
+    return warnings_act.office_of("", home).ledger.engine
+
+
+@pytest.mark.parametrize(("name", "password"), [("li", "wrong"), ("chen", PASSWORD), ("nobody", PASSWORD)])
+def test_only_a_forecaster_with_the_password_acts(home: Path, name: str, password: str) -> None:
+    (draft,) = listed(home)["drafts"]
+    error = refusal(home, "sign", draft["id"], "--as", name, "--at", AT, password=password)
+    assert isinstance(error, IssueError)
+    assert name in error.zh
+    assert done(home, "audit", "--last", "1")["acts"][0]["action"] == "login failed"
+    assert listed(home)["drafts"][0]["state"] == "draft"
+
+
+def test_refusals_say_what_to_do(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (draft,) = listed(home)["drafts"]
+    assert "wx warnings list" in refusal(home, "show", "wx-none", password="").en
+    assert "not signed" in refusal(home, "release", draft["id"], "--as", "li", "--at", AT).en
+    monkeypatch.setenv("WXCORE_STATUS", "Actual")
+    assert "--at" in refusal(home, "sign", draft["id"], "--as", "li", "--at", AT).en
+    assert wx(home, "export", draft["id"], "--format", "pdf").exit_code == 2
+    monkeypatch.setenv("WXCORE_STATUS", "Real")
+    assert "WXCORE_STATUS" in refusal(home, "list", password="").en
+
+
+def test_ours_comes_in_again_once(home: Path, tmp_path: Path) -> None:
+    (draft,) = listed(home)["drafts"]
+    act(home, "sign", draft["id"])
+    (message,) = json.loads(act(home, "release", draft["id"], "--json").stdout)
+    file, broken = tmp_path / "one.cap", tmp_path / "two.cap"
+    file.write_text(wx(home, "export", message["id"]).stdout)
+    broken.write_text("<alert/>")
+    other = new_office(tmp_path / "other").home.root
+    assert [one["status"] for one in done(other, "import", str(file), "--old")] == ["imported"]
+    assert [one["status"] for one in done(other, "import", str(file), "--old")] == ["known"]
+    assert [one["status"] for one in done(other, "import", str(file))] == ["refused"]  # of last year
+    result = wx(other, "import", str(broken), "--json")
+    assert (result.exit_code, json.loads(result.stdout)[0]["status"]) == (1, "refused")
+
+
+def test_what_is_due_is_sent_once(home: Path) -> None:
+    assert wx(home, "send", "--once").exit_code == 0
+
+
+def test_flips_need_an_archive(home: Path) -> None:
+    assert "no cycle" in refusal(home, "flips", "--from", AT, "--to", AT, password="").en
