@@ -2,14 +2,20 @@
 
 import email
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from email.policy import default
+from pathlib import Path
 
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Sink
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from tests.warning.deliver.certificate import certificate, server_tls
 from wxcore.errors import DeliveryError
 from wxcore.warning.deliver import Parcel
 from wxcore.warning.deliver.channels import Channel
@@ -153,3 +159,64 @@ def test_in_the_clear_to_this_machine_only() -> None:
 def test_a_silent_server_costs_no_more_than_the_parcel_s_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(DeliveryError, match="timed out"):
         send_mail(channel(silent.getsockname()[1]), replace(PARCEL, timeout_s=0.1))
+
+
+class _Mailbox(Sink):
+    """Keeps what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mails: list[bytes] = []
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        self.mails.append(envelope.content or b"")
+        return "250 taken"
+
+
+@contextmanager
+def encrypted(cert: Path, key: Path) -> Iterator[tuple[int, list[bytes]]]:
+    """A server by others that takes no mail before STARTTLS and a login."""
+
+    def who(server: SMTP, session: Session, envelope: Envelope, way: str, told: LoginPassword) -> AuthResult:
+        return AuthResult(success=told == LoginPassword(b"wx", b"s3cret"), handled=False)
+
+    box = _Mailbox()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = Controller(
+        box, "127.0.0.1", port, tls_context=server_tls(cert, key), require_starttls=True, auth_required=True,
+        authenticator=who,
+    )  # fmt: skip
+    server.start()
+    try:
+        yield port, box.mails
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted", "password", "wrong", "lasting"),
+    [
+        ("localhost", True, "s3cret", "", False),
+        ("localhost", True, "guess", "535", True),
+        ("localhost", False, "s3cret", "CERTIFICATE_VERIFY_FAILED", False),
+        ("mail.example.org", True, "s3cret", "CERTIFICATE_VERIFY_FAILED", False),
+    ],
+)
+def test_a_server_that_asks_for_tls_and_a_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, trusted: bool, password: str, wrong: str, lasting: bool
+) -> None:
+    cert, key = certificate(tmp_path, name)
+    monkeypatch.setenv("SMTP_PASSWORD", password)
+    tls = ssl.create_default_context(cafile=cert if trusted else None)
+    ways = {"host": "localhost", "starttls": True, "user": "wx", "password_env": "SMTP_PASSWORD"}
+    with encrypted(cert, key) as (port, mails):
+        if wrong:
+            with pytest.raises(DeliveryError, match=wrong) as refused:
+                send_mail(channel(port, **ways), replace(PARCEL, timeout_s=5.0), tls=tls)
+            assert refused.value.lasting is lasting
+            assert password not in str(refused.value)
+        else:
+            send_mail(channel(port, **ways), replace(PARCEL, timeout_s=5.0), tls=tls)
+    assert len(mails) == (0 if wrong else 1)
+    assert not mails or email.message_from_bytes(mails[0], policy=default)["Subject"] == FACTS["headline"]

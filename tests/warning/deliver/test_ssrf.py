@@ -4,15 +4,11 @@ import ipaddress
 import socket
 import ssl
 import threading
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.warning.deliver.certificate import certificate, server_tls
 from tests.warning.deliver.scene import receiver
 from wxcore.errors import DeliveryError
 from wxcore.warning.deliver.ssrf import is_outside, judged, post
@@ -177,31 +173,11 @@ def test_the_time_is_up_for_a_server_that_drips() -> None:
     listener.close()
 
 
-def _certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
-        .serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    files = folder / "cert.pem", folder / "key.pem"
-    files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    plain = serialization.NoEncryption()
-    files[1].write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, plain)
-    )
-    return files
-
-
 @pytest.mark.parametrize(("host", "good"), [("hook.example.org", True), ("other.example.org", False)])
 def test_tls_checks_the_name_though_the_address_is_pinned(tmp_path: Path, host: str, good: bool) -> None:
-    cert, key = _certificate(tmp_path, "hook.example.org")
+    cert, key = certificate(tmp_path, "hook.example.org")
     names: list[str | None] = []
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(cert, key)
+    server = server_tls(cert, key)
     server.sni_callback = lambda _socket, name, _context: names.append(name)
     with receiver(tls=server) as (url, seen):
         port = url.split("/")[2].split(":")[1]

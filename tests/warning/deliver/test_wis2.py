@@ -1,6 +1,7 @@
 """WIS2: valid by WMO's schema, within its sizes, the same again on a retry; and the broker's receipt awaited."""
 
 import base64
+import getpass
 import hashlib
 import json
 import shutil
@@ -19,6 +20,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.warning.deliver.certificate import certificate
 from tests.warning.deliver.scene import first, message
 from tests.warning.scene import WHEN
 from wxcore.errors import DeliveryError
@@ -189,42 +191,77 @@ def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
         send_wis2(channel(port, user="u", password_env="MQTT_PASSWORD"), quick)
 
 
-def test_a_real_broker(tmp_path: Path) -> None:
+@contextmanager
+def mosquitto(folder: Path, *lines: str) -> Iterator[int]:
+    """A broker by others."""
     program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
     if not Path(program).exists():
         pytest.skip("mosquitto is not installed here")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    config = tmp_path / "mosquitto.conf"
-    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+    config = folder / "mosquitto.conf"
+    config.write_text("\n".join([f"user {getpass.getuser()}", f"listener {port} 127.0.0.1", *lines, ""]))
     server = subprocess.Popen([program, "-c", str(config)], stderr=subprocess.DEVNULL)
-    got: list[bytes] = []
     try:
-        reader = _reader(port, got)
-        send_wis2(channel(port), replace(parcel(message("wx-1")), timeout_s=5.0))
-        for _ in range(100):
-            if got:
-                break
-            time.sleep(0.02)
-        reader.disconnect()
-        reader.loop_stop()
+        yield port
     finally:
         server.terminate()
         server.wait(5)
+
+
+def test_a_real_broker(tmp_path: Path) -> None:
+    got: list[bytes] = []
+    with mosquitto(tmp_path, "allow_anonymous true") as port, _reader(port, got):
+        send_wis2(channel(port), replace(parcel(message("wx-1")), timeout_s=5.0))
+        _until_one_of(got)
     assert got == [encoded(notification(parcel(message("wx-1")), **WAYS))]
 
 
-def _reader(port: int, got: list[bytes]) -> mqtt.Client:
+def test_a_real_broker_that_asks_for_tls_and_a_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cert, key = certificate(tmp_path, "localhost")
+    users, got = tmp_path / "users", list[bytes]()
+    maker = shutil.which("mosquitto_passwd")
+    if maker is None:
+        pytest.skip("mosquitto_passwd is not installed here")
+    subprocess.run([maker, "-b", "-c", str(users), "wx", "s3cret"], check=True, capture_output=True)
+    lines = (f"certfile {cert}", f"keyfile {key}", "allow_anonymous false", f"password_file {users}")
+    told = replace(parcel(message("wx-1")), timeout_s=5.0)
+    ways = {"host": "localhost", "tls": True, "user": "wx", "password_env": "MQTT_PASSWORD"}
+    with mosquitto(tmp_path, *lines) as port, _reader(port, got, cert):
+        for word, trusted, wrong in (("guess", True, "Not authorized"), ("s3cret", False, "CERTIFICATE_VERIFY")):
+            monkeypatch.setenv("MQTT_PASSWORD", word)
+            authority = {"ca_file": str(cert)} if trusted else {}
+            with pytest.raises(DeliveryError, match=wrong):
+                send_wis2(channel(port, **ways, **authority), told)
+        send_wis2(channel(port, **ways, ca_file=str(cert)), told)
+        _until_one_of(got)
+    assert got == [encoded(notification(parcel(message("wx-1")), **WAYS))]
+
+
+def _until_one_of(got: list[bytes]) -> None:
+    for _ in range(250):
+        if got:
+            break
+        time.sleep(0.02)
+
+
+@contextmanager
+def _reader(port: int, got: list[bytes], cert: Path | None = None) -> Iterator[None]:
     reader, ready = mqtt.Client(CallbackAPIVersion.VERSION2), threading.Event()
+    if cert is not None:
+        reader.tls_set(ca_certs=str(cert))
+        reader.username_pw_set("wx", "s3cret")
     reader.on_connect = lambda client, *_: client.subscribe("origin/#", qos=1)
     reader.on_subscribe = lambda *_: ready.set()
     reader.on_message = lambda _client, _data, told: got.append(told.payload)
     for _ in range(100):
         try:
-            reader.connect("127.0.0.1", port)
+            reader.connect("localhost", port)
             break
         except ConnectionRefusedError:
             time.sleep(0.05)
     reader.loop_start()
     assert ready.wait(5)
-    return reader
+    yield
+    reader.disconnect()
+    reader.loop_stop()
