@@ -107,6 +107,20 @@ def test_from_the_draft_to_the_cancellation(home: Path, tmp_path: Path) -> None:
     assert {one["action"] for one in done(home, "show", message["id"])["audit"]} >= {"issue", "end"}
 
 
+def test_a_signature_is_taken_back(home: Path) -> None:
+    (draft,) = listed(home)["drafts"]
+    act(home, "sign", draft["id"])
+    assert (
+        "signed"
+        in refusal(home, "edit", draft["id"], "--as", "li", "--at", AT, "--level", "orange", "--reason", "x").en
+    )
+    assert draft["id"] in act(home, "reopen", draft["id"], "--reason", "漏了一区").output
+    assert [(one["state"], one["signed_by"]) for one in listed(home)["drafts"]] == [("draft", "")]
+    assert draft["id"] in act(home, "reject", draft["id"], "--reason", "回波减弱").output
+    act(home, "reopen", draft["id"], "--reason", "又发展了")
+    act(home, "edit", draft["id"], "--level", "orange", "--reason", "实况")
+
+
 def test_an_edit_of_the_ledger_is_found(home: Path) -> None:
     (draft,) = listed(home)["drafts"]
     act(home, "sign", draft["id"])

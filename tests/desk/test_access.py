@@ -37,7 +37,7 @@ TABLE: dict[tuple[str, str], set[str]] = {
     ("GET", "/layer/{name}/{time}.png"): SEE, ("GET", "/api/storm/{storm_id}"): SEE, ("GET", "/events"): SEE,
     ("GET", "/drafts"): SEE, ("GET", "/drafts/release"): SEE, ("GET", "/drafts/{id}"): SEE,
     ("POST", "/drafts/release"): ACT, ("POST", "/drafts/{id}/edit"): ACT, ("POST", "/drafts/{id}/review"): ACT,
-    ("POST", "/drafts/{id}/reject"): ACT, ("POST", "/drafts/{id}/sign"): ACT,
+    ("POST", "/drafts/{id}/reject"): ACT, ("POST", "/drafts/{id}/sign"): ACT, ("POST", "/drafts/{id}/reopen"): ACT,
     ("GET", "/warnings"): SEE, ("GET", "/warnings/{identifier}"): SEE, ("GET", "/warnings/{identifier}/{form}"): SEE,
     ("POST", "/warnings/{identifier}/update"): ACT, ("POST", "/warnings/{identifier}/cancel"): ACT,
     ("GET", "/m"): SEE, ("GET", "/m/{identifier}"): SEE, ("POST", "/m/{identifier}/ack"): ANSWER,

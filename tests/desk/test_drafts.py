@@ -12,7 +12,7 @@ from wxcore.desk import drafts
 from wxcore.desk.drafts import from_input
 from wxcore.desk.views import MOST_LISTED
 from wxcore.errors import IssueError, TimeError
-from wxcore.landing.ledger import find_draft, list_audit, list_messages
+from wxcore.landing.ledger import MACHINE, Actor, find_draft, list_audit, list_messages, sign_draft
 from wxcore.pipeline.issue import Policy
 from wxcore.pipeline.issue import release as release_of_office
 from wxcore.times import iso
@@ -241,6 +241,40 @@ def test_places_added_by_hand_have_no_probability(tmp_path):
         page = text_of(browser.get(path).text)
         assert "预报员添加，无客观概率" in page
         assert " 0 %" not in page
+
+
+def test_a_signature_and_a_rejection_can_be_taken_back(scene):
+    browser, name = client(scene, "forecaster"), _hail(scene).id
+    sign(browser, name)
+    page = html.fromstring(browser.get(f"/drafts/{name}").text)
+    assert not page.xpath("//form[@id='edit'] | //form[contains(@action, '/sign')]")
+    assert post(browser, f"/drafts/{name}", f"/drafts/{name}/reopen", reason="").status_code == 409
+    assert _state(scene, name) == "signed"
+    back = post(browser, f"/drafts/{name}", f"/drafts/{name}/reopen", reason="漏了丙区")
+    assert (back.status_code, _state(scene, name)) == (200, "draft")
+    assert find_draft(scene.office.ledger, name).signed_by == ""
+    assert html.fromstring(back.text).xpath("//form[@id='edit']")
+    assert release(browser, name, confirm="红色").status_code == 409
+    post(browser, f"/drafts/{name}", f"/drafts/{name}/reject", reason="回波减弱")
+    post(browser, f"/drafts/{name}", f"/drafts/{name}/reopen", reason="又发展了")
+    assert "撤回签发或退回" in text_of(browser.get(f"/drafts/{name}").text)
+    assert sign(browser, name).status_code == 200
+    assert [act.action for act in list_audit(scene.office.ledger, subject=name)] == [
+        "sign", "reopen", "reject", "reopen", "sign",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("signer", "status"), [(MACHINE, "Test"), (Actor("forecaster1", "forecaster"), "Exercise")])
+def test_a_signature_that_does_not_stand_is_given_anew(scene, signer, status):
+    browser, name = client(scene, "forecaster"), _hail(scene).id
+    digest = find_draft(scene.office.ledger, name).digest
+    sign_draft(scene.office.ledger, signer, name, digest, now=scene.clock(), status=status)
+    page = html.fromstring(browser.get(f"/drafts/{name}").text)
+    assert page.xpath("//form[contains(@action, '/sign')]")
+    assert "请核对后重新签发" in text_of(browser.get(f"/drafts/{name}").text)
+    assert "请核对后重新签发" not in text_of(sign(browser, name).text)
+    assert find_draft(scene.office.ledger, name).signed_by == "forecaster1"
+    assert release(browser, name).status_code == 200
 
 
 def test_second_release_shows_what_it_supersedes_and_asks_for_lost_places(scene):

@@ -117,6 +117,22 @@ def test_update_and_cancel_make_one_chain(scene):
     assert "目前没有生效预警" in page
 
 
+def test_what_ran_out_can_be_taken_up_again_for_an_hour(scene):
+    browser = client(scene, "forecaster")
+    first = released(browser, scene)
+    forms = "//form[contains(@action, '/update') or contains(@action, '/cancel')]/@action"
+    assert len(html.fromstring(browser.get(f"/warnings/{first}").text).xpath(forms)) == 2
+    scene.clock.time = find_message(scene.office.ledger, first).expires + timedelta(minutes=5)
+    gone = html.fromstring(browser.get(f"/warnings/{first}").text)
+    assert gone.xpath(forms) == [f"/warnings/{first}/update"]
+    assert "将作为新预警发布" in gone.text_content()
+    begun = post(browser, f"/warnings/{first}", f"/warnings/{first}/update", reason="威胁仍在")
+    assert begun.status_code == 200
+    assert begun.url.path.startswith("/drafts/")
+    scene.clock.time += timedelta(hours=1)
+    assert html.fromstring(browser.get(f"/warnings/{first}").text).xpath(forms) == []
+
+
 def test_update_needs_a_reason_and_a_forecaster(scene):
     browser = client(scene, "forecaster")
     identifier = released(browser, scene)

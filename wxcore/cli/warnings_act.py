@@ -23,6 +23,7 @@ from wxcore.pipeline.issue import (
     prepare_update,
     reject,
     release,
+    reopen,
     sign,
 )
 from wxcore.pipeline.policy import ACTUAL
@@ -148,13 +149,28 @@ def reject_command(
     name: Id, who: As, reason: Why, password_stdin: Stdin = False, at: At = "", region: RegionId = "", out: Out = None,
     lang: Lang = "",
 ) -> None:  # fmt: skip
-    """Say why a draft shall not go out. 否决草稿."""
+    """Say why a draft shall not go out. 退回草稿."""
     lang, office = language(lang or load_settings().lang), office_of(region, out)
-    actor, draft = actor_of(office, who, from_stdin=password_stdin), find_draft(office.ledger, name)
-    warning_of(office, name)
-    digest = draft.digest if draft else ""
+    actor, digest = actor_of(office, who, from_stdin=password_stdin), _digest(office, name)
     reject(office, actor, name, now=clock(office, at), reason=reason, digest=digest)
-    SCREEN.print(say(lang, f"rejected {name}", f"已否决 {name}"), markup=False)
+    SCREEN.print(say(lang, f"rejected {name}", f"已退回 {name}"), markup=False)
+
+
+def reopen_command(
+    name: Id, who: As, reason: Why, password_stdin: Stdin = False, at: At = "", region: RegionId = "", out: Out = None,
+    lang: Lang = "",
+) -> None:  # fmt: skip
+    """Take a signature or a rejection back: the draft is open again. 撤回签发或退回."""
+    lang, office = language(lang or load_settings().lang), office_of(region, out)
+    actor, digest = actor_of(office, who, from_stdin=password_stdin), _digest(office, name)
+    reopen(office, actor, name, now=clock(office, at), reason=reason, digest=digest)
+    SCREEN.print(say(lang, f"open again: {name}", f"已撤回，可重新修改、签发：{name}"), markup=False)
+
+
+def _digest(office: Office, name: str) -> str:
+    warning_of(office, name)
+    draft = find_draft(office.ledger, name)
+    return draft.digest if draft else ""
 
 
 def sign_command(
@@ -224,6 +240,7 @@ def add_acts(app: typer.Typer) -> None:
     """The commands of this module."""
     app.command("edit")(edit_command)
     app.command("reject")(reject_command)
+    app.command("reopen")(reopen_command)
     app.command("sign")(sign_command)
     app.command("release")(release_command)
     app.command("update")(update_command)

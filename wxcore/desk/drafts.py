@@ -29,7 +29,7 @@ from wxcore.desk.views import (
 )
 from wxcore.desk.words import Pair, for_input, state_words
 from wxcore.errors import IssueError, TimeError
-from wxcore.landing.ledger import WarningRow, find_draft, list_audit, list_drafts, live_messages
+from wxcore.landing.ledger import WarningRow, find_draft, list_audit, list_drafts, live_messages, signed_for
 from wxcore.pipeline.issue import (
     Edit,
     digest_of,
@@ -38,6 +38,7 @@ from wxcore.pipeline.issue import (
     record_of,
     reject,
     release,
+    reopen,
     review,
     sign,
 )
@@ -159,6 +160,18 @@ def reject_draft(request: Request, name: str, form: Posted) -> Response:
     return see_other("drafts")
 
 
+@router.post("/drafts/{name}/reopen", dependencies=[permits(SIGNER)])
+def reopen_draft(request: Request, name: str, form: Posted) -> Response:
+    """Take the signature or the rejection back."""
+    desk = desk_of(request)
+    try:
+        reason = _reason(form)
+        reopen(desk.office, user_of(request).actor, name, now=desk.now(), reason=reason, digest=field(form, "digest"))
+    except REFUSALS as error:
+        return _page(request, name, refused(error))
+    return see_other("drafts", name)
+
+
 @router.post("/drafts/{name}/sign", dependencies=[permits(SIGNER)])
 def sign_draft(request: Request, name: str, form: Posted) -> Response:
     """Sign exactly the content that was looked at; the password is asked again."""
@@ -272,6 +285,7 @@ def _page(request: Request, name: str, error: Pair | None = None) -> Response:
         status_of(error),
         row=row,
         state=state_words(row.state),
+        signed=signed_for(office.ledger, row, office.policy.status),
         sight=sight(warning, office.book),
         digest=digest_of(row),
         levels=[(level, office.book.colours[level]) for level in LEVELS],

@@ -30,7 +30,7 @@ from wxcore.landing.ledger import (
     list_deliveries,
     list_messages,
 )
-from wxcore.pipeline.issue import prepare_cancel, prepare_update, record_of
+from wxcore.pipeline.issue import prepare_cancel, prepare_update, ran_out_lately, record_of
 from wxcore.times import require_utc
 from wxcore.warning.geojson import geojson_bytes
 from wxcore.warning.national import national_xml
@@ -185,14 +185,15 @@ def chain_of(desk: Desk, row: MessageRow, *, now: datetime) -> list[MessageRow]:
 def _page(request: Request, identifier: str, error: Pair | None = None) -> Response:
     desk = desk_of(request)
     office, now, row = desk.office, desk.now(), message_of(desk, identifier)
-    ledger = office.ledger
+    ledger, state = office.ledger, standing(row, now=now)
     return render(
         request,
         "warning.html",
         status_of(error),
         line=message_line(row, office.book, now=now),
         chain=[message_line(one, office.book, now=now) for one in chain_of(desk, row, now=now)],
-        is_live=standing(row, now=now) == "live",
+        is_live=state == "live",
+        renewable=state == "expired" and ran_out_lately(office, record_of(row), now=now),
         sms=_short(row),
         forms=tuple(FORMS),
         audit=audit_lines([*list_audit(ledger, subject=identifier), *list_audit(ledger, subject=row.draft_id)]),

@@ -37,6 +37,8 @@ ACTS: dict[str, Pair] = {
     "edit": ("修改", "edit"),
     "review": ("送审", "review"),
     "reject": ("退回", "reject"),
+    "reopen": ("撤回签发或退回", "take back"),
+    "auto_release_refused": ("自动发布被拒", "automatic release refused"),
     "sign": ("签发", "sign"),
     "issue": ("发布", "issue"),
     "update": ("更新", "update"),

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from wxcore.errors import IssueError
 from wxcore.landing.ledger import (
+    DRAFT,
     Actor,
     MessageRow,
     Revision,
@@ -44,8 +45,8 @@ from wxcore.warning.text import render_texts
 
 __all__ = [
     "MOST_A_MINUTE", "Edit", "Office", "Policy", "acknowledge_token", "auto_release", "callout_of_token", "digest_of",
-    "drafts_open", "edit_draft", "escalate", "open_office", "prepare_cancel", "prepare_update", "record_of", "reject",
-    "release", "review", "sign", "tick",
+    "drafts_open", "edit_draft", "escalate", "open_office", "prepare_cancel", "prepare_update", "ran_out_lately",
+    "record_of", "reject", "release", "reopen", "review", "sign", "tick",
 ]  # fmt: skip
 
 _EDIT = re.compile(r"\.e\d+$")
@@ -115,6 +116,29 @@ def reject(
     return draft_row(office, id)
 
 
+def reopen(
+    office: Office,
+    actor: Actor,
+    id: str,  # noqa: A002
+    *,
+    now: datetime,
+    reason: str,
+    digest: str,
+) -> WarningRow:
+    """Take a signature back, or a rejection: the draft can be edited and signed again.
+
+    Raises:
+        IssueError: no forecaster, no reason, or no such draft.
+        LedgerError: as `review`.
+        TimeError: `now` is naive.
+    """
+    now, why = require_utc(now), require_reason(reason)
+    require_issuer(actor, "reopen")
+    draft_row(office, id)
+    move_draft(office.ledger, actor, id, DRAFT, now=now, reason=why, digest=digest)
+    return draft_row(office, id)
+
+
 def sign(office: Office, actor: Actor, id: str, digest: str, *, now: datetime) -> WarningRow:  # noqa: A002
     """Sign a draft by what it says, for the office's status: `digest` is that of the content that was looked at.
 
@@ -143,8 +167,7 @@ def prepare_update(office: Office, actor: Actor, identifier: str, *, now: dateti
     now, why = require_utc(now), require_reason(reason)
     require_issuer(actor, "update")
     message, name = _not_replaced(office, identifier), _free(office, identifier, "u")
-    gone = now - message.expires
-    if message.msg_type != "Cancel" and timedelta(0) <= gone <= timedelta(minutes=office.book.horizon_min):
+    if ran_out_lately(office, message, now=now):
         again = replace(message, expires=now + (message.expires - message.onset))
         record = follow_up(again, id=name, now=now, book=office.book)
         alert = replace(record, msg_type="Alert", serial=1, references=(), shortened_from=None)
@@ -152,6 +175,16 @@ def prepare_update(office: Office, actor: Actor, identifier: str, *, now: dateti
     else:
         record = follow_up(message, id=name, now=now, book=office.book)
     return _enter(office, actor, record, identifier, now, why)
+
+
+def ran_out_lately(office: Office, message: Warning, *, now: datetime) -> bool:
+    """Did it run out within the rules' horizon, so that it can be taken up again?
+
+    Raises:
+        TimeError: `now` is naive.
+    """
+    gone = require_utc(now) - message.expires
+    return message.msg_type != "Cancel" and timedelta(0) <= gone <= timedelta(minutes=office.book.horizon_min)
 
 
 def prepare_cancel(

@@ -1,6 +1,5 @@
 """Release: signed drafts become messages, in one transaction with what is sent and who is called."""
 
-import json
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from wxcore.landing.ledger import (
     record_act,
     release_messages,
     sign_draft,
+    signed_for,
 )
 from wxcore.pipeline.issue_bundle import Bundle, make_bundle, make_composed, seen_live
 from wxcore.pipeline.issue_office import (
@@ -178,20 +178,13 @@ def _check_status(office: Office, rows: Sequence[WarningRow]) -> None:
         (
             "a signature was not given by a person for Actual: sign again",
             "签名并非由人员为正式预警所签：请重新签发",
-        ): not all(_signed_as_actual(office, row) for row in rows),
+        ): not all(signed_for(office.ledger, row, ACTUAL) for row in rows),
     }
     found = [words for words, broken in refusals.items() if broken]
     if found:
         raise IssueError(
             f"not released as Actual: {'; '.join(en for en, _ in found)}", f"未发布：{'；'.join(zh for _, zh in found)}"
         )
-
-
-def _signed_as_actual(office: Office, row: WarningRow) -> bool:
-    acts = [act for act in list_audit(office.ledger, subject=row.id, newest=True) if act.action == "sign"]
-    if not acts or not acts[-1].role or row.signed_by == MACHINE.name:
-        return False
-    return bool(json.loads(acts[-1].detail).get("status") == ACTUAL)
 
 
 def _check_pace(office: Office, actor: Actor, count: int, now: datetime, override: str) -> None:

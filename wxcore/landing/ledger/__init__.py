@@ -61,6 +61,7 @@ from wxcore.landing.ledger.issuing import (
     list_drafts,
     move_draft,
     sign_draft,
+    signed_for,
 )
 from wxcore.landing.ledger.journal import has_events
 from wxcore.landing.ledger.leases import (
@@ -250,6 +251,7 @@ __all__ = [
     "release_messages",
     "renew_lease",
     "sign_draft",
+    "signed_for",
     "sources",
     "state_hash",
     "touch_session",

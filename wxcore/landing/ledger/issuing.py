@@ -203,7 +203,7 @@ def sign_draft(
     now = require_utc(now)
     with writing(ledger) as transaction:
         found = _seen(transaction.connection, id, digest)
-        if found.state == SIGNED and (not actor.role or _stands(transaction.connection, found, status)):
+        if found.state == SIGNED and (not actor.role or _signed_for(transaction.connection, found, status)):
             return found
         if found.state not in SIGNABLE | {SIGNED}:
             raise _refused_state(found, "signed", "签发", SIGNABLE)
@@ -214,12 +214,18 @@ def sign_draft(
         return WarningRow(**{**asdict(found), **values})
 
 
-def _stands(connection: Connection, found: WarningRow, status: str) -> bool:
-    """Was the signature given by a person, under this status?"""
+def signed_for(ledger: Ledger, found: WarningRow, status: str) -> bool:
+    """Is the draft signed, by a person, for this status? Else whoever releases it signs it anew."""
+    with reading(ledger) as connection:
+        return _signed_for(connection, found, status)
+
+
+def _signed_for(connection: Connection, found: WarningRow, status: str) -> bool:
     signatures = (AUDIT.c.subject == found.id) & (AUDIT.c.action == "sign")
     last = select(AUDIT.c.detail).where(signatures).order_by(AUDIT.c.seq.desc()).limit(1)
     detail = json.loads(connection.execute(last).scalar_one_or_none() or "{}")
-    return found.signed_by != MACHINE.name and detail.get("status", "") == status
+    by_person = found.signed_by not in {"", MACHINE.name}
+    return found.state == SIGNED and by_person and detail.get("status", "") == status
 
 
 def _find(connection: Connection, name: str) -> WarningRow | None:
