@@ -1,15 +1,18 @@
 """A tiny home that several modules start from."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults.scene import START, tiny_region, write_scene
 from tests.faults.watching import quick
+from tests.pipeline.issuing import new_office
 from tests.pipeline.tiny import Built, build
 from wxcore.archive import place
 from wxcore.pipeline.home import Home
+from wxcore.pipeline.issue import Office
 from wxcore.region import Region
 from wxcore.times import CYCLE
 
@@ -51,6 +54,14 @@ def folder(tmp_path: Path) -> Path:
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cycles of a watch run in this process, nobody waits for the disk, and the reserve is small."""
     quick(monkeypatch)
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    """An office in an empty home."""
+    made = new_office(tmp_path / "home")
+    yield made
+    made.ledger.engine.dispose()
 
 
 @pytest.fixture

@@ -8,11 +8,6 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
 from tests.warning import scene
 from wxcore.landing.ledger import Actor, Draft, list_outbox
 from wxcore.landing.ledger.engine import writing
@@ -125,15 +120,3 @@ def signed(
     (name,) = enter(office, machine_draft(hazard, level, places, now - minutes(2), number))
     sign(office, LI, name, digest_of(draft_row(office, name)), now=now)
     return name
-
-
-def make_key(folder: Path, last: datetime = WHEN + timedelta(days=4)) -> tuple[Path, Path]:
-    """Files of a new key and of its certificate, valid until `last`."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "wxcore test")])
-    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    made = made.serial_number(1).not_valid_before(WHEN - minutes(60)).not_valid_after(last)
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "key.pem").write_bytes(pem)
-    (folder / "cert.pem").write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    return folder / "key.pem", folder / "cert.pem"

@@ -1,27 +1,18 @@
 """Calls through the office: updates do not restart them, a lifted place hears of it, a cancel is the last word."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 
-from tests.pipeline.issuing import D1, D2, LI, WHEN, enter, machine_draft, minutes, new_office
+from tests.pipeline.issuing import D1, D2, LI, WHEN, enter, machine_draft, minutes
 from wxcore.landing.ledger import MessageRow, OutboxRow, list_callouts, list_outbox
 from wxcore.pipeline import issue_calls
 from wxcore.pipeline.issue import Office, digest_of, prepare_cancel, release, sign, tick
 from wxcore.pipeline.issue_office import draft_row
 
 NOW = WHEN + minutes(2)
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    made = new_office(tmp_path / "home")
-    yield made
-    made.ledger.engine.dispose()
 
 
 def put_out(office: Office, *places: str, now: datetime = NOW, lifted: tuple[str, ...] = ()) -> MessageRow:

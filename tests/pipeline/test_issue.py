@@ -1,6 +1,5 @@
 """The office: who may do what, what is refused, races, keys, automatic release, calls."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -17,12 +16,12 @@ from tests.pipeline.issuing import (
     WHEN,
     enter,
     machine_draft,
-    make_key,
     minutes,
     new_office,
     signed,
     tokens,
 )
+from tests.warning.identity import identity_files
 from wxcore.errors import IssueError
 from wxcore.landing.ledger import (
     Actor,
@@ -58,13 +57,6 @@ from wxcore.pipeline.issue_office import draft_row, is_real_sender
 from wxcore.warning.signature import verify_signed
 
 NOW = WHEN + minutes(2)
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    made = new_office(tmp_path / "home")
-    yield made
-    made.ledger.engine.dispose()
 
 
 def actions(office: Office) -> list[tuple[str, str]]:
@@ -186,7 +178,7 @@ def test_an_update_of_what_was_superseded_is_refused(office: Office) -> None:
 
 
 def test_actual_needs_permission_a_sender_a_key_and_real_data(tmp_path: Path) -> None:
-    key, cert = make_key(tmp_path)
+    key, cert = identity_files(tmp_path)
     real = replace(REGION, issuer=replace(REGION.issuer, sender="wx@cqmb.gov.cn"))
     full = Policy(status="Actual", actual_allowed=True, key_file=key, cert_file=cert)
     office = new_office(tmp_path / "home", full, real)

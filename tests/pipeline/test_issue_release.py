@@ -1,6 +1,5 @@
 """What goes out and what does not: signatures, clocks, half-done releases, what the machine may lift."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,11 +15,10 @@ from tests.pipeline.issuing import (
     WHEN,
     enter,
     machine_draft,
-    make_key,
     minutes,
-    new_office,
     signed,
 )
+from tests.warning.identity import identity_files
 from wxcore.errors import IssueError, LedgerError
 from wxcore.landing.ledger import (
     MACHINE,
@@ -53,13 +51,6 @@ from wxcore.pipeline.issue_office import draft_row
 NOW = WHEN + minutes(2)
 
 
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    made = new_office(tmp_path / "home")
-    yield made
-    made.ledger.engine.dispose()
-
-
 def out(office: Office) -> list[MessageRow]:
     return list_messages(office.ledger, "testland", since=WHEN - minutes(600))
 
@@ -70,7 +61,7 @@ def fail(*args: object, **more: object) -> None:
 
 @pytest.fixture
 def actual(tmp_path: Path) -> Policy:
-    key, cert = make_key(tmp_path)
+    key, cert = identity_files(tmp_path)
     return Policy(status="Actual", actual_allowed=True, key_file=key, cert_file=cert)
 
 
@@ -131,7 +122,7 @@ class TestSignatures:
 
     @pytest.mark.parametrize("status", ["Test", "Actual"])
     def test_an_expired_certificate_releases_nothing(self, office: Office, status: str, tmp_path: Path) -> None:
-        key, cert = make_key(tmp_path, last=NOW - timedelta(seconds=1))
+        key, cert = identity_files(tmp_path, last=NOW - timedelta(seconds=1))
         policy = Policy(status=status, actual_allowed=True, key_file=key, cert_file=cert)
         old = replace(office, policy=policy, region=REAL)
         with pytest.raises(IssueError, match=r"cert\.pem.*Renew") as caught:

@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from lxml import etree
 from signxml.algorithms import DigestAlgorithm, SignatureMethod
 from signxml.signer import XMLSigner
 
+from tests.warning.identity import identity
 from tests.warning.scene import WHEN
 from tests.warning.test_cap import example
 from wxcore.errors import TimeError, WarningError
@@ -26,16 +24,6 @@ from wxcore.warning.signature import MAX_AGE, sign_xml, verify_signed
 
 BOX = (104.995, 27.995, 108.0, 30.5)
 CAP = f"{{{NAMESPACES['1.2']}}}"
-
-
-def identity(kind: str = "ec", start: datetime = WHEN - timedelta(days=30), days: int = 365) -> tuple[bytes, bytes]:
-    """(key, self-signed certificate) as PEM."""
-    key = ec.generate_private_key(ec.SECP256R1()) if kind == "ec" else rsa.generate_private_key(65537, int(kind))
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Test Observatory")])
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(7).not_valid_before(start).not_valid_after(start + timedelta(days=days))
-    certificate = builder.sign(key, hashes.SHA256())
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), certificate.public_bytes(Encoding.PEM)
 
 
 @cache
@@ -178,7 +166,7 @@ class TestTime:
 
     @pytest.mark.parametrize("start", [WHEN + timedelta(hours=1), WHEN - timedelta(days=11)])
     def test_certificates_are_judged_at_now(self, start: datetime) -> None:
-        key, certificate = identity(start=start, days=10)
+        key, certificate = identity(first=start, last=start + timedelta(days=10))
         with pytest.raises(WarningError, match="certificate"):
             verify(sign_xml(cap_xml(example()), key, certificate), certificate)
 

@@ -87,10 +87,7 @@ def review(
         TimeError: `now` is naive.
     """
     now = require_utc(now)
-    require_issuer(actor, "review")
-    draft_row(office, id)
-    move_draft(office.ledger, actor, id, "review", now=now, reason=reason.strip(), digest=digest)
-    return draft_row(office, id)
+    return _move(office, actor, id, ("review", "review"), now, reason.strip(), digest)
 
 
 def reject(
@@ -110,10 +107,7 @@ def reject(
         TimeError: `now` is naive.
     """
     now, why = require_utc(now), require_reason(reason)
-    require_issuer(actor, "reject")
-    draft_row(office, id)
-    move_draft(office.ledger, actor, id, "rejected", now=now, reason=why, digest=digest)
-    return draft_row(office, id)
+    return _move(office, actor, id, ("reject", "rejected"), now, why, digest)
 
 
 def reopen(
@@ -133,10 +127,16 @@ def reopen(
         TimeError: `now` is naive.
     """
     now, why = require_utc(now), require_reason(reason)
-    require_issuer(actor, "reopen")
-    draft_row(office, id)
-    move_draft(office.ledger, actor, id, DRAFT, now=now, reason=why, digest=digest)
-    return draft_row(office, id)
+    return _move(office, actor, id, ("reopen", DRAFT), now, why, digest)
+
+
+def _move(
+    office: Office, actor: Actor, name: str, act: tuple[str, str], now: datetime, reason: str, digest: str
+) -> WarningRow:
+    what, state = act
+    require_issuer(actor, what)
+    draft_row(office, name)
+    return move_draft(office.ledger, actor, name, state, now=now, reason=reason, digest=digest)
 
 
 def sign(office: Office, actor: Actor, id: str, digest: str, *, now: datetime) -> WarningRow:  # noqa: A002
@@ -151,8 +151,7 @@ def sign(office: Office, actor: Actor, id: str, digest: str, *, now: datetime) -
     now = require_utc(now)
     require_issuer(actor, "sign")
     draft_row(office, id)
-    sign_draft(office.ledger, actor, id, digest, now=now, status=office.policy.status)
-    return draft_row(office, id)
+    return sign_draft(office.ledger, actor, id, digest, now=now, status=office.policy.status)
 
 
 def prepare_update(office: Office, actor: Actor, identifier: str, *, now: datetime, reason: str) -> WarningRow:

@@ -15,7 +15,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from tests.warning.deliver.certificate import certificate, server_tls
+from tests.warning.identity import server_files, server_tls
 from wxcore.errors import DeliveryError
 from wxcore.warning.deliver import Parcel
 from wxcore.warning.deliver.channels import Channel
@@ -174,7 +174,7 @@ class _Mailbox(Sink):
 
 
 @contextmanager
-def encrypted(cert: Path, key: Path) -> Iterator[tuple[int, list[bytes]]]:
+def encrypted(key: Path, cert: Path) -> Iterator[tuple[int, list[bytes]]]:
     """A server by others that takes no mail before STARTTLS and a login."""
 
     def who(server: SMTP, session: Session, envelope: Envelope, way: str, told: LoginPassword) -> AuthResult:
@@ -184,7 +184,7 @@ def encrypted(cert: Path, key: Path) -> Iterator[tuple[int, list[bytes]]]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     server = Controller(
-        box, "127.0.0.1", port, tls_context=server_tls(cert, key), require_starttls=True, auth_required=True,
+        box, "127.0.0.1", port, tls_context=server_tls(key, cert), require_starttls=True, auth_required=True,
         authenticator=who,
     )  # fmt: skip
     server.start()
@@ -206,11 +206,11 @@ def encrypted(cert: Path, key: Path) -> Iterator[tuple[int, list[bytes]]]:
 def test_a_server_that_asks_for_tls_and_a_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, trusted: bool, password: str, wrong: str, lasting: bool
 ) -> None:
-    cert, key = certificate(tmp_path, name)
+    key, cert = server_files(tmp_path, name)
     monkeypatch.setenv("SMTP_PASSWORD", password)
     tls = ssl.create_default_context(cafile=cert if trusted else None)
     ways = {"host": "localhost", "starttls": True, "user": "wx", "password_env": "SMTP_PASSWORD"}
-    with encrypted(cert, key) as (port, mails):
+    with encrypted(key, cert) as (port, mails):
         if wrong:
             with pytest.raises(DeliveryError, match=wrong) as refused:
                 send_mail(channel(port, **ways), replace(PARCEL, timeout_s=5.0), tls=tls)

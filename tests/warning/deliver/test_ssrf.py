@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.warning.deliver.certificate import certificate, server_tls
 from tests.warning.deliver.scene import receiver
+from tests.warning.identity import server_files, server_tls
 from wxcore.errors import DeliveryError
 from wxcore.warning.deliver.ssrf import is_outside, judged, post
 
@@ -175,9 +175,9 @@ def test_the_time_is_up_for_a_server_that_drips() -> None:
 
 @pytest.mark.parametrize(("host", "good"), [("hook.example.org", True), ("other.example.org", False)])
 def test_tls_checks_the_name_though_the_address_is_pinned(tmp_path: Path, host: str, good: bool) -> None:
-    cert, key = certificate(tmp_path, "hook.example.org")
+    key, cert = server_files(tmp_path, "hook.example.org")
     names: list[str | None] = []
-    server = server_tls(cert, key)
+    server = server_tls(key, cert)
     server.sni_callback = lambda _socket, name, _context: names.append(name)
     with receiver(tls=server) as (url, seen):
         port = url.split("/")[2].split(":")[1]

@@ -20,8 +20,8 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.warning.deliver.certificate import certificate
 from tests.warning.deliver.scene import first, message
+from tests.warning.identity import server_files
 from tests.warning.scene import WHEN
 from wxcore.errors import DeliveryError
 from wxcore.warning.cap import cap_xml
@@ -218,7 +218,7 @@ def test_a_real_broker(tmp_path: Path) -> None:
 
 
 def test_a_real_broker_that_asks_for_tls_and_a_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cert, key = certificate(tmp_path, "localhost")
+    key, cert = server_files(tmp_path, "localhost")
     users, got = tmp_path / "users", list[bytes]()
     maker = shutil.which("mosquitto_passwd")
     if maker is None:
