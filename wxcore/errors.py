@@ -144,11 +144,14 @@ class RefusedError(IssueError, LedgerError):
 
 
 class DeliveryError(IssueError):
-    """A message that was not taken. `lasting`: trying again will not help until a person changes something."""
+    """A message that was not taken. `lasting`: trying again will not help until a person changes something.
 
-    def __init__(self, en: str, zh: str = "", *, lasting: bool = False) -> None:
+    `retry_after`: how long the receiver asks us to wait [s]; 0 where it asks for nothing.
+    """
+
+    def __init__(self, en: str, zh: str = "", *, lasting: bool = False, retry_after: float = 0.0) -> None:
         super().__init__(en, zh)
-        self.lasting = lasting
+        self.lasting, self.retry_after = lasting, retry_after
 
 
 class AccountError(WxcoreError):

@@ -193,3 +193,71 @@ def test_a_storm_of_the_demo_is_opened_warned_of_and_acknowledged(chromium, tmp_
         phone.wait_for_selector(".done")
         assert [row.state for row in list_callouts(office.ledger, identifier=message.identifier)] == ["acknowledged"]
     assert faults == []
+
+
+def test_nothing_typed_is_lost(chromium, tmp_path):
+    """Signed by somebody else meanwhile, or logged out in the middle of an edit: the words stay until saved."""
+    scene, faults = make_scene(tmp_path), []
+    add_account(tmp_path / "accounts.json", "wang", "forecaster", PASSWORD)
+    first, second = (one.id for one in list(scene.drafts.values())[:2])
+    with served(scene) as base:
+        page, other = _context(chromium, WIDE, faults), _context(chromium, WIDE, faults)
+        page.on("dialog", lambda dialog: dialog.accept())
+        _log_in(page, base, "forecaster1")
+        _log_in(other, base, "wang")
+        page.goto(f"{base}/drafts/{first}")
+        page.fill("#remark_zh", "请收回晾晒物品")
+        other.goto(f"{base}/drafts/{first}")
+        other.fill("#password", PASSWORD)
+        other.click("form[action$='/sign'] button")
+        other.wait_for_url("**#release")
+        page.wait_for_selector("#acts > .refusal")
+        assert "已签名，未发布" in page.inner_text("h1")
+        assert "wang" in page.inner_text("#acts > .refusal")
+        assert page.input_value("#remark_zh") == "请收回晾晒物品"
+        assert page.is_disabled("form[action$='/sign'] button")
+        _axe(page, "full_meanwhile", faults)
+        page.reload()
+        assert page.inner_text("[data-unsaved] li") == "请收回晾晒物品"
+
+        page.goto(f"{base}/drafts/{second}")
+        page.fill("#remark_zh", "请注意行车安全")
+        page.fill("#edit-reason", "补充提示")
+        page.context.clear_cookies(name="wx_session")
+        page.click("#edit button[type=submit]")
+        page.wait_for_selector("[data-kept]")
+        _axe(page, "ended", faults)
+        page.click("main a[href^='/login']")
+        page.fill("#name", "forecaster1")
+        page.fill("#password", PASSWORD)
+        page.click("main button[type=submit]")
+        page.wait_for_url(f"{base}/drafts/{second}")
+        assert page.is_visible("[data-restored]")
+        assert (page.input_value("#remark_zh"), page.input_value("#edit-reason")) == ("请注意行车安全", "补充提示")
+        assert PASSWORD not in page.evaluate("JSON.stringify(sessionStorage)")
+        page.click("#edit button[type=submit]")
+        page.wait_for_url(f"{base}/drafts/{second}.e1")
+        page.goto(f"{base}/drafts/release")
+        _axe(page, "nothing_ticked", faults)
+        assert not page.evaluate(f"Object.keys(sessionStorage).some((key) => key.includes('{second} '))")
+    assert faults == []
+
+
+def test_unsaved_words_can_be_discarded(chromium, tmp_path):
+    scene, faults = make_scene(tmp_path), []
+    name = next(iter(scene.drafts.values())).id
+    with served(scene) as base:
+        page = _context(chromium, WIDE, faults)
+        page.on("dialog", lambda dialog: dialog.accept())
+        _log_in(page, base, "forecaster1")
+        page.goto(f"{base}/drafts/{name}")
+        page.check("input[name=adcodes][value='500103']")
+        page.fill("#remark_en", "Mind the hail")
+        page.goto(f"{base}/drafts/{name}?lang=en")
+        assert page.is_checked("input[name=adcodes][value='500103']")
+        assert page.input_value("#remark_en") == "Mind the hail"
+        page.click("[data-restored] button")
+        assert not page.is_checked("input[name=adcodes][value='500103']")
+        page.reload()
+        assert page.input_value("#remark_en") == ""
+    assert faults == []

@@ -12,9 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.faults.scene import REGION, START, tiny_region, write_scene
-from wxcore.cli import demo
+from wxcore.cli import demo, desk
 from wxcore.cli.app import app
+from wxcore.desk.state import Desk
 from wxcore.errors import WxcoreError
+from wxcore.pipeline.issue import drafts_open
 from wxcore.pipeline.result import Input
 from wxcore.region import Region, load_region
 from wxcore.simulate.planned import FULL, SMALL, Scale
@@ -46,8 +48,8 @@ def patched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield meta
 
 
-def wx(*words: str) -> Any:
-    return CliRunner().invoke(app, list(words))
+def wx(*words: str, given: str = "") -> Any:
+    return CliRunner().invoke(app, list(words), input=given)
 
 
 @pytest.fixture(scope="module")
@@ -85,17 +87,22 @@ def test_every_next_step_works_as_it_is_printed(done: tuple[Path, Any], monkeypa
         monkeypatch.setenv(*setting.split("=", 1))
     for name in demo.OURS:
         monkeypatch.delenv(name, raising=False)
-    assert set(told["commands"]) == {"forecaster", "duty staff", "modeller", "engineer"}
+    served: list[Desk] = []
+    monkeypatch.setattr(desk, "serve", lambda it, **_: served.append(it))
+    assert set(told["commands"]) == {"forecaster", "who issues", "duty staff", "modeller", "engineer"}
     for command in (item for own in told["commands"].values() for item in own):
         program, *words = shlex.split(command.partition(" > ")[0])
         if program == "xdg-open":
             assert Path(words[0]).is_file()
+        elif words[:3] == ["desk", "users", "add"]:
+            assert wx(*words, given="a long enough one\n" * 2).exit_code == 0, command
         elif words[0] == "bench" or "--json" in words:  # long: only whether there is such a command
             assert wx(*words, "--help").exit_code == 0, command
         else:
             answer = wx(*words)
             assert answer.exit_code == 0, (command, answer.output, answer.exception)
     assert (out / "export.nc").exists()
+    assert drafts_open(served[0].office, served[0].now()), "the desk of the demo shows its drafts"
 
 
 def test_the_region_is_a_copy_with_simulated_stations(done: tuple[Path, Any], patched: Path) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,14 @@ import pytest
 import uvicorn
 from argon2 import PasswordHasher
 from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from typer.testing import CliRunner, Result
 from uvicorn.server import ServerState
 
 from wxcore.cli import desk as commands
 from wxcore.cli.desk import desk_app
 from wxcore.desk import accounts, serve
+from wxcore.desk.app import create_app
 from wxcore.desk.accounts import find_account, load_accounts, matches
 from wxcore.desk.serve import tick_loop, working
 from wxcore.desk.state import Desk
@@ -144,6 +146,53 @@ class TestServe:
         desk, how = served[0]
         assert desk.secure_cookies
         assert how["behind_proxy"] is True
+
+
+class TestExerciseClock:
+    AT = "2026-07-01T08:24:00Z"
+
+    def test_it_starts_there_and_runs_on_and_every_page_says_so(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        add(tmp_path)
+        ledger = Home(tmp_path).ledger()
+        told: list[str] = []
+
+        def login(token: str) -> None:
+            open_session(ledger, token_hash=token, user="li", role="forecaster", csrf="c", now=NOW,
+                         expires_at=NOW.replace(hour=18), idle_s=43200)  # fmt: skip
+
+        def served(desk: Desk, **_: object) -> None:
+            first = desk.now()
+            assert timedelta(0) <= first - datetime(2026, 7, 1, 8, 24, tzinfo=UTC) < timedelta(minutes=2)
+            assert desk.now() > first
+            assert find_session(ledger, "before", NOW) is None
+            login("during")
+            with TestClient(create_app(desk), base_url="http://127.0.0.1") as client:
+                told.extend((client.get("/status?lang=zh").text, client.get("/login?lang=en").text))
+                assert client.get("/status.json").json()["exercise_clock"] is True
+
+        monkeypatch.setattr(commands, "serve", served)
+        login("before")
+        result = run(tmp_path, "--at", self.AT)
+        assert result.exit_code == 0, (result.output, result.exception)
+        assert "EXERCISE CLOCK" in result.output
+        assert "演习时钟" in told[0]
+        assert "2026-07-01 16:2" in told[0]
+        assert "EXERCISE CLOCK" in told[1]
+        assert find_session(ledger, "during", NOW) is None, "no login outlives the exercise"
+
+    def test_never_with_actual(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("WXCORE_STATUS", "Actual")
+        monkeypatch.setattr(commands, "serve", lambda *_, **__: pytest.fail("served"))
+        assert "Test and Exercise only" in str(run(tmp_path, "--at", self.AT).exception)
+
+    def test_the_real_clock_says_nothing_of_exercises(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        desks: list[Desk] = []
+        monkeypatch.setattr(commands, "serve", lambda desk, **_: desks.append(desk))
+        assert "EXERCISE" not in run(tmp_path).output
+        assert not desks[0].exercise_clock
+        assert abs(desks[0].now() - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 class TestConnections:

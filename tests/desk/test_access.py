@@ -139,6 +139,33 @@ class TestMatrix:
                 assert "admin" not in who or path.startswith(("/admin/", "/audit/")), path
 
 
+class TestActsAskedForWithGet:
+    """A reload or a link after a refusal asks for an act with GET: it leads to the act's page, and permits no more."""
+
+    def test_each_leads_to_a_page_of_the_table(self, desk_app: FastAPI, clients: dict[str, TestClient]) -> None:
+        pages = {path for method, path in MAY if method == "GET"}
+        acts = [route for method, route in routes(desk_app) if method == "POST"]
+        lonely = [route for route in acts if re.sub(r"\{[^}]+\}", "{}", route.path) not in pages]
+        assert len(lonely) >= 15
+        for who, client in clients.items():
+            for route in lonely:
+                answer = client.get(path_of(route), headers={"Accept": "text/html"})
+                assert answer.status_code == 303, (who, route.path)
+                target = answer.headers["location"]
+                if target.startswith("/login?next="):  # a GET of the table of another form, behind the same permission
+                    assert who == NOBODY
+                    continue
+                assert target in {re.sub(r"\{\}", "x", page) for page in pages}, (who, route.path)
+                assert path_of(route).startswith(target)
+                last = client.get(target)
+                shown = next(page for page in pages if re.sub(r"\{\}", "x", page) == target)
+                assert is_refused(last) == (who not in MAY["GET", shown]), (who, route.path)
+
+    def test_programs_are_told_405(self, clients: dict[str, TestClient]) -> None:
+        answer = clients["forecaster"].get("/drafts/x/edit", headers={"Accept": "application/json"})
+        assert answer.status_code == 405
+
+
 def attacks(csrf: str) -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
     yield "no token", {}, ORIGIN
     yield "wrong token", {"csrf": "0" * 43}, ORIGIN

@@ -6,9 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.desk.scene_pages import make_drafts
-from tests.warning.scene import region
+from tests.warning.scene import WHEN, region
 from wxcore.desk.compare import compare, word_diff
+from wxcore.desk.words import how_sure, place_times
 from wxcore.warning.level import rulebook
+from wxcore.warning.sms import sms
 
 BOOK = rulebook(region().rules)
 
@@ -44,6 +46,19 @@ def test_fields_beside_each_other():
     assert rows["Remark (Chinese)"].changed
     assert not rows["Level"].changed
     assert not any(row.changed for row in compare(hail, hail, BOOK, "en"))
+
+
+def test_the_desk_tells_the_percent_and_the_stay_of_the_message():
+    hail = next(one for one in make_drafts() if one.hazard == "hail")
+    for p, told in ((0.874, 85), (0.97, 95), (0.996, 99), (0.03, 5)):
+        assert how_sure(p)[1].startswith(f"{told} % (")
+        assert sms(replace(hail, p=p), "zh").count(f"约{told}%") == 1
+        rows = {row.label[1]: row for row in compare(None, replace(hail, p=p), BOOK, "zh")}
+        assert _kinds(rows["Probability"].new) == [("ins", f"{told} %")]
+    place = replace(hail.districts[0], eta_min=0.0, end_min=60.0, arrival="timed")
+    assert place_times(place, WHEN) == ("预计 18:42 起", "expected about 18:42, end not known")
+    left = ("预计 18:42 至 19:41", "expected about 18:42 to 19:41")
+    assert place_times(replace(place, end_min=59.0), WHEN) == left
 
 
 def test_nothing_before_all_is_new():

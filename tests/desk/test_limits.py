@@ -60,6 +60,20 @@ class TestAdmit:
             attempts.admit([f"account:{n}"], now=NOW + n * WINDOW / 10)
         assert len(attempts._times) <= 22
 
+    def test_a_clock_set_back_locks_nobody_out(self) -> None:
+        attempts = Attempts()
+        for _ in range(5):
+            attempts.admit(["account:li"], now=NOW)
+        assert attempts.admit(["account:li"], now=NOW - timedelta(hours=2)) == 0
+        others = [attempts.admit(["account:li"], now=NOW - timedelta(hours=2)) for _ in range(5)]
+        assert others == [0, 0, 0, 0, 60]
+
+    def test_threads_that_read_the_clock_in_another_order_gain_nothing(self) -> None:
+        attempts = Attempts()
+        for n in range(5):
+            assert attempts.admit(["account:li"], now=NOW - timedelta(milliseconds=n)) == 0
+        assert attempts.admit(["account:li"], now=NOW - timedelta(seconds=1)) == 61
+
     def test_naive_times_are_refused(self) -> None:
         with pytest.raises(TimeError):
             Attempts().admit(["a"], now=NOW.replace(tzinfo=None))

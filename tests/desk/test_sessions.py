@@ -4,17 +4,19 @@ import asyncio
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from fastapi import FastAPI, HTTPException
 from fastapi.testclient import TestClient
 from httpx import ASGITransport, AsyncClient, Response
+from lxml import html
 
 from tests.desk.conftest import BASE, ORIGIN, PASSWORD, Clock, client_of, csrf_of, log_in, post
-from wxcore.desk import accounts, login
+from wxcore.desk import accounts, login, sessions
 from wxcore.desk.accounts import change_account
 from wxcore.desk.app import create_app
 from wxcore.desk.login import confirm_password, safe_path
@@ -22,9 +24,22 @@ from wxcore.desk.render import STATIC
 from wxcore.desk.sessions import hash_of
 from wxcore.desk.state import HASHING_AT_ONCE, Desk, User
 from wxcore.errors import LedgerError
-from wxcore.landing.ledger import Actor, close_sessions, find_session, list_audit, record_act
+from wxcore.landing.ledger import Actor, Ledger, close_sessions, find_session, list_audit, record_act
 
 AsRole = Callable[[str], TestClient]
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine must not log anybody out here."""
+    monkeypatch.setattr(sessions, "TOUCH_WAIT_S", 10.0)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 10
+    while not holds() and time.monotonic() < limit:
+        time.sleep(0.01)
+    assert holds()
 
 
 def is_in(client: TestClient) -> bool:
@@ -121,6 +136,51 @@ class TestLife:
         desk_clock.move(minutes=5)
         assert not is_in(client)
 
+    def test_a_ledger_that_is_locked_holds_up_no_page(
+        self, desk: Desk, as_role: AsRole, desk_clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Entering somebody as seen waits for another writer: one entry a session, and no request for more than a
+        moment."""
+        client, other = as_role("viewer"), as_role("duty")
+        entries, go_on, real = [], threading.Event(), sessions.touch_session
+
+        def touch(ledger: Ledger, token_hash: str, now: datetime) -> None:
+            entries.append(token_hash)
+            assert go_on.wait(20)
+            real(ledger, token_hash, now)
+
+        monkeypatch.setattr(sessions, "touch_session", touch)
+        monkeypatch.setattr(sessions, "TOUCH_WAIT_S", 0.01)
+        desk_clock.move(minutes=2)
+        assert all(is_in(client) for _ in range(5))
+        assert is_in(other)
+        assert len(entries) == 1, "they are entered one after the other"
+        assert len(sessions._TOUCHES._waiting) == 2, "one entry a session"
+        go_on.set()
+        wait_until(lambda: not sessions._TOUCHES._works)
+        assert len(entries) == len(set(entries)) == 2
+        for each in (client, other):
+            row = find_session(desk.office.ledger, hash_of(each.cookies["wx_session"]), desk.now())
+            assert row is not None
+            assert row.seen_at == desk.now()
+
+    def test_an_entry_that_fails_shuts_no_page_and_the_next_is_made(
+        self, desk: Desk, as_role: AsRole, desk_clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client, real, failures = as_role("viewer"), sessions.touch_session, iter([LedgerError("full"), OSError("disk")])
+
+        def touch(ledger: Ledger, token_hash: str, now: datetime) -> None:
+            for error in failures:
+                raise error
+            real(ledger, token_hash, now)
+
+        monkeypatch.setattr(sessions, "touch_session", touch)
+        for _ in range(3):
+            desk_clock.move(minutes=8)
+            assert is_in(client)
+        desk_clock.move(minutes=29)
+        assert is_in(client)
+
     def test_every_script_says_so(self) -> None:
         texts = [path.read_text() for path in STATIC.glob("*.js")]
         asking = [text for text in texts if "fetch(" in text]
@@ -209,6 +269,18 @@ class TestAdmin:
         assert "some long words" not in admin.get("/admin").text
         assert log_in(anonymous, "han", "some long words").status_code == 303
 
+    def test_a_refused_account_keeps_what_was_typed(self, as_role: AsRole) -> None:
+        client = as_role("admin")
+        typed = {"name": "li", "display": "李 <b>", "role": "forecaster", "password": PASSWORD}
+        for again in ("something else", PASSWORD):
+            page = post(client, "/admin/users", {**typed, "name": "l i", "again": again}, page="/admin")
+            assert page.status_code == 422
+            form = html.fromstring(page.text).xpath("//form[@action='/admin/users']")[0]
+            assert form.xpath(".//input[@name='name']/@value") == ["l i"]
+            assert form.xpath(".//input[@name='display']/@value") == ["李 <b>"]
+            assert form.xpath(".//option[@selected]/@value") == ["forecaster"]
+            assert not form.xpath(".//input[@type='password']/@value")
+
     def test_audit_page_and_verification(self, as_role: AsRole) -> None:
         client = as_role("duty")
         assert "login" in client.get("/audit").text
@@ -258,9 +330,18 @@ class TestGuessing:
 
     def test_unknown_disabled_and_wrong_read_the_same(self, desk: Desk, anonymous: TestClient) -> None:
         change_account(desk.accounts, "viewer", disabled=True)
-        pages = [log_in(anonymous, *who) for who in (("nobody", PASSWORD), ("viewer", PASSWORD), ("duty", "wrong"))]
+        tried = (("nobody", PASSWORD), ("viewer", PASSWORD), ("duty", "wrong"))
+        pages = [log_in(anonymous, *who) for who in tried]
         assert {page.status_code for page in pages} == {401}
-        assert len({page.text for page in pages}) == 1
+        echoes = [f'value="{name}"' for name, _ in tried]
+        assert all(page.text.count(echo) == 1 for page, echo in zip(pages, echoes, strict=True))
+        assert len({page.text.replace(echo, "") for page, echo in zip(pages, echoes, strict=True)}) == 1
+
+    def test_the_name_stays_the_password_does_not(self, anonymous: TestClient) -> None:
+        for _ in range(6):  # the sixth is turned away before anything is checked
+            page = log_in(anonymous, "du<ty", "wrong password")
+            assert 'value="du&lt;ty"' in page.text
+            assert "wrong password" not in page.text.replace("wrong name or password", "")
 
     def test_what_was_typed_as_a_name_is_not_written_down(self, desk: Desk, anonymous: TestClient) -> None:
         log_in(anonymous, "my secret password", "x")

@@ -246,10 +246,19 @@ class TestPages:
         assert not any("/admin" in seen[role] for role in ROLES if role != "admin")
         assert "/audit" not in seen["viewer"] | seen["modeller"]
 
-    def test_get_changes_nothing(self, as_role: AsRole) -> None:
+    def test_get_changes_nothing(self, desk: Desk, as_role: AsRole) -> None:
         client = as_role("admin")
-        for path in ("/logout", "/admin/users", "/admin/users/duty/disable", "/audit/verify"):
-            assert client.get(path).status_code == 405
+        for path, page in (
+            ("/logout", "/"), ("/admin/users", "/admin"), ("/admin/users/duty/disable", "/admin"),
+            ("/audit/verify", "/audit"), ("/warnings/x/update?lang=en", "/warnings/x?lang=en"),
+        ):  # fmt: skip
+            answer = client.get(path)
+            assert (answer.status_code, answer.headers["location"]) == (303, page)
+            as_program = client.get(path, headers={"Accept": "application/json"})
+            assert as_program.status_code in {404, 405}
+        account = find_account(desk.accounts, "duty")
+        assert account is not None
+        assert not account.disabled
         assert post(client, "/logout").status_code == 303
 
     def test_times(self) -> None:

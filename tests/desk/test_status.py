@@ -16,6 +16,8 @@ from wxcore.errors import TimeError
 from wxcore.landing.ledger import Message, claim_due, enqueue, expire_due, mark_failed
 from wxcore.landing.ledger.engine import writing
 from wxcore.pipeline.home import Home
+from wxcore.pipeline.send import sender_file
+from wxcore.pipeline.send_crew import public_folder
 from wxcore.times import iso
 
 
@@ -41,9 +43,11 @@ def _say(path: Path, **content: Any) -> None:
 
 def test_all_is_well_with_a_watch_and_a_fresh_cycle(scene: Scene) -> None:
     _say(scene.home.status, time=iso(NOW - timedelta(seconds=20)))
+    _say(sender_file(scene.home), time=iso(NOW - timedelta(seconds=20)), clock=True, public="")
     found = status_of(scene.home, scene.ledger, scene.region, now=NOW)
     assert {light["key"]: light["state"] for light in found["lights"]} == dict.fromkeys(
-        ("cycle", "watch", "pending", "space", "conservation", "outbox", "undelivered"), "ok"
+        ("cycle", "watch", "pending", "space", "conservation", "sender", "clock", "public", "outbox", "undelivered"),
+        "ok",
     )
     assert (found["state"], found["word_zh"]) == ("ok", "正常")
 
@@ -82,6 +86,31 @@ def test_a_full_disk_is_a_fault(scene: Scene, monkeypatch: pytest.MonkeyPatch) -
     assert _lights(scene)["space"]["state"] == "fault"
 
 
+def test_a_full_disk_of_the_public_files_alone_is_a_fault(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    public = public_folder(scene.home)
+    monkeypatch.setattr(status, "free_bytes", lambda path: 0 if path == public else 100 * 2**30)
+    assert _lights(scene)["space"]["state"] == "ok"
+    public.mkdir()
+    assert _lights(scene)["space"]["state"] == "fault"
+
+
+@pytest.mark.parametrize(
+    ("said", "light", "state", "zh"),
+    [
+        ({}, "sender", "watch", "未见心跳：未运行"),
+        ({"time": iso(NOW)}, "sender", "ok", "心跳 0 分钟前"),
+        ({"time": iso(NOW - timedelta(minutes=11))}, "sender", "fault", "心跳 11 分钟前"),
+        ({"time": iso(NOW), "clock": False}, "clock", "fault", "时钟跳变，暂停到期处理、叫应和发送"),
+        ({"time": iso(NOW), "public": "No space left on device"}, "public", "fault",
+         "无法写入，内容可能已过时（No space left on device）"),
+    ],
+)  # fmt: skip
+def test_what_the_sender_says_is_told(scene: Scene, said: dict[str, Any], light: str, state: str, zh: str) -> None:
+    _say(sender_file(scene.home), **said)
+    found = _lights(scene)[light]
+    assert (found["state"], found["zh"]) == (state, zh)
+
+
 def test_failed_and_expired_deliveries_are_told_without_their_recipient(scene: Scene) -> None:
     secret = Message("wx-1", "webhook", "https://secret.example/hook?key=1", "{}", NOW + timedelta(hours=1))
     with writing(scene.ledger) as transaction:
@@ -105,6 +134,19 @@ def test_no_path_and_no_file_is_named(scene: Scene) -> None:
     told = json.dumps(status_of(scene.home, scene.ledger, scene.region, now=NOW))
     assert str(scene.home.root) not in told
     assert "/" not in told.replace("T", "")
+
+
+def test_an_exercise_clock_judges_nothing_by_the_real_one(scene: Scene) -> None:
+    _say(scene.home.status, time=iso(NOW - timedelta(days=144)))
+    found = status_of(scene.home, scene.ledger, scene.region, now=NOW, exercise_clock=True)
+    lights = {light["key"]: light for light in found["lights"]}
+    assert (found["state"], found["exercise_clock"]) == ("watch", True)
+    assert (lights["cycle"]["state"], lights["watch"]["state"]) == ("ok", "watch")
+    assert "演习时钟" in lights["watch"]["zh"]
+    assert {row["received_min"] for row in found["sources"]} == {None}
+    real = status_of(scene.home, scene.ledger, scene.region, now=NOW)
+    assert (real["state"], real["exercise_clock"]) == ("fault", False)
+    assert None not in {row["received_min"] for row in real["sources"]}
 
 
 def test_naive_times_are_refused(scene: Scene) -> None:

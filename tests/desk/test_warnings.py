@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
+from xml.sax.saxutils import escape
 
 import pytest
 from lxml import etree, html
@@ -20,9 +21,11 @@ from tests.desk.scene_pages import (
     text_of,
 )
 from tests.warning.scene import WHEN
+from tests.warning.test_cap_rules import GOOD
 from wxcore.desk.views import MOST_LISTED
-from wxcore.landing.ledger import claim_due, find_message, list_outbox, mark_failed
+from wxcore.landing.ledger import claim_due, enter_import, find_message, list_outbox, mark_failed
 from wxcore.landing.ledger.engine import writing
+from wxcore.landing.ledger.imports import Incoming
 from wxcore.landing.ledger.issue_tables import MESSAGES
 from wxcore.pipeline.issue import record_of
 from wxcore.warning.national import parse_national
@@ -236,3 +239,44 @@ def test_hostile_words_in_issued_messages_stay_words(tmp_path):
         page = browser.get(path).text
         assert not unescaped(page), path
     assert remark in text_of(browser.get(f"/m/{identifier}").text)
+
+
+def test_warnings_of_others_are_marked_and_their_words_stay_words(scene):
+    browser = client(scene, "viewer")
+    assert "其他单位的预警 (0)" in text_of(browser.get("/warnings").text)
+    bad = escape(PAYLOADS[0])
+    xml = GOOD.replace("冰雹橙色预警", f"{bad}\u202e").replace("<event>冰雹", f"<event>{bad}")
+    for signature in ("unsigned", "unjudged", "trusted"):
+        own = xml.replace("wx-1", signature).replace("wx@example.org", escape(PAYLOADS[1]))
+        one = Incoming(PAYLOADS[1], signature, scene.clock.time, WHEN + timedelta(minutes=9), own, signature, own)
+        enter_import(scene.office.ledger, one, now=scene.clock.time, source="x.xml")
+    for lang, words in (
+        ("zh", ("非本单位发布", "外单位", "测试", "签名状态：已验证", "签名状态：未签名", "签名状态：未核验")),
+        ("en", ("not issued by this office", "Of others", "Signature: verified", "unsigned", "not verified")),
+    ):
+        page = browser.get(f"/warnings?lang={lang}").text
+        shown = text_of(page)
+        assert not unescaped(page)
+        assert "\u202e" not in page
+        assert all(word in shown for word in (*words, PAYLOADS[0], PAYLOADS[1])), shown
+        items = html.fromstring(page).xpath("//section[@id='others']//li")
+        assert len(items) == 3
+        assert not html.fromstring(page).xpath("//section[@id='live']//li")
+    browser.get("/warnings?lang=zh")
+    scene.clock.time += timedelta(minutes=9)
+    assert text_of(browser.get("/warnings").text).count("已过期") == 3
+    with writing(scene.office.ledger) as transaction:
+        transaction.connection.exec_driver_sql("UPDATE imports SET xml = 'no xml'")
+    assert text_of(browser.get("/warnings").text).count("未核验") == 3
+
+
+def test_a_long_list_of_others_is_cut(scene):
+    browser = client(scene, "viewer")
+    for n in range(MOST_LISTED + 3):
+        one = Incoming("wx@example.org", f"x{n}", scene.clock.time, None, GOOD, "unsigned", GOOD)
+        enter_import(scene.office.ledger, one, now=scene.clock.time, source="x.xml")
+    tree = html.fromstring(browser.get("/warnings").text)
+    assert len(tree.xpath("//section[@id='others']//li")) == MOST_LISTED
+    assert f"({MOST_LISTED + 3})" in tree.text_content()
+    every = html.fromstring(browser.get("/warnings?all=1").text)
+    assert len(every.xpath("//section[@id='others']//li")) == MOST_LISTED + 3

@@ -28,6 +28,7 @@ from wxcore.landing.ledger import (
     release_messages,
     sign_draft,
 )
+from wxcore.landing.ledger.imports import Incoming
 
 NOON = datetime(2025, 6, 9, 4, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -110,7 +111,6 @@ def whole_life(ledger: Ledger) -> None:
     follow = issue("m2", "m1.u1", msg_type="Update", chain="m1")
     release(ledger, follow, seen=["m1"], ended={"m1": "m2"}, callouts=[callout("m2", "zhang")], minute=11)
     end_expired(ledger, "r", now=NOON + 60 * MINUTE)
-    enter_import(
-        ledger, sender="邻省", identifier="x", sent=NOON, expires=None, xml="<alert/>", now=NOON, source="feed"
-    )
+    for signature, xml in (("unsigned", "<forged/>"), ("trusted", "<alert/>")):
+        enter_import(ledger, Incoming("邻省", "x", NOON, None, xml, signature, xml), now=NOON, source="feed")
     record_act(ledger, LI, "login", "li", now=NOON, detail={"from": "127.0.0.1"})

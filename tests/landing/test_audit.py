@@ -1,34 +1,46 @@
 """The audit log: nothing is changed unseen, and where it was changed the entry is named (RELIABILITY.md C12)."""
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError
 
-from tests.landing.issued import LI, MINUTE, NOON, whole_life
+from tests.landing.issued import LI, MINUTE, NOON, issue, put, release, sign, whole_life
 from wxcore.errors import TimeError
 from wxcore.landing.ledger import (
     GENESIS,
     Actor,
+    AuditFault,
     AuditRow,
     Ledger,
+    audit,
     list_audit,
+    list_messages,
     open_ledger,
     rebuild,
     record_act,
     verify_audit,
 )
-from wxcore.landing.ledger.journal import day_files
+from wxcore.landing.ledger.audit import Act, enter_act, message_facts
+from wxcore.landing.ledger.engine import writing
+from wxcore.landing.ledger.issue_tables import MESSAGES
+from wxcore.landing.ledger.journal import day_files, plain, row_of
+from wxcore.landing.ledger.rows import enter_rows
 
 COLUMNS = ("time", "actor", "role", "action", "subject", "reason", "detail", "prev", "hash")
 COUNT = 8
 DROP = {
-    "sqlite": ("DROP TRIGGER audit_update", "DROP TRIGGER audit_delete", "DROP TRIGGER audit_insert"),
-    "postgresql": ("DROP FUNCTION audit_append_only() CASCADE",),
+    "sqlite": tuple(
+        f"DROP TRIGGER {table}_{act}" for table in ("audit", "messages") for act in ("update", "delete", "insert")
+    ),
+    "postgresql": ("DROP FUNCTION audit_append_only() CASCADE", "DROP FUNCTION messages_kept() CASCADE"),
 }
 COPY = "INSERT INTO audit SELECT {seq}, time, actor, role, action, subject, reason, detail, {prev}, {hash} FROM audit"
 
@@ -41,12 +53,19 @@ def fill(ledger: Ledger) -> None:
         record_act(ledger, LI, "login", f"用户{number}", now=NOON + number * MINUTE, detail={"n": number})
 
 
-def tamper(ledger: Ledger, *statements: str) -> list[int]:
-    """Numbers that are named after somebody with all rights wrote to the table."""
+def found_after(ledger: Ledger, *statements: str) -> list[AuditFault]:
+    """What is found after somebody with all rights wrote to the tables."""
     with ledger.engine.begin() as connection:
         for statement in (*DROP[ledger.engine.dialect.name], *statements):
             connection.exec_driver_sql(statement)
     faults = verify_audit(ledger)
+    assert all("wx archive recover" in fault.en and "wx archive recover" in fault.zh for fault in faults)
+    return faults
+
+
+def tamper(ledger: Ledger, *statements: str) -> list[int]:
+    """Numbers that are named then."""
+    faults = found_after(ledger, *statements)
     assert all(fault.en and str(fault.seq) in fault.zh for fault in faults)
     return sorted({fault.seq for fault in faults})
 
@@ -100,7 +119,90 @@ def test_the_database_refuses_all_but_appends(ledger: Ledger) -> None:
     assert len(list_audit(ledger)) == COUNT
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        *(f"UPDATE messages SET {column.name} = 'x'" for column in MESSAGES.columns if column.name[:5] != "ended"),
+        "DELETE FROM messages WHERE identifier = 'm1'",
+        "TRUNCATE messages",
+        "INSERT OR REPLACE INTO messages SELECT * FROM messages",
+    ],
+)
+def test_the_database_refuses_to_change_a_message(statement: str, ledger: Ledger) -> None:
+    whole_life(ledger)
+    if statement.startswith({"sqlite": "TRUNCATE", "postgresql": "INSERT OR"}[ledger.engine.dialect.name]):
+        return  # no SQL of this database
+    before = list_messages(ledger, "r", since=NOON)
+    with pytest.raises(DBAPIError, match="never changes"), ledger.engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+    assert list_messages(ledger, "r", since=NOON) == before
+    assert verify_audit(ledger) == []
+
+
+class TestMessages:
+    """What was released is compared with the log of it: m1 by entry 6, m2 by entry 12."""
+
+    @pytest.mark.parametrize(
+        ("statement", "said"),
+        [
+            ("UPDATE messages SET cap = replace(cap, 'alert', 'Alert') WHERE identifier = 'm1'", "cap is '04afb5"),
+            ("UPDATE messages SET json = replace(json, 'red', 'blue') WHERE identifier = 'm1'", "json is '"),
+            ("UPDATE messages SET status = 'Actual' WHERE identifier = 'm1'", "status is 'Actual', .* was 'Test'"),
+            ("UPDATE messages SET signed_by = 'wang' WHERE identifier = 'm1'", "signed_by is 'wang', .* was 'li'"),
+            ("UPDATE messages SET digest = '' WHERE identifier = 'm1'", "digest is '', .* was 'ddd"),
+            (
+                "UPDATE messages SET expires = 'never' WHERE identifier = 'm1'",
+                "expires is 'never'.* was '2025-06-09T05",
+            ),
+            ("UPDATE messages SET ended_by = 'm9' WHERE identifier = 'm1'", "ended_by is 'm9', .* was 'm2'"),
+            (
+                "UPDATE messages SET ended_by = '', ended_at = NULL WHERE identifier = 'm2'",
+                "ended_by is '', .* 'expired'",
+            ),
+            ("DELETE FROM messages WHERE identifier = 'm1'", "released message m1, which is not among"),
+            ("UPDATE messages SET identifier = 'm7' WHERE identifier = 'm1'", "message m7 was never released"),
+        ],
+    )
+    def test_an_edit_is_named(self, statement: str, said: str, ledger: Ledger) -> None:
+        whole_life(ledger)
+        faults = found_after(ledger, statement)
+        assert any(re.search(said, fault.en) for fault in faults), faults
+        assert all("预警 m" in fault.zh for fault in faults)
+        released = {row.subject: row.seq for row in list_audit(ledger) if row.action in {"issue", "update"}}
+        assert {fault.seq for fault in faults} <= {0, *released.values()}
+
+    def test_bytes_in_the_place_of_text(self, tmp_path: Path) -> None:
+        ledger = open_ledger(tmp_path / "a.sqlite")
+        whole_life(ledger)
+        (fault,) = found_after(ledger, "UPDATE messages SET cap = CAST(cap AS BLOB) WHERE identifier = 'm1'")
+        assert "cap is 'bytes'" in fault.en
+        ledger.engine.dispose()
+
+    def test_a_season_takes_seconds(self, tmp_path: Path) -> None:
+        """One entry and one message each of 2,000; 20,000 take ten times as long."""
+        ledger, count = open_ledger(tmp_path / "a.sqlite"), 2000
+        put(ledger, "a")
+        sign(ledger, "a")
+        (first,) = release(ledger, issue("m0", "a", cap="<alert/>" * 1500))
+        with writing(ledger) as transaction:
+            for number in range(1, count):
+                row = plain(asdict(replace(first, identifier=f"m{number}")))
+                enter_rows(transaction, MESSAGES, [row_of(MESSAGES, row)])
+                enter_act(transaction, LI, Act("issue", f"m{number}", "", message_facts(row)), now=NOON)
+        start = monotonic()
+        assert verify_audit(ledger) == []
+        assert monotonic() - start < 3  # 0.1 s where nothing else runs
+        ledger.engine.dispose()
+
+
 class TestTampered:
+    @pytest.mark.parametrize("column", COLUMNS)
+    def test_bytes_in_the_place_of_text(self, column: str, tmp_path: Path) -> None:
+        ledger = open_ledger(tmp_path / "a.sqlite")
+        fill(ledger)
+        assert 3 in tamper(ledger, f"UPDATE audit SET {column} = CAST({column} AS BLOB) WHERE seq = 3")
+        ledger.engine.dispose()
+
     @pytest.mark.parametrize(
         ("statements", "named"),
         [
@@ -145,6 +247,22 @@ class TestTampered:
         ]
         assert tamper(journaled, *changes) == [6, 7, 8]
         forged.engine.dispose()
+
+    def test_an_entry_that_comes_while_the_journal_is_read(
+        self, journaled: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fill(journaled)
+        told = audit._told
+
+        def slowly(ledger: Ledger) -> dict[int, str]:
+            found = told(ledger)
+            monkeypatch.undo()
+            record_act(ledger, LI, "login", "x", now=NOON)
+            return found
+
+        monkeypatch.setattr(audit, "_told", slowly)
+        assert verify_audit(journaled) == []
+        assert len(list_audit(journaled)) == COUNT + 1
 
     def test_an_entry_appended_behind_our_back(self, journaled: Ledger, ledger_url: str) -> None:
         fill(journaled)
@@ -191,7 +309,11 @@ def test_whatever_lines_are_lost_the_rest_comes_back(
     left = [row for row in rows if any(f'"hash":"{row.hash}"'.encode() in line for line in kept)]
     assert list_audit(ledger) == left
     is_whole = [row.seq for row in left] == list(range(1, len(left) + 1))  # a cut-off end shows nowhere but there
-    assert (verify_audit(ledger) == []) == is_whole
+    faults = verify_audit(ledger)
+    about_messages = [fault for fault in faults if "message " in fault.en]
+    assert (len(faults) == len(about_messages)) == is_whole
+    there = [row.identifier for row in list_messages(ledger, "r", since=NOON)]
+    assert about_messages or there == [row.subject for row in left if row.action in {"issue", "update"}]
     ledger.engine.dispose()
 
 

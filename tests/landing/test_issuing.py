@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from alembic import command
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tests.landing.conftest import copy_database
 from tests.landing.doors import record_warnings, withdraw_drafts
@@ -55,6 +55,7 @@ from wxcore.landing.ledger import (
     move_draft,
     open_ledger,
     rebuild,
+    release_messages,
     sign_draft,
     state_hash,
     verify_audit,
@@ -62,12 +63,13 @@ from wxcore.landing.ledger import (
 )
 from wxcore.landing.ledger.connect import connect
 from wxcore.landing.ledger.engine import writing
+from wxcore.landing.ledger.imports import Incoming
 from wxcore.landing.ledger.issuing import EXPIRED
 from wxcore.landing.ledger.journal import append
 from wxcore.landing.ledger.migrate import config
 from wxcore.landing.ledger.recovery import REPLAY
 from wxcore.landing.ledger.replay import replay
-from wxcore.landing.ledger.tables import JOURNAL_HEADS
+from wxcore.landing.ledger.tables import JOURNAL_HEADS, WARNINGS
 
 Folders = tuple[Path, Path]
 
@@ -258,6 +260,49 @@ class TestRelease:
             assert state_hash(ledger) == before, why
         assert release(ledger, good, seen=["m1"])
 
+    @pytest.mark.parametrize("is_forged", [False, True])
+    def test_a_draft_changed_after_its_signature_stays(self, is_forged: bool, ledger: Ledger) -> None:
+        put(ledger, "a")
+        sign(ledger, "a")
+        changed = '{"level": "orange"}'
+        digest = content_digest(json.loads(changed)) if is_forged else draft(ledger, "a").digest
+        with ledger.engine.begin() as connection:
+            connection.execute(update(WARNINGS).values(json=changed, digest=digest))
+        with pytest.raises(RefusedError, match=r"changed around .* audit --verify") as caught:
+            release(ledger, issue("m1", "a"))
+        assert "签名时为 4e7f9faff4c0" in caught.value.zh
+        assert live_messages(ledger, "r", NOON) == []
+        assert draft(ledger, "a").state == "signed"
+        move(ledger, "a", "draft")
+        if not is_forged:
+            with pytest.raises(RefusedError, match="changed around"):
+                sign(ledger, "a")
+        assert move(ledger, "a", "rejected").state == "rejected"
+
+    def test_a_signature_that_nobody_gave(self, ledger: Ledger) -> None:
+        put(ledger, "a")
+        with ledger.engine.begin() as connection:
+            connection.execute(update(WARNINGS).values(state="signed", signed_by="li", signed_at=NOON))
+        with pytest.raises(RefusedError, match="was none"):
+            release(ledger, issue("m1", "a"))
+
+    def test_the_audit_says_why_and_what_was_lifted(self, ledger: Ledger) -> None:
+        put(ledger, "a")
+        sign(ledger, "a")
+        release_messages(
+            ledger, LI, [issue("m1", "a")], seen_live=(), ended={}, outbox=(), callouts=(), now=NOON, reason=""
+        )
+        enter_revision(ledger, LI, revision("m1.u1", "m1"), now=NOON, reason="风暴东移")
+        sign(ledger, "m1.u1")
+        follow = issue("m2", "m1.u1", msg_type="Update", chain="m1", lifted=("b", "a"))
+        release_messages(
+            ledger, LI, [follow], seen_live={"m1"}, ended={"m1": "m2"}, outbox=(), callouts=(), now=NOON, reason=""
+        )
+        acts = [(row.action, row.reason) for row in list_audit(ledger) if row.action != "sign"]
+        assert acts == [("issue", ""), ("edit", "风暴东移"), ("update", "风暴东移"), ("end", "风暴东移")]
+        told = [json.loads(row.detail).get("lifted") for row in list_audit(ledger)]
+        assert told == [None, [], None, None, ["a", "b"], None]
+
     def test_other_hazards_and_states_are_not_looked_at(self, ledger: Ledger) -> None:
         put(ledger, "a", "b", "c")
         for name in "abc":
@@ -384,16 +429,46 @@ class TestCallouts:
         assert find_callout(ledger, "nobody") is None
 
 
-def test_an_import_is_entered_once(ledger: Ledger) -> None:
-    def enter(sent_minute: int, sender: str = "s") -> bool:
-        sent = NOON + sent_minute * MINUTE
-        return enter_import(
-            ledger, sender=sender, identifier="x", sent=sent, expires=NOON, xml="<冰雹/>", now=NOON, source="feed"
-        )
+def incoming(xml: str, signature: str = "unsigned", content: str = "", minute: int = 0, sender: str = "s") -> Incoming:
+    return Incoming(sender, "x", NOON + minute * MINUTE, NOON, xml, signature, content or xml)
 
-    assert [enter(0), enter(0), enter(1), enter(0, "t")] == [True, False, True, True]
-    assert [row.xml for row in list_imports(ledger, since=NOON)] == ["<冰雹/>"] * 3
+
+def test_an_import_is_entered_once(ledger: Ledger) -> None:
+    def enter(minute: int, sender: str = "s") -> str:
+        return enter_import(ledger, incoming("<冰雹/>", minute=minute, sender=sender), now=NOON, source="feed")
+
+    assert [enter(0), enter(0), enter(1), enter(0, "t")] == ["imported", "known", "imported", "imported"]
+    assert [(row.xml, row.signature) for row in list_imports(ledger, since=NOON)] == [("<冰雹/>", "unsigned")] * 3
     assert list_imports(ledger, since=NOON + MINUTE) == []
+
+
+def test_only_a_trusted_import_takes_the_place_of_another(ledger: Ledger) -> None:
+    def enter(one: Incoming) -> str:
+        return enter_import(ledger, one, now=NOON, source="feed")
+
+    assert enter(incoming("<forged/>")) == "imported"
+    for signature in ("unsigned", "unjudged"):
+        with pytest.raises(RefusedError, match="another content"):
+            enter(incoming("<true/>", signature))
+    assert enter(incoming("<true/>", "trusted", "c")) == "replaced"
+    assert [(row.xml, row.signature) for row in list_imports(ledger, since=NOON)] == [("<true/>", "trusted")]
+    assert enter(incoming("<true />", "unjudged", "c")) == "known"  # the same, written in another way
+    for signature in ("unsigned", "trusted"):
+        with pytest.raises(RefusedError, match="another content"):
+            enter(incoming("<forged/>", signature))
+    acts = [json.loads(act.detail) for act in list_audit(ledger) if act.action == "import"]
+    assert [(act["signature"], act.get("replaces")) for act in acts] == [
+        ("unsigned", None), ("trusted", acts[0]["sha256"]),
+    ]  # fmt: skip
+    assert verify_audit(ledger) == []
+
+
+def test_an_import_that_was_edited_is_not_trusted_any_more(ledger: Ledger) -> None:
+    enter_import(ledger, incoming("<true/>", "trusted"), now=NOON, source="feed")
+    with writing(ledger) as transaction:
+        transaction.connection.exec_driver_sql("UPDATE imports SET xml = '<forged/>'")
+    assert [row.signature for row in list_imports(ledger, since=NOON)] == ["unjudged"]
+    assert enter_import(ledger, incoming("<true/>", "trusted"), now=NOON, source="feed") == "replaced"
 
 
 def test_naive_times_are_refused_before_anything(ledger: Ledger) -> None:
@@ -405,6 +480,7 @@ def test_naive_times_are_refused_before_anything(ledger: Ledger) -> None:
         lambda: sign_draft(ledger, LI, "a", "", now=naive),
         lambda: enter_revision(ledger, LI, revision("n", "", cycle_time=naive), now=NOON, reason=""),
         lambda: list_imports(ledger, since=naive),
+        lambda: enter_import(ledger, incoming("<a/>"), now=naive, source=""),
         lambda: mark_escalated(ledger, [], now=naive),
     ):
         with pytest.raises(TimeError):

@@ -26,6 +26,7 @@ from wxcore.landing.ledger.outbox import (
     is_claimed,
     list_outbox,
     mark_failed,
+    mark_held_up,
     mark_sent,
     supersede,
 )
@@ -187,6 +188,33 @@ class TestOutcome:
         assert all(most / 2 <= wait <= most for wait, most in zip(waits, longest, strict=True))
         assert only(ledger).last_error == "500 from the gateway"
 
+    def test_who_asks_for_more_time_gets_it_up_to_a_minute(self, ledger: Ledger) -> None:
+        put(ledger, message(lives_s=10 * HOUR))
+        now = 0.0
+        for asked, wait in ((10.0, 10.0), (3600.0, 60.0), (0.1, None)):
+            (row,) = claim(ledger, now)
+            time = NOON + now * SECOND
+            due = mark_failed(ledger, row, error="429", now=time, random=Random(5), retry_after_s=asked)
+            assert due is not None
+            waited = (due - time) / SECOND
+            assert waited == wait if wait else 2 <= waited <= 4
+            now += waited
+
+    def test_what_waits_behind_a_hung_channel_says_so(self, ledger: Ledger) -> None:
+        put(ledger, *(message(number) for number in range(4)), replace(message(9), channel="mail"))
+        done, failed, hung = claim(ledger, limit=3)
+        mark_sent(ledger, [done], now=NOON)
+        fail(ledger, failed)
+        assert mark_held_up(ledger, "sms", error="no answer") == 2
+        told = {row.recipient: (row.state, row.last_error) for row in list_outbox(ledger)}
+        assert told == {
+            "+86 0": ("sent", ""), "+86 1": ("waiting", "500 from the gateway"), "+86 2": ("sending", "no answer"),
+            "+86 3": ("waiting", "no answer"), "+86 9": ("waiting", ""),
+        }  # fmt: skip
+        assert mark_held_up(ledger, "sms", error="again") == 0
+        mark_sent(ledger, [hung], now=NOON)
+        assert list_outbox(ledger)[2].last_error == ""
+
     def test_failures_do_not_come_back_together(self, ledger: Ledger) -> None:
         put(ledger, *(message(number) for number in range(20)))
         random = Random(1)
@@ -236,6 +264,15 @@ class TestSupersede:
         rows = {row.recipient: row for row in list_outbox(ledger, identifier="w1")}
         assert [row.state for row in rows.values()] == ["sent", "expired", "expired", "sent", "sending"]
         assert rows["+86 1"].last_error == rows["+86 2"].last_error == "superseded by w2"
+
+    def test_a_machine_s_claimed_row_keeps_its_time(self, ledger: Ledger) -> None:
+        machines = [replace(message(), channel=name, recipient="all") for name in ("feed", "wis2")]
+        put(ledger, *machines)
+        claimed = claim(ledger, 3, limit=1)
+        self.end(ledger, 9)
+        times = {row.channel: (row.state, row.next_at) for row in list_outbox(ledger)}
+        assert times == {"feed": ("sending", claimed[0].next_at), "wis2": ("waiting", NOON + 9 * SECOND)}
+        assert claimed[0].next_at == NOON
 
     def test_the_journal_tells_it(self, tmp_path: Path) -> None:
         lost, new = open_ledger(tmp_path / "lost.sqlite", warnings=tmp_path / "w"), open_ledger(tmp_path / "new.sqlite")
@@ -307,6 +344,18 @@ def test_nothing_lost_nothing_twice_nothing_late(ledger: Ledger) -> None:
     missed = set(ends) - set(taken)
     assert all(rows[key].state == "expired" and ends[key] < HOUR for key in missed)
     assert 0 < len(missed) < SOAKED / 4
+
+
+def test_sent_stays_sent_when_its_end_is_told_after_it(ledger: Ledger) -> None:
+    """Two processes: one had sent it when the other closed it, and the journal has both."""
+    put(ledger, message(1), message(2))
+    keys = [message(1).key, message(2).key]
+    with writing(ledger) as transaction:
+        REPLAY["sent"](transaction.connection, [{"keys": keys[:1], "sent_at": "2020-06-12T05:42:00.000000Z"}])
+        REPLAY["expired"](transaction.connection, [{"keys": keys, "error": "superseded by w2"}])
+    assert [(row.state, row.last_error) for row in list_outbox(ledger)] == [
+        ("sent", ""), ("expired", "superseded by w2"),
+    ]  # fmt: skip
 
 
 def test_a_lost_ledger_gets_it_back_from_the_journal(tmp_path: Path) -> None:

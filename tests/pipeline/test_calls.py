@@ -9,7 +9,7 @@ import pytest
 from tests.pipeline.issuing import D1, D2, LI, WHEN, enter, machine_draft, minutes
 from wxcore.landing.ledger import MessageRow, OutboxRow, list_callouts, list_outbox
 from wxcore.pipeline import issue_calls
-from wxcore.pipeline.issue import Office, digest_of, prepare_cancel, release, sign, tick
+from wxcore.pipeline.issue import Office, digest_of, prepare_cancel, record_of, release, sign, tick
 from wxcore.pipeline.issue_office import draft_row
 
 NOW = WHEN + minutes(2)
@@ -60,7 +60,16 @@ def test_the_district_that_is_let_go_hears_of_it(office: Office) -> None:
     update = put_out(office, D2, now=NOW + minutes(2), lifted=(D1,))
     told = texts(office, update)
     assert set(told) == {"a", "c"}
-    assert (json.loads(told["c"].payload)["link"], json.loads(told["c"].payload)["msg_type"]) == ("", "Update")
+    heard = json.loads(told["c"].payload)
+    assert (heard["link"], heard["msg_type"]) == ("", "Update")
+    assert heard["sms"] == heard["headline"] == "【测试】冰雹预警18:46解除：甲区。请关注天气。"
+    assert heard["headline_en"] == "TEST - Hail warning lifted 18:46: District 1. Watch the weather."
+    assert heard["text"].startswith(heard["sms"])
+    assert "解除甲区冰雹预警" in heard["text"]
+    assert record_of(update).instruction_zh.splitlines()[0] not in heard["text"]
+    called = json.loads(told["a"].payload)
+    assert called["sms"].startswith("【测试】冰雹红色预警更新：乙区，18:46起，")
+    assert called["sms"].endswith("解除：甲区。")
     assert set(calls(office, update)) == {"a"}
 
 

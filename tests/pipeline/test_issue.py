@@ -1,5 +1,6 @@
 """The office: who may do what, what is refused, races, keys, automatic release, calls."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -273,3 +274,64 @@ def test_what_is_overtaken_or_old_is_not_on_the_desk(office: Office) -> None:
     assert [row.id for row in drafts_open(office, WHEN + minutes(13))] == [third.id, second.id]  # signed: it may go out
     reject(office, LI, second.id, now=WHEN + minutes(13), reason="x", digest=draft_row(office, second.id).digest)
     assert drafts_open(office, (WHEN + minutes(73)).astimezone(UTC)) == []
+
+
+def test_the_audit_says_why_it_ended_and_where_it_was_lifted(office: Office) -> None:
+    (first,) = release(office, LI, [signed(office, D1, D2)], now=NOW)
+    later = NOW + minutes(6)
+    (second,) = release(office, LI, [signed(office, D2, now=later)], now=later, lifted=[D1])
+    cancel = prepare_cancel(office, WANG, second.identifier, now=later + minutes(1), reason="风暴已移出")
+    review(office, WANG, cancel.id, now=later + minutes(1), digest=cancel.digest)
+    sign(office, WANG, cancel.id, cancel.digest, now=later + minutes(1))
+    (last,) = release(office, WANG, [cancel.id], now=later + minutes(1))
+    acts = {(act.action, act.subject): act for act in list_audit(office.ledger)}
+    assert json.loads(acts["update", second.identifier].detail)["lifted"] == [D1]
+    assert acts["cancel", last.identifier].reason == acts["end", second.identifier].reason == "风暴已移出"
+    assert json.loads(acts["cancel", last.identifier].detail)["lifted"] == []
+    assert acts["end", first.identifier].reason == ""
+    assert verify_audit(office.ledger) == []
+
+
+def test_a_message_changed_around_the_programme_is_named(office: Office) -> None:
+    (message,) = release(office, LI, [signed(office, D1)], now=NOW)
+    with office.ledger.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER messages_update")
+        connection.exec_driver_sql("UPDATE messages SET cap = replace(cap, '<status>Test', '<status>Actual')")
+    (fault,) = verify_audit(office.ledger)
+    assert f"message {message.identifier}: cap is" in fault.en
+    assert "发布时（第 2 条）" in fault.zh
+
+
+def test_what_could_not_be_released_is_not_signed(office: Office) -> None:
+    old = machine_draft("hail", "red", (D1,), WHEN)
+    over = replace(machine_draft("gale", "red", (D1,), WHEN), expires=WHEN + minutes(20))
+    for name, last, words in (
+        (old.id, WHEN + minutes(60), "more than 60 min ago"),
+        (over.id, WHEN + minutes(19), "ended at"),
+    ):
+        enter(office, old, over)
+        digest = digest_of(draft_row(office, name))
+        with pytest.raises(IssueError, match=words) as refusal:
+            sign(office, LI, name, digest, now=last + minutes(1))
+        assert "北京时" in refusal.value.zh
+        assert draft_row(office, name).state == "draft"
+        assert sign(office, LI, name, digest, now=last).state == "signed"
+
+
+def test_the_age_of_an_update_counts_from_its_preparation(office: Office) -> None:
+    (message,) = release(office, LI, [signed(office, D1)], now=NOW)
+    later = NOW + minutes(59)
+    update = prepare_update(office, LI, message.identifier, now=later, reason="调整")
+    assert sign(office, LI, update.id, update.digest, now=later + minutes(30)).state == "signed"
+    cancel = prepare_cancel(office, LI, message.identifier, now=later, reason="结束")
+    assert sign(office, LI, cancel.id, cancel.digest, now=later + minutes(30)).state == "signed"
+
+
+def test_a_cancellation_that_ran_out_is_not_taken_up_again(office: Office) -> None:
+    (message,) = release(office, LI, [signed(office, D1)], now=NOW)
+    draft = prepare_cancel(office, LI, message.identifier, now=NOW + minutes(5), reason="结束")
+    sign(office, LI, draft.id, draft.digest, now=NOW + minutes(5))
+    (cancel,) = release(office, LI, [draft.id], now=NOW + minutes(5))
+    with pytest.raises(IssueError, match="not in force") as refused:
+        prepare_update(office, LI, cancel.identifier, now=cancel.expires, reason="继续")
+    assert "（北京时）已不生效" in refused.value.zh

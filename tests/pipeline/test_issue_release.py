@@ -1,10 +1,12 @@
 """What goes out and what does not: signatures, clocks, half-done releases, what the machine may lift."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from tests.pipeline.issuing import (
     D1,
@@ -23,12 +25,15 @@ from wxcore.errors import IssueError, LedgerError
 from wxcore.landing.ledger import (
     MACHINE,
     MessageRow,
+    content_digest,
     list_audit,
     list_messages,
     live_messages,
     sign_draft,
     verify_audit,
 )
+from wxcore.landing.ledger.tables import WARNINGS
+from wxcore.landing.ledger.warnings import content_text
 from wxcore.pipeline import issue_release
 from wxcore.pipeline.issue import (
     Edit,
@@ -65,6 +70,14 @@ def actual(tmp_path: Path) -> Policy:
     return Policy(status="Actual", actual_allowed=True, key_file=key, cert_file=cert)
 
 
+def alter(office: Office, name: str, *, is_forged: bool = False) -> None:
+    """Lower the probability of a draft around the programme; `is_forged`: its digest too."""
+    content = {**json.loads(draft_row(office, name).json), "p": 0.35}
+    values = {"json": content_text(content)} | ({"digest": content_digest(content)} if is_forged else {})
+    with office.ledger.engine.begin() as connection:
+        connection.execute(update(WARNINGS).where(WARNINGS.c.id == name).values(values))
+
+
 REAL = replace(REGION, issuer=replace(REGION.issuer, sender="wx@cqmb.gov.cn"))
 
 
@@ -86,6 +99,24 @@ class TestSignatures:
         with pytest.raises(IssueError, match="is not signed"):
             release(real, LI, [name], now=NOW)
         assert out(office) == []
+
+    @pytest.mark.parametrize("is_forged", [False, True])
+    def test_a_draft_changed_after_its_signature_holds_all_back(self, office: Office, is_forged: bool) -> None:
+        """Whoever edits the database releases nothing, nor the other hazard that goes out with it."""
+        hail, storm = signed(office, D1), signed(office, D1, hazard="thunderstorm", level="orange")
+        alter(office, storm, is_forged=is_forged)
+        with pytest.raises(IssueError, match=rf"{storm}: the content was changed .* audit --verify"):
+            release(office, LI, [hail, storm], now=NOW)
+        assert out(office) == []
+        assert [row.identifier for row in release(office, LI, [hail], now=NOW)]
+
+    def test_the_machine_signs_nothing_that_was_changed(self, office: Office) -> None:
+        free = replace(office, policy=Policy(auto_release=True))
+        (name,) = enter(free, machine_draft("hail", "red", (D1,), WHEN))
+        alter(office, name)
+        for _ in range(3):
+            assert auto_release(free, [name], now=NOW) == []
+        assert [act.action for act in list_audit(office.ledger, subject=name)] == ["auto_release_refused"]
 
     def test_a_refusal_before_signing_is_told_once(self, office: Office) -> None:
         free = replace(office, policy=Policy(auto_release=True))

@@ -1,5 +1,6 @@
 """The sender: at least once, never after the end, nobody held up, every failure to be seen (RELIABILITY.md B9)."""
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -13,11 +14,22 @@ import pytest
 
 from tests.warning.deliver.scene import Office, message, office, parcels, put, receiver, released, webhook
 from tests.warning.scene import WHEN
-from wxcore.errors import TimeError
-from wxcore.landing.ledger import Ledger, Message, OutboxRow, claim_due, expire_due, list_outbox
+from wxcore.desk import events
+from wxcore.errors import DeliveryError, TimeError
+from wxcore.landing.ledger import (
+    Ledger,
+    Message,
+    OutboxRow,
+    claim_due,
+    expire_due,
+    list_deliveries,
+    list_outbox,
+    mark_failed,
+)
 from wxcore.landing.ledger.outbox import CLAIM_S
-from wxcore.pipeline import send
-from wxcore.pipeline.send import SLOWEST_S, public_folder, send_due, send_loop, show, write_projections
+from wxcore.pipeline import send, send_crew, steady
+from wxcore.pipeline.send import send_due, send_loop, sender_file
+from wxcore.pipeline.send_crew import SLOWEST_S, Crew, public_folder, show, write_projections
 from wxcore.warning.contacts import Contacts, outbox_for
 from wxcore.warning.deliver import Parcel
 from wxcore.warning.deliver.channels import Channel
@@ -137,7 +149,7 @@ class TestProjections:
             warning = message(f"wx-{number}", hazard=f"h{number}")
             released(place.ledger, warning, outbox=tuple(outbox_for(place.contacts, warning, "<alert/>")))
         assert due(place) == 6
-        folder = public_folder(place)
+        folder = public_folder(place.home)
         before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         assert len(before) == 6
         assert b"https://w.example.org/cap/wx-2.xml" in before[folder / "feed.atom"]
@@ -206,7 +218,7 @@ class TestLoop:
 
     def test_a_channel_that_hangs_starves_nobody(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Far more rows of it than are under way at once, all due before the others."""
-        monkeypatch.setattr(send, "MOST_UNDER_WAY", 20)
+        monkeypatch.setattr(send_crew, "MOST_UNDER_WAY", 20)
         monkeypatch.setattr(send, "BATCH", 8)
         monkeypatch.setattr(send, "WAKE_S", 0.02)
         place = office(tmp_path, webhook("https://x/", "slow"), webhook("https://x/", "quick"))
@@ -254,7 +266,172 @@ class TestLoop:
         assert (sent, len(got), len(ticks)) == (1, 1, 1)
         assert sum("database is locked" in each for each in told) == 2
         assert any("tick is broken" in each for each in told)
-        assert public_folder(place).joinpath("feed.atom").is_file()
+        assert public_folder(place.home).joinpath("feed.atom").is_file()
+
+    def test_what_could_not_be_marked_is_marked_later_not_sent_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        place, got, failures = office(tmp_path, webhook("https://x/")), [], iter(range(1))
+        put(place.ledger, self.fresh(1, "hook"), datetime.now(UTC))
+        real = send.mark_sent
+        monkeypatch.setattr(send, "WAKE_S", 0.02)
+
+        def mark(ledger: Ledger, rows: list[OutboxRow], **words: Any) -> int:
+            if next(failures, None) is not None:
+                raise OSError("disk full")
+            return real(ledger, rows, **words)
+
+        monkeypatch.setattr(send, "mark_sent", mark)
+        sent, told = self.run(
+            place, lambda: states(place) == ["sent"], senders={"webhook": lambda _, parcel: got.append(parcel.key)}
+        )
+        assert (sent, len(got), states(place)) == (1, 1, ["sent"])
+        assert sum("disk full" in each for each in told) == 1
+
+    def test_nobody_who_listens_does_not_end_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        place, got, failures = (
+            office(tmp_path, webhook("https://x/")),
+            [],
+            iter([OSError("pipe"), ValueError("closed")]),
+        )
+        put(place.ledger, self.fresh(1, "hook"), datetime.now(UTC))
+        real = send.claim_due
+        monkeypatch.setattr(send, "WAKE_S", 0.02)
+
+        class Gone:
+            def write(self, _: str) -> None:
+                raise BrokenPipeError("nobody reads")
+
+        def claim(ledger: Ledger, **words: Any) -> list[OutboxRow]:
+            for error in failures:
+                raise error
+            return real(ledger, **words)
+
+        monkeypatch.setattr(send, "claim_due", claim)
+        monkeypatch.setattr(send.sys, "stderr", Gone())
+        carry = {"webhook": lambda _, parcel: got.append(parcel.key)}
+        assert self.run(place, lambda: bool(got), senders=carry, tell=send._complain)[0] == 1
+
+    def test_a_clock_that_jumps_ends_and_claims_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Three hours ahead, for good: after AGREE_S it is believed, and only then what has run out is ended."""
+        monkeypatch.setattr(send, "WAKE_S", 0.02)
+        monkeypatch.setattr(send, "TICK_S", 0.05)
+        place, ahead, ticks, said = office(tmp_path, webhook("https://x/")), [timedelta(0)], [], []
+        file = sender_file(place.home)
+
+        def step(until: Callable[[], bool]) -> bool:
+            if file.is_file() and (not said or said[-1] != json.loads(file.read_text())["clock"]):
+                said.append(json.loads(file.read_text())["clock"])
+            if said == [True] and not ahead[0]:
+                ahead[0] = timedelta(hours=3)
+                put(place.ledger, self.fresh(1, "hook"), datetime.now(UTC))
+            if said == [True, False] and steady.AGREE_S > 100:
+                time.sleep(0.3)
+                assert states(place) == ["waiting"]
+                assert all(tick < datetime.now(UTC) + timedelta(hours=1) for tick in ticks)
+                monkeypatch.setattr(steady, "AGREE_S", 0.1)
+            return until()
+
+        _, told = self.run(
+            place, lambda: step(lambda: said == [True, False, True] and states(place) == ["expired"]),
+            now=lambda: datetime.now(UTC) + ahead[0], tick=ticks.append, senders={"webhook": lambda *_: None},
+        )  # fmt: skip
+        assert (said, states(place), told) == ([True, False, True], ["expired"], [])
+        assert ticks[-1] > datetime.now(UTC) + timedelta(hours=1)
+
+    def test_public_files_that_cannot_be_written_are_told_to_the_desk(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(send, "WAKE_S", 0.02)
+        monkeypatch.setattr(send, "TICK_S", 0.05)
+        place, full, said = office(tmp_path), [True], list[str]()
+        real = send.write_projections
+
+        def write(at: Office, *, now: datetime) -> None:
+            if full[0]:
+                raise OSError(28, "No space left on device", str(tmp_path / "secret"))
+            real(at, now=now)
+
+        monkeypatch.setattr(send, "write_projections", write)
+
+        def told_and_mended() -> bool:
+            file = sender_file(place.home)
+            public = json.loads(file.read_text())["public"] if file.is_file() else "?"
+            if public not in said:
+                said.append(public)
+            full[0] = full[0] and public in ("?", "")
+            return said[-1] == "" and not full[0]
+
+        _, told = self.run(place, told_and_mended)
+        assert [word for word in said if word != "?"] == ["No space left on device", ""]
+        assert any("No space left" in each for each in told)
+
+
+def test_what_waits_behind_a_silent_endpoint_says_so(tmp_path: Path) -> None:
+    """Twelve messages, four of them claimed: after the first time-out all twelve are in trouble on the desk."""
+    place = office(tmp_path, webhook("https://x/"), webhook("https://x/", "quick"))
+    put(place.ledger, [*parcels(12), *parcels(1, "quick")])
+    first, *_ = claim_due(place.ledger, now=WHEN, holder="h", limit=4)
+    assert list_deliveries(place.ledger, in_trouble=WHEN) == []
+    send._mark(place, [send_crew.Outcome(first, "no answer in time", is_silent=True)], WHEN, Random(1))
+    assert len(list_deliveries(place.ledger, in_trouble=WHEN)) == 12
+    errors = {row.last_error for row in list_outbox(place.ledger) if row.channel == "hook"}
+    assert errors == {"no answer in time", send.HELD_UP}
+    assert due(place, WHEN + (CLAIM_S + 5) * SECOND, webhook=lambda *_: None) == 13
+    assert {row.last_error for row in list_outbox(place.ledger)} == {""}
+
+
+@pytest.mark.parametrize(("silent_s", "is_silent"), [(0.0, True), (60.0, False)])
+def test_what_failed_slowly_is_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent_s: float, is_silent: bool
+) -> None:
+    monkeypatch.setattr(send_crew, "SILENT_S", silent_s)
+    place = office(tmp_path, Channel("other", "mail"))
+    put(place.ledger, parcels(1))
+    with Crew(place, {}, lambda: WHEN) as crew:
+        crew.carry(claim_due(place.ledger, now=WHEN, holder="h", limit=1)[0])
+        assert [outcome.is_silent for outcome in crew.back(5.0)] == [is_silent]
+
+
+def test_a_failure_is_on_the_desk_within_half_a_minute() -> None:
+    assert SLOWEST_S + send.WAKE_S + events.SLOW_S + events.POLL_S < 30 - 5  # 5 s for threads, disk and line
+
+
+def test_a_thread_that_cannot_be_started_costs_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, sent = office(tmp_path, webhook("https://x/")), []
+    put(place.ledger, parcels(3))
+    rows = claim_due(place.ledger, now=WHEN, holder="h", limit=3)
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with Crew(place, {"webhook": lambda _, parcel: sent.append(parcel.key)}, lambda: WHEN) as crew:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            for row in rows:
+                crew.carry(row)
+            outcomes = crew.back(1.0)
+        assert (len(outcomes), crew.under_way, crew.full()) == (3, 0, [])
+        assert {outcome.error for outcome in outcomes} == {"RuntimeError: can't start new thread"}
+        for outcome in outcomes:
+            assert mark_failed(place.ledger, outcome.row, error=outcome.error, now=WHEN, random=Random(1))
+        again = claim_due(place.ledger, now=WHEN + 5 * SECOND, holder="h", limit=3)
+        for row in again:
+            crew.carry(row)
+        while crew.under_way:
+            crew.back(1.0)
+    assert sorted(sent) == sorted(row.key for row in rows)  # what was left in the queue found its claim gone
+
+
+def test_the_receiver_s_wish_to_wait_is_kept(tmp_path: Path) -> None:
+    place = office(tmp_path, webhook("https://x/"))
+    put(place.ledger, parcels(1))
+
+    def busy(_: Channel, __: Parcel) -> None:
+        raise DeliveryError("the receiver answered 429", retry_after=20.0)
+
+    assert due(place, webhook=busy) == 0
+    assert 20 * SECOND <= list_outbox(place.ledger)[0].next_at - WHEN < 25 * SECOND
 
 
 def test_what_was_ended_in_the_queue_is_not_sent(tmp_path: Path) -> None:
@@ -263,7 +440,7 @@ def test_what_was_ended_in_the_queue_is_not_sent(tmp_path: Path) -> None:
     [row] = claim_due(place.ledger, now=WHEN, holder="h", limit=1)
     cancel = message("j", msg_type="Cancel", references=(message("i").reference,))
     released(place.ledger, cancel, ended=("i",))
-    with send.Crew(place, {"webhook": lambda *_: pytest.fail("sent after its cancel")}, lambda: WHEN + SECOND) as crew:
+    with Crew(place, {"webhook": lambda *_: pytest.fail("sent after its cancel")}, lambda: WHEN + SECOND) as crew:
         crew.carry(row)
         [outcome] = crew.back(5.0)
     assert "closed before it was sent" in outcome.error
@@ -275,7 +452,7 @@ def test_a_claim_that_ended_in_the_queue_goes_back(tmp_path: Path) -> None:
     put(place.ledger, parcels(1))
     [row] = claim_due(place.ledger, now=WHEN, holder="h", limit=1)
     late = WHEN + (CLAIM_S + 1) * SECOND
-    with send.Crew(place, {"webhook": lambda *_: pytest.fail("sent after its claim")}, lambda: late) as crew:
+    with Crew(place, {"webhook": lambda *_: pytest.fail("sent after its claim")}, lambda: late) as crew:
         crew.carry(row)
         [outcome] = crew.back(5.0)
     assert "too busy" in outcome.error

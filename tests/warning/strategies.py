@@ -98,7 +98,7 @@ class Noise(Random):
 
     def also(self) -> Also:
         hazard = self.choice(sorted(HAZARDS))
-        return Also(hazard, self.choice(LEVELS), *HAZARDS[hazard][:2])
+        return Also(hazard, self.choice(LEVELS), *HAZARDS[hazard][:2], self.some(self.pair))
 
 
 @st.composite

@@ -124,6 +124,14 @@ def test_characters_that_xml_cannot_carry_are_refused() -> None:
         cap_xml(replace(example(), languages=()))
 
 
+def parameters(warning: Warning) -> dict[str, str]:
+    return {pair.name: pair.value for pair in to_alert(warning).infos[0].parameters}
+
+
+def with_first_place(warning: Warning, **over: object) -> Warning:
+    return replace(warning, districts=(replace(warning.districts[0], **over), *warning.districts[1:]))  # type: ignore[arg-type]
+
+
 class TestWhatMachinesRead:
     def test_departure_towns_and_other_hazards(self) -> None:
         town = Place("500101001000", "子镇", "Zi", "s1", 6.4, 21.6, 0.6, WHEN, "timed")
@@ -133,8 +141,23 @@ class TestWhatMachinesRead:
         assert values["also.thunderstorm"] == "yellow"
         assert values["arrival.500101001000"] == "2025-06-09T18:48:00+08:00"
         assert values["departure.500101001000"] == "2025-06-09T19:04:00+08:00"
-        assert {"arrival.500101", "departure.500101"} <= set(values)
+        assert "arrival.500101" in values
         assert ("cn.geocode", "500101001000") in {(c.name, c.value) for c in info.areas[0].geocodes}
+
+    def test_a_departure_at_the_horizon_is_not_told(self) -> None:
+        """It means: not before it. A machine that lifted the alarm then would be wrong."""
+        for end_min, told in ((59.0, True), (60.0, False)):
+            warning = with_first_place(example(), end_min=end_min, arrival="timed")
+            assert ("departure.500101" in parameters(warning)) == told
+            assert warning_from_cap(cap_xml(warning)) == warning
+
+    def test_what_stands_behind_a_place_where_no_storm_does(self) -> None:
+        assert not [name for name in parameters(example()) if name.startswith("basis.")]
+        for over, basis in (({"arrival": "held"}, "held"), ({"arrival": "possible", "p": 0.0}, "forecaster")):
+            warning = with_first_place(example(), **over)
+            assert parameters(warning)["basis.500101"] == basis
+            assert "arrival.500101" not in parameters(warning)
+            assert warning_from_cap(cap_xml(warning)) == warning
 
     def test_notes(self) -> None:
         draft = example()

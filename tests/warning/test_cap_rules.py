@@ -39,6 +39,7 @@ GOOD = """<?xml version="1.0" encoding="UTF-8"?>
 """
 POLYGON = "29.0,106.0 29.0,107.0 30.0,107.0 30.0,106.0 29.0,106.0"
 SENT = "<sent>2025-06-09T18:42:00+08:00</sent>"
+EARLY = {SENT: "<sent>2025-06-09T18:00:00+08:00</sent>"}
 
 
 def reference(text: str, kind: str = "Update") -> dict[str, str]:
@@ -187,10 +188,10 @@ def test_all_predecessors_that_stand_are_listed():
     third = "wx@example.org,wx-2,2025-06-09T18:43:00+08:00"
     sent = {SENT: "<sent>2025-06-09T18:48:00+08:00</sent>"}
     known = [
-        parse_cap(broken({"wx-1": "wx-0"})),
+        parse_cap(broken({"wx-1": "wx-0", **EARLY})),
         parse_cap(broken(reference(first))),
-        parse_cap(broken({"wx-1": "wx-2", **reference(second)})),  # a gap of its own
-    ]
+        parse_cap(broken({"wx-1": "wx-2", **reference(second), "18:42:00+08:00</sent>": "18:43:00+08:00</sent>"})),
+    ]  # the last one leaves a gap of its own
     new = {"<identifier>wx-1": "<identifier>wx-3", **sent}
     validate(broken({**new, **reference(f"{first} {second} {third}")}), BOX, known)
     with pytest.raises(WarningError, match=r"line 8 <references>: wx-0 has not expired and is not listed"):
@@ -223,7 +224,28 @@ def test_unknown_and_circular_references():
     back = {"wx-1": "wx-0", **reference("wx@example.org,wx-1,2025-06-09T18:00:00+08:00")}
     with pytest.raises(WarningError, match="refers back"):
         validate(update, BOX, [parse_cap(broken(back))])
-    validate(update, BOX, [parse_cap(broken({"wx-1": "wx-0"}))])
+    validate(update, BOX, [parse_cap(broken({"wx-1": "wx-0", **EARLY}))])
+
+
+@pytest.mark.parametrize(
+    ("text", "is_known"),
+    [
+        ("wx@example.org,wx-0,2025-06-09T10:00:00+00:00", True),  # the same instant
+        ("someone@else.org,wx-0,2025-06-09T18:00:00+08:00", False),
+        ("wx@example.org,wx-0,2025-06-09T17:00:00+08:00", False),
+        ("wx@example.org,wx-0,2025-06-09T18:00:00+00:00", False),
+    ],
+)
+def test_a_reference_is_to_sender_and_time_too(text, is_known):
+    known = [parse_cap(broken({"wx-1": "wx-0", **EARLY}))]
+    new = broken({**reference(text), SENT: "<sent>2025-06-10T18:48:00+08:00</sent>", "2025-06-10T00": "2025-06-11T00"})
+    if is_known:
+        validate(new, BOX, known)
+        return
+    with pytest.raises(WarningError, match=r"line 8 <references>: refers to wx-0 as of") as caught:
+        validate(new, BOX, known)
+    assert "issued was wx@example.org, 2025-06-09T18:00:00+08:00" in str(caught.value)
+    assert "与原报文不符" in str(caught.value)
 
 
 def test_other_versions_do_not_leave_the_house():

@@ -15,7 +15,8 @@ from tests.warning.scene import WHEN
 from wxcore.errors import TimeError, WarningError
 from wxcore.warning.contacts import Contacts, Person, callouts_for, load_contacts, next_call, outbox_for, posts_for
 from wxcore.warning.deliver.channels import Channel
-from wxcore.warning.model import Warning
+from wxcore.warning.model import Change, Warning
+from wxcore.warning.sms import sms, sms_lifted
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -187,8 +188,32 @@ class TestCalls:
             ("d1a", False), ("city", False), ("t1", False), ("t2", False), ("d1b", True), ("d2", True), ("t3", True),
         ]  # fmt: skip
         assert [bool(json.loads(each.payload)["link"]) for each in told] == [True] * 5 + [False] * 2
+        assert {json.loads(each.payload)["sms"] for each in told} == {sms(update, "zh")}  # nothing is said to be lifted
         alert, _ = callouts_for(CONTACTS, replace(update, msg_type="Alert"), now=WHEN, token=tokens(), desk_url="d")
         assert [row.person for row in alert] == ["d1a", "city", "t1", "t2"]
+
+    def test_a_lifted_place_hears_of_the_lifting_and_a_town_whose_district_stays_of_the_update(self) -> None:
+        town = replace(message().districts[0], adcode="500101002000")
+        update = message(
+            msg_type="Update", districts=message().districts[:1], towns=(town,),
+            change=Change(released=(("乙区", "District 2"),)),
+        )  # fmt: skip
+        _, told = callouts_for(CONTACTS, update, now=WHEN, token=tokens(), desk_url="d")
+        heard = {each.recipient: json.loads(each.payload)["sms"] for each in told}
+        lifted = {name for name, text in heard.items() if text == sms_lifted(update, "zh")}
+        assert lifted == {"d2", "t3"}
+        assert {heard[name] for name in set(heard) - lifted} == {sms(update, "zh")}
+        assert "t1" in heard
+
+    def test_a_lifting_in_the_language_of_who_is_told(self) -> None:
+        foreign = replace(CONTACTS, people=(replace(PEOPLE[3], language="en"),))
+        update = message(
+            msg_type="Update", districts=message().districts[:1], change=Change(released=(("乙区", "District 2"),))
+        )
+        _, [told] = callouts_for(foreign, update, now=WHEN, token=tokens(), desk_url="d")
+        heard = json.loads(told.payload)
+        assert heard["text"] == f"{sms_lifted(update, 'en')}\n{update.description_en}"
+        assert heard["headline_en"] == heard["sms"]
 
 
 def test_the_ways_a_message_leaves_by() -> None:

@@ -57,3 +57,8 @@ def test_nothing_warned_and_naive_times():
     assert flip_rate([], hold_runs=2).rate == 0.0
     with pytest.raises(TimeError):
         flip_rate([(WHEN.replace(tzinfo=None), [])], hold_runs=2)
+
+
+def test_released_and_never_named_again_is_no_flip():
+    found = flip_rate(history([0.4, 0.1, 0.1, None], without_hysteresis(BOOK)), hold_runs=1)
+    assert (found.again, found.back, found.names) == (0, 0, 1)

@@ -142,3 +142,30 @@ class TestJudged:
         )
         with pytest.raises(WarningError, match="line 1 <other>"):
             read_alerts(xml.encode())
+
+
+BODY = GOOD.partition("?>")[2]
+RSS = (
+    '<rss version="2.0"><channel><title>t</title><link>l</link><description>d</description><item><title>t</title>{}'
+    "</item></channel></rss>"
+)
+ATOM = (
+    '<feed xmlns="http://www.w3.org/2005/Atom" xmlns:other="urn:o"><id>i</id><title>t</title><updated>u</updated>'
+    "<entry><id>i</id><title>t</title><updated>u</updated><content>{}</content></entry></feed>"
+)
+
+
+@pytest.mark.parametrize("envelope", ["{}", RSS, ATOM], ids=["alone", "rss", "atom"])
+def test_an_alert_inside_of_another_is_refused(envelope: str) -> None:
+    assert len(read_alerts(envelope.format(BODY).encode())) == 1
+    hidden = f'<Signature xmlns="http://www.w3.org/2000/09/xmldsig#"><Object>{BODY}</Object></Signature></alert>'
+    with pytest.raises(WarningError, match="inside of another alert"):
+        read_alerts(envelope.format(BODY.replace("</alert>", hidden)).encode())
+
+
+def test_the_content_is_the_same_alone_and_in_a_feed() -> None:
+    alone, in_feed, other = (
+        import_alerts(xml.encode(), now=WHEN)[0] for xml in (BODY, ATOM.format(BODY), BODY.replace("橙色", "红色"))
+    )
+    assert alone.xml != in_feed.xml
+    assert alone.content == in_feed.content != other.content

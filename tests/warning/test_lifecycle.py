@@ -13,7 +13,7 @@ from wxcore.region import Region
 from wxcore.warning.area import MAX_POINTS, outline
 from wxcore.warning.compose import compose
 from wxcore.warning.lifecycle import Edit, cancellation, edited, follow_up, held_since
-from wxcore.warning.model import Ring, Warning
+from wxcore.warning.model import Observed, Ring, Warning
 
 NOW = WHEN + minutes(2)
 
@@ -342,6 +342,10 @@ def test_places_and_towns_are_held_when_their_stay_is_over() -> None:
     for draft in (late, past):
         assert {place.arrival for place in (*draft.districts, *draft.towns)} == {"held"}
         assert draft.drivers == draft.drivers_zh == ()
+        assert draft.observed is None
+    unseen = follow_up(replace(first, observed=Observed(0)), id="u", now=WHEN + minutes(60), book=BOOK)
+    assert unseen.observed == Observed(0)  # nothing new: p stays told as that of an earlier analysis
+    assert "\n把握：此前分析的概率约90%。" in unseen.description_zh
 
 
 def test_a_cancellation_ends_its_message_and_no_other() -> None:

@@ -22,8 +22,8 @@ def one():
 def full():
     move = Move((("甲区", "District 1"),), "orange", "red")
     return replace(
-        one(), also=(Also("gale", "blue", "大风", "Gale"),), leads=False, remark_zh="补充", remark_en="more",
-        stage="issued", status="Actual", shortened_from=WHEN + timedelta(hours=9),
+        one(), also=(Also("gale", "blue", "大风", "Gale", (("甲区", "District 1"),)),), leads=False, remark_zh="补充",
+        remark_en="more", stage="issued", status="Actual", shortened_from=WHEN + timedelta(hours=9),
         change=Change(added=(("乙区", "District 2"),), released=(("丙区", "x"),), raised=(move,), renewed=True),
     )  # fmt: skip
 
@@ -41,6 +41,12 @@ def test_a_record_of_the_time_before_still_loads():
     assert (old.observed, old.change, old.also, old.leads, old.towns, old.stage, old.shortened_from) == (
         None, Change(), (), True, (), "draft", None,
     )  # fmt: skip
+
+
+def test_another_hazard_of_the_time_before_is_at_all_places():
+    data = to_dict(full())
+    del data["also"][0]["places"]
+    assert from_dict(data).also == (Also("gale", "blue", "大风", "Gale"),)
 
 
 def test_the_end_promised_before_is_aware_or_none():

@@ -77,19 +77,67 @@ def test_an_analysis_past_its_hour_is_not_told_as_of_now():
     late = at(warning, 111, districts=(held, added), msg_type="Update", change=Change(renewed=True))
     lines = late.description_zh.split("\n")
     assert lines[1] == ("预计：可能出现冰雹（到达时间不定）：乙区。此前预警继续有效：甲区。预警有效至10日0时42分。")
-    assert lines[2] == "把握：据18时42分分析，概率约70%。依据：MESH 44毫米"
+    assert lines[2] == "把握：18时42分分析的最高概率约70%；乙区为预报员添加，无客观概率。依据：MESH 44毫米"
     assert "实况" not in late.description_zh
     assert "Now:" not in late.description_en
     assert "\nNext: Hail possible (no arrival time) in District 2. Held over" in late.description_en
-    assert "How sure: about 70 % by the analysis".replace(" by", ", by") in late.description_en
-    assert "by the analysis of 18:42 BJT. Why: MESH 44 mm\n" in late.description_en
-    soon = at(warning, 59)
-    assert "预计：19时41分至19时42分，" in soon.description_zh
-    assert "分析" not in soon.description_zh
+    assert "How sure: up to about 70 % by the analysis of 18:42 BJT; District 2 added by the" in late.description_en
+    assert "no objective probability. Why: MESH 44 mm\n" in late.description_en
+    assert "预计：19时41分至19时42分，" in at(warning, 59).description_zh
     assert "预计：甲区" in at(warning, 60).description_zh
     next_day = at(warning, 330, expires=WHEN + timedelta(hours=9))  # 0:12 on the 10th
-    assert "据9日18时42分分析" in next_day.description_zh
+    assert "9日18时42分分析的概率约70%" in next_day.description_zh
     assert "by the analysis of 09 Jun 18:42 BJT" in next_day.description_en
+
+
+def test_an_analysis_older_than_a_cycle_is_dated():
+    warning = one()
+    perhaps = replace(warning.districts[1], arrival="possible")
+    warning = replace(warning, districts=(warning.districts[0], perhaps))
+    fresh, late = at(warning, 6), at(warning, 7)
+    assert "\n实况：监测到1个对流单体" in fresh.description_zh
+    assert "\nNow: 1 storm" in fresh.description_en
+    assert "未来1小时内可能出现冰雹（到达时间不定）：乙区。" in fresh.description_zh
+    assert "Hail possible within the hour (no arrival time) in District 2." in fresh.description_en
+    assert "\n把握：概率约70%" in fresh.description_zh
+    assert "\nHow sure: about 70 %. Why" in fresh.description_en
+    assert "\n实况：18时42分监测到1个对流单体" in late.description_zh
+    assert "\nAt 18:42 BJT: 1 storm" in late.description_en
+    assert "将出现冰雹。19时42分前可能出现冰雹（到达时间不定）：乙区。" in late.description_zh
+    assert "Hail possible until 19:42 (no arrival time) in District 2." in late.description_en
+    assert "\n把握：18时42分分析的概率约70%。依据" in late.description_zh
+    assert "\nHow sure: about 70 % by the analysis of 18:42 BJT. Why" in late.description_en
+    assert "Now:" not in late.description_en
+    assert "the hour" not in late.description_en
+    alone = at(replace(warning, districts=(perhaps,)), 7)
+    assert "\n预计：19时42分前可能出现冰雹" in alone.description_zh
+    assert "\nNext: Hail possible until 19:42" in alone.description_en
+    added = replace(perhaps, adcode="500103", name_zh="丙区", name_en="District 3", p=0.0, eta_min=20.0, end_min=80.0)
+    more = at(replace(warning, districts=(*warning.districts, added)), 21)  # an hour from when it was added
+    assert "：乙区。20时02分前可能出现冰雹（到达时间不定）：丙区。" in more.description_zh
+    assert "Hail possible until 20:02 (no arrival time) in District 3." in more.description_en
+
+
+def test_a_warning_only_held_over_tells_nothing_as_of_now():
+    warning = one()
+    held = tuple(replace(place, arrival="held") for place in warning.districts)
+    for minutes in (0, 40):
+        told = at(replace(warning, districts=held), minutes, msg_type="Update", change=Change())
+        lines_zh, lines_en = told.description_zh.split("\n"), told.description_en.split("\n")
+        assert lines_zh[1].startswith("实况：18时42分监测到1个对流单体")
+        assert lines_zh[2] == "预计：此前预警继续有效：甲区、乙区。预警有效至10日0时42分。"
+        assert lines_zh[3] == "把握：18时42分分析的概率约70%。依据：MESH 44毫米"
+        assert lines_en[1].startswith("At 18:42 BJT: 1 storm")
+        assert lines_en[2] == (
+            "Next: Held over, the earlier warning stands: District 1, District 2. Valid until 10 Jun 00:42 BJT."
+        )
+        assert lines_en[3] == "How sure: about 70 % by the analysis of 18:42 BJT. Why: MESH 44 mm"
+        assert told.instruction_zh == warning.instruction_zh
+    unseen = at(replace(warning, districts=held, observed=Observed(0)), 0, msg_type="Update", change=Change())
+    assert "\n实况：18时42分未监测到新的强回波，此前预警继续有效。\n" in unseen.description_zh
+    assert "\nAt 18:42 BJT: no new strong echo; the earlier warning stands.\n" in unseen.description_en
+    assert "\n把握：此前分析的概率约70%。" in unseen.description_zh  # that of the run that last found the storm
+    assert "\nHow sure: about 70 % by an earlier analysis. Why" in unseen.description_en
 
 
 def test_a_forecasters_own_places_have_no_probability():
@@ -100,7 +148,10 @@ def test_a_forecasters_own_places_have_no_probability():
     assert "\nHow sure: added by the forecaster, no objective probability.\n" in told.description_en
     assert "%" not in told.description_zh + told.description_en
     both = render_texts(replace(warning, districts=(warning.districts[0], own[1])), BOOK)
-    assert "概率约70%" in both.description_zh
+    assert "\n把握：最高概率约70%；乙区为预报员添加，无客观概率。依据：MESH 44毫米\n" in both.description_zh
+    assert (
+        "\nHow sure: up to about 70 %; District 2 added by the forecaster, no objective probability. Why: MESH 44 mm\n"
+    ) in both.description_en
 
 
 def test_an_end_brought_forward_is_told_from_the_record():

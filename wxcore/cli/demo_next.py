@@ -29,7 +29,7 @@ Steps = dict[tuple[str, str], tuple[Step, ...]]
 
 
 def next_steps(home: Home, result: RunResult, files: Path) -> Steps:
-    """Two or three commands for each user, which need `settings_line` first.
+    """Some commands for each user, which need `settings_line` first.
 
     Args:
         files: what was simulated; the last cycle of `result` is the one that is shown.
@@ -51,6 +51,14 @@ def next_steps(home: Home, result: RunResult, files: Path) -> Steps:
             Step(f"{wx} stations gusts {span}", "gusts: borne out, and of a thunderstorm?", "阵风核实与成因"),
             Step(f"{wx} run {radar} --direct --at {iso(last)} --h0-m 5000 --hm20-m 8200 --out {own}",
                  "one radar's cycle again, with your own heights of 0 C and -20 C", "单雷达按自定 0℃、-20℃ 高度重算"),
+        ),
+        ("who issues", "签发人员"): (
+            Step(f"{wx} warnings list --at {iso(last)}", "the drafts that wait at the time of the demo",
+                 "查看演示时刻的草稿"),
+            Step(f"{wx} desk users add li --role forecaster", "an account; asks for a password of 12 characters",
+                 "新建账户（密码至少 12 个字符）"),
+            Step(f"{wx} desk --at {iso(last)}", "the web desk, on a clock that starts at the demo's end",
+                 "网页值班台：演习时钟自演示结束时刻起走"),
         ),
         ("duty staff", "值班员"): (
             Step(f"{wx} doctor {volume}", "what is this file, can it be read?", "文件是什么、能否读取"),

@@ -2,6 +2,8 @@
 
 import getpass
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +14,7 @@ from rich.table import Table
 
 from wxcore.cli.options import Json, Lang, Out, RegionId, home_of, region_of, whole_home
 from wxcore.cli.show import SCREEN, print_json, say
+from wxcore.cli.warnings_act import At, clock_of
 from wxcore.desk.accounts import (
     ACCOUNTS_FILE,
     ROLES,
@@ -50,16 +53,19 @@ def desk_command(
         bool, typer.Option("--https", help="Behind a proxy with TLS on this machine. 经本机TLS代理")
     ] = False,
     no_send: Annotated[bool, typer.Option("--no-send", help="Do not send from here. 不在此进程发送")] = False,
+    at: At = "",
     region: RegionId = "",
     out: Out = None,
     lang: Lang = "",
 ) -> None:
-    """Run the web desk until it is stopped. 运行网页值班台."""
+    """Run the web desk until it is stopped; `--at`: on a clock that starts there. 运行网页值班台."""
     if context.invoked_subcommand is not None:
         return
     lang = language(lang or load_settings().lang)
     where = region_of(region)
     home = whole_home(out, where, lang)
+    office = open_office(home, where, policy_at(home))
+    now = clock_of(office, at)
     accounts = home.root / ACCOUNTS_FILE
     if not load_accounts(accounts):
         words = (
@@ -75,11 +81,27 @@ def desk_command(
         SCREEN.print(say(lang, *words), style="bold yellow", markup=False)
     own = () if host in {"0.0.0.0", "::"} else (host_of(host),)
     desk = Desk(
-        open_office(home, where, policy_at(home)), accounts, lambda: datetime.now(UTC), lang, secure_cookies=https,
+        office, accounts, now, lang, exercise_clock=bool(at), secure_cookies=https,
         hosts=(*own, *(host_of(item) for item in name or ())),
     )  # fmt: skip
     SCREEN.print(f"http://{host}:{port}", markup=False)
-    serve(desk, host=host, port=port, send=not no_send, behind_proxy=https)
+    with _exercise(desk, lang) if at else nullcontext():
+        serve(desk, host=host, port=port, send=not no_send, behind_proxy=https)
+
+
+@contextmanager
+def _exercise(desk: Desk, lang: str) -> Iterator[None]:
+    """Say that the clock is an exercise's; logins end with it and before it, for their ends are of another clock."""
+    words = (
+        "EXERCISE CLOCK: pages, sender and escalation run from --at on; run nothing else on this folder meanwhile",
+        "演习时钟：页面、发送和叫应均自 --at 起走；其间请勿在此目录运行其他进程",
+    )
+    SCREEN.print(say(lang, *words), style="bold yellow", markup=False)
+    close_sessions(desk.office.ledger)
+    try:
+        yield
+    finally:
+        close_sessions(desk.office.ledger)
 
 
 @users_app.command("add")

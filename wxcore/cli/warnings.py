@@ -10,11 +10,14 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from wxcore.archive.read import list_cycles, read_provenance
 from wxcore.cli.options import Json, Lang, Out, RegionId, home_of, region_of, until_told
 from wxcore.cli.show import SCREEN, print_json, say
-from wxcore.cli.warnings_act import add_acts, office_of, warning_of
+from wxcore.cli.warnings_act import At, add_acts, clock_of, office_of, warning_of
+from wxcore.cli.warnings_show import in_words, nothing_since, state_of
+from wxcore.desk.words import act_words, state_words
 from wxcore.errors import IssueError, WxcoreError
 from wxcore.landing.ledger import (
     AuditRow,
@@ -25,18 +28,21 @@ from wxcore.landing.ledger import (
     list_audit,
     list_callouts,
     list_drafts,
+    list_imports,
     list_messages,
     list_outbox,
     live_messages,
     verify_audit,
 )
-from wxcore.pipeline.foreign import import_file
+from wxcore.landing.ledger.issuing import EXPIRED
+from wxcore.pipeline.foreign import REFUSED, Received, import_file, received
 from wxcore.pipeline.issue import Office, tick
 from wxcore.pipeline.send import send_due, send_loop
 from wxcore.settings import language, load_settings
 from wxcore.times import beijing, iso, parse_time
 from wxcore.warning.cap import cap_xml
 from wxcore.warning.flips import flip_rate
+from wxcore.warning.foreign import SIGNATURES
 from wxcore.warning.geojson import geojson_bytes
 from wxcore.warning.level import rulebook
 from wxcore.warning.model import Warning, from_dict
@@ -50,7 +56,7 @@ FORMATS = ("cap", "national", "geojson", "sms", "text")
 Id = Annotated[str, typer.Argument(help="A draft or a message, as `wx warnings list` names it. 草稿或报文编号")]
 AsIf = Annotated[str, typer.Option("--at", help="As if it were now, UTC. 指定时刻（UTC）")]
 Pins = Annotated[list[Path] | None, typer.Option("--pin", help="PEM certificate that must have signed. 信任的证书")]
-Back = Annotated[float, typer.Option("--back-h", min=0, help="How far back [h]. 回溯小时数")]
+Back = Annotated[float, typer.Option("--back-h", min=0, help="How far back, hours. 回溯小时数")]
 
 
 def _lang(lang: str) -> str:
@@ -61,26 +67,58 @@ def _lang(lang: str) -> str:
 def list_command(
     region: RegionId = "", out: Out = None, back_h: Back = 24.0, at: AsIf = "", as_json: Json = False, lang: Lang = ""
 ) -> None:
-    """Drafts that wait, and messages, newest first. 列出草稿与报文."""
+    """Drafts that wait, messages, and warnings taken in from others, newest first. 列出草稿、报文与外部预警."""
     lang, office = _lang(lang), office_of(region, out)
     now = parse_time(at) if at else datetime.now(UTC)
     since = now - timedelta(hours=back_h)
     drafts = list_drafts(office.ledger, office.region.id, since=since)
     messages = list_messages(office.ledger, office.region.id, since=since)
     live = {row.identifier for row in live_messages(office.ledger, office.region.id, now)}
+    imports = sorted(list_imports(office.ledger, since=since), key=lambda row: (row.sent, row.key), reverse=True)
+    others = [received(row) for row in imports]
     if as_json:
         print_json({
             "drafts": [_draft_json(row) for row in drafts],
+            "imports": [_import_json(one, lang) for one in others],
             "messages": [_message_json(row, live=row.identifier in live) for row in messages],
         })  # fmt: skip
         return
-    table = Table(*(say(lang, *pair) for pair in (("id", "编号"), ("state", "状态"), ("warning", "预警"))))
-    for message in messages:
-        state = say(lang, "live", "生效中") if message.identifier in live else message.ended_by or message.msg_type
-        table.add_row(message.identifier, f"{message.status} {state}", _headline(message.json, lang))
-    for draft in drafts:
-        table.add_row(draft.id, draft.state, _headline(draft.json, lang))
+    table = Table(say(lang, "state", "状态"), say(lang, "id and warning", "编号与预警"))
+    for message in reversed(messages):
+        state = state_of(message, lang, live=message.identifier in live)
+        by = f"\n→ {message.ended_by}" if message.ended_by not in {"", EXPIRED} else ""
+        table.add_row(state, f"{message.identifier}\n{_headline(message.json, lang)}{by}")
+    for draft in reversed(drafts):
+        table.add_row(in_words(state_words(draft.state), lang), f"{draft.id}\n{_headline(draft.json, lang)}")
     SCREEN.print(table)
+    if not (drafts or messages or others):
+        SCREEN.print(nothing_since(office, since, lang), style="yellow", markup=False)
+    if others:
+        SCREEN.print(_others(others, lang, now))
+
+
+def _others(rows: list[Received], lang: str, now: datetime) -> Table:
+    """Strangers' words: as Text, so that nothing in them is taken for markup."""
+    heads = ("sender and id", "发送者与编号"), ("state", "状态"), ("signature", "签名状态"), ("warning", "预警")
+    table = Table(
+        *(say(lang, *pair) for pair in heads), title=say(lang, "Warnings of others", "其他单位的预警"),
+    )  # fmt: skip
+    for row in rows:
+        over = row.expires is not None and row.expires <= now
+        state = f"{row.status} {row.msg_type} {say(lang, 'expired', '已过期') if over else ''}"
+        zh, en = SIGNATURES[row.signature]
+        words = say(lang, row.headline[1] or row.event[1], row.headline[0] or row.event[0])
+        table.add_row(*(Text(cell) for cell in (f"{row.sender} {row.identifier}", state, say(lang, en, zh), words)))
+    return table
+
+
+def _import_json(row: Received, lang: str) -> dict[str, Any]:
+    return {
+        "sender": row.sender, "identifier": row.identifier, "sent": iso(row.sent), "status": row.status,
+        "msg_type": row.msg_type, "event": say(lang, row.event[1], row.event[0]),
+        "headline": say(lang, row.headline[1], row.headline[0]),
+        "expires": iso(row.expires) if row.expires else None, "signature": row.signature,
+    }  # fmt: skip
 
 
 def _headline(content: str, lang: str) -> str:
@@ -124,11 +162,20 @@ def show_command(name: Id, region: RegionId = "", out: Out = None, as_json: Json
         return
     SCREEN.print(text_of(warning, lang), markup=False, highlight=False)
     for act in acts:
-        SCREEN.print(f"  {beijing(act.time):%m-%d %H:%M:%S} {act.actor} {act.action} {act.reason}", markup=False)
+        SCREEN.print(f"  {_clock(act, lang)} {act.actor} {_act(act, lang)} {act.reason}", markup=False)
     for item in sent:
-        SCREEN.print(f"  → {item.channel}: {item.state} ({item.attempts}) {item.last_error}", markup=False)
+        state = in_words(state_words(item.state), lang)
+        SCREEN.print(f"  → {item.channel}: {state} ({item.attempts}) {item.last_error}", markup=False)
     for call in calls:
-        SCREEN.print(f"  ☎ {call.post} {call.name}: {call.state}", markup=False)
+        SCREEN.print(f"  ☎ {call.post} {call.name}: {in_words(state_words(call.state), lang)}", markup=False)
+
+
+def _act(act: AuditRow, lang: str) -> str:
+    return in_words(act_words(act.action), lang)
+
+
+def _clock(act: AuditRow, lang: str) -> str:
+    return f"{beijing(act.time):%Y-%m-%d %H:%M:%S} {say(lang, 'BJT', '北京时')}"
 
 
 def _act_json(act: AuditRow) -> dict[str, Any]:
@@ -190,7 +237,7 @@ def import_command(
 ) -> None:  # fmt: skip
     """Take in CAP messages of others; each once, bad ones are refused by element and line. 导入外部 CAP."""
     lang, office = _lang(lang), office_of(region, out)
-    rows, failed = list[dict[str, Any]](), False
+    rows = list[dict[str, Any]]()
     pins = [path.read_bytes() for path in pin or []]
     for path in files:
         try:
@@ -199,19 +246,21 @@ def import_command(
                 for found in import_file(office, path, now=datetime.now(UTC), pinned=pins, old=old)
             ]
         except WxcoreError as error:
-            failed = True
-            rows.append({"file": path.name, "status": "refused", "message_en": error.en, "message_zh": error.zh})
+            rows.append({"file": path.name, "status": REFUSED, "message_en": error.en, "message_zh": error.zh})
     if as_json:
         print_json(rows)
     for row in () if as_json else rows:
-        words = say(lang, str(row.get("message_en", "")), str(row.get("message_zh", "")))
-        SCREEN.print(f"{row['file']} {row['status']} {row.get('identifier', '')} {words}", markup=False)
-    raise typer.Exit(1 if failed else 0)
+        words = say(lang, str(row["message_en"]), str(row["message_zh"]))
+        zh, en = SIGNATURES.get(row.get("signature", ""), ("", ""))
+        SCREEN.print(
+            f"{row['file']} {row['status']} {row.get('identifier', '')} {say(lang, en, zh)} {words}", markup=False
+        )
+    raise typer.Exit(1 if any(row["status"] == REFUSED for row in rows) else 0)
 
 
 @warnings_app.command("audit")
 def audit_command(
-    verify: Annotated[bool, typer.Option("--verify", help="Check the chain of hashes. 校验")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Check the chain of hashes, and the messages. 校验")] = False,
     last: Annotated[int, typer.Option("--last", min=1, help="How many acts. 条数")] = 50,
     region: RegionId = "",
     out: Out = None,
@@ -221,7 +270,7 @@ def audit_command(
     """Who did what, when and why; `--verify` finds any edit. 审计日志."""
     lang, office = _lang(lang), office_of(region, out)
     faults = verify_audit(office.ledger) if verify else []
-    acts = list_audit(office.ledger, limit=last, newest=True)
+    acts = [] if faults else list_audit(office.ledger, limit=last, newest=True)  # what was edited may be no entry
     if as_json:
         print_json({
             "verified": not faults if verify else None,
@@ -231,8 +280,7 @@ def audit_command(
         raise typer.Exit(1 if faults else 0)
     for act in () if verify else acts:
         SCREEN.print(
-            f"{act.seq} {beijing(act.time):%Y-%m-%d %H:%M:%S} {act.actor} {act.action} {act.subject} {act.reason}",
-            markup=False,
+            f"{act.seq} {_clock(act, lang)} {act.actor} {_act(act, lang)} {act.subject} {act.reason}", markup=False
         )
     for fault in faults:
         SCREEN.print(say(lang, fault.en, fault.zh), style="bold red", markup=False)
@@ -244,18 +292,20 @@ def audit_command(
 @warnings_app.command("send")
 def send_command(
     once: Annotated[bool, typer.Option("--once", help="Send what is due and end. 只发送一轮")] = False,
+    at: At = "",
     region: RegionId = "",
     out: Out = None,
     lang: Lang = "",
 ) -> None:
     """Deliver what was released, for ever: `wx desk` does it too, several at a time do no harm. 投递预警."""
     lang, office = _lang(lang), office_of(region, out)
+    now = clock_of(office, at)
     if once:
-        tick(office, now=datetime.now(UTC))
-        count = send_due(office, now=datetime.now(UTC), random=Random())
+        tick(office, now=now())
+        count = send_due(office, now=now(), random=Random())
         SCREEN.print(say(lang, f"sent {count}", f"已发送 {count} 条"), markup=False)
         return
-    send_loop(office, stop=until_told(), now=lambda: datetime.now(UTC), tick=lambda now: tick(office, now=now))
+    send_loop(office, stop=until_told(), now=now, tick=lambda time: tick(office, now=time))
 
 
 @warnings_app.command("flips")

@@ -1,8 +1,9 @@
 """`wx warnings`: what changes a warning. Each act asks for the password of an account that may do it."""
 
 import json
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ from wxcore.cli.options import Json, Lang, Out, RegionId, home_of, region_of
 from wxcore.cli.show import SCREEN, print_json, say
 from wxcore.desk.accounts import ACCOUNTS_FILE, find_account, matches
 from wxcore.errors import IssueError
-from wxcore.landing.ledger import Actor, find_draft, find_message, record_act
+from wxcore.landing.ledger import Actor, find_draft, find_message, list_outbox, record_act
 from wxcore.pipeline.issue import (
     Edit,
     Office,
@@ -42,7 +43,7 @@ Stdin = Annotated[
 ]
 Why = Annotated[str, typer.Option("--reason", help="Why; kept in the audit. 理由（记入审计）")]
 At = Annotated[
-    str, typer.Option("--at", help="As if it were now, UTC; Test and Exercise only. 指定时刻（仅测试与演练）")
+    str, typer.Option("--at", help="As if it were now, UTC; Test and Exercise only. 演习时钟起始时刻（仅测试与演练）")
 ]
 RemarkZh = Annotated[str | None, typer.Option("--remark-zh", help="A sentence for the public, Chinese. 补充说明")]
 RemarkEn = Annotated[str | None, typer.Option("--remark-en", help="The same in English. 英文补充说明")]
@@ -90,17 +91,24 @@ def actor_of(office: Office, name: str, *, from_stdin: bool) -> Actor:
     return Actor(account.name, account.role)
 
 
-def clock(office: Office, at: str) -> datetime:
-    """Now, or the time that an exercise plays.
+def clock_of(office: Office, at: str) -> Callable[[], datetime]:
+    """The clock (aware UTC), or that of an exercise: it starts now at `at`, and runs on.
 
     Raises:
-        IssueError: a played time where warnings are Actual.
+        IssueError: an exercise's where warnings are Actual.
+        TimeError: `at` is no time.
     """
     if not at:
-        return datetime.now(UTC)
+        return lambda: datetime.now(UTC)
     if office.policy.status == ACTUAL:
         raise IssueError("--at is for Test and Exercise only", "--at 仅限测试与演练")
-    return parse_time(at)
+    ahead = parse_time(at) - datetime.now(UTC)
+    return lambda: datetime.now(UTC) + ahead
+
+
+def clock(office: Office, at: str) -> datetime:
+    """Now by `clock_of`."""
+    return clock_of(office, at)()
 
 
 def _done(rows: Sequence[tuple[str, str]], *, as_json: bool) -> None:
@@ -109,6 +117,35 @@ def _done(rows: Sequence[tuple[str, str]], *, as_json: bool) -> None:
         print_json([{"id": name, "headline": headline} for name, headline in rows])
     for name, headline in () if as_json else rows:
         SCREEN.print(f"{name}\n  {headline}", markup=False, highlight=False)
+
+
+def _then(lang: str, words: tuple[str, str], *command: str, at: str, region: str, out: Path | None) -> None:
+    """Say what is still to be done, and the command for it, with the options of this one."""
+    kept = ("--at", at), ("--region", region), ("--out", "" if out is None else str(out))
+    more = [part for name, value in kept if value for part in (name, value)]
+    SCREEN.print(say(lang, *words), style="yellow", markup=False)
+    line = shlex.join(["wx", "warnings", *command, *more])
+    SCREEN.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+TO_SIGN = (
+    "A draft; nothing has gone out. Next: sign it, then release it:",
+    "仅为草稿，尚未发布。下一步：签发，然后发布：",
+)
+TO_RELEASE = (
+    "Signed, not released: nobody has been told. Next:",
+    "已签名，尚未发布，未通知任何人。下一步：",
+)
+
+
+def _waiting(office: Office, identifiers: Sequence[str]) -> tuple[str, str]:
+    """How many deliveries of these messages still lie here, in words."""
+    rows = [row for name in identifiers for row in list_outbox(office.ledger, identifier=name)]
+    count = sum(row.state == "waiting" for row in rows)
+    return (
+        f"{count} deliveries wait; nothing leaves until `wx desk` or `wx warnings send` runs:",
+        f"{count} 条待发送；须运行 `wx desk` 或 `wx warnings send` 才会发出：",
+    )
 
 
 def _headline(text: str, lang: str) -> str:
@@ -143,6 +180,8 @@ def edit_command(
     actor = actor_of(office, who, from_stdin=password_stdin)
     row = edit_draft(office, actor, name, edit, now=clock(office, at), reason=reason)
     _done([(row.id, _headline(row.json, lang))], as_json=as_json)
+    if not as_json:
+        _then(lang, TO_SIGN, "sign", row.id, "--as", who, at=at, region=region, out=out)
 
 
 def reject_command(
@@ -186,6 +225,7 @@ def sign_command(
     actor = actor_of(office, who, from_stdin=password_stdin)
     sign(office, actor, name, draft.digest if draft else "", now=clock(office, at))
     SCREEN.print(say(lang, f"signed {name}", f"已签 {name}"), markup=False)
+    _then(lang, TO_RELEASE, "release", name, "--as", who, at=at, region=region, out=out)
 
 
 def release_command(
@@ -209,6 +249,9 @@ def release_command(
     lifted = tuple(code.strip() for code in lift.split(",") if code.strip())
     rows = release(office, actor, names, now=clock(office, at), lifted=lifted, reason=reason, override=override)
     _done([(row.identifier, _headline(row.json, lang)) for row in rows], as_json=as_json)
+    if not as_json:
+        waiting = _waiting(office, [row.identifier for row in rows])
+        _then(lang, waiting, "send", "--once", at=at, region=region, out=out)
 
 
 def update_command(
@@ -220,6 +263,8 @@ def update_command(
     actor = actor_of(office, who, from_stdin=password_stdin)
     row = prepare_update(office, actor, name, now=clock(office, at), reason=reason)
     _done([(row.id, _headline(row.json, lang))], as_json=as_json)
+    if not as_json:
+        _then(lang, TO_SIGN, "sign", row.id, "--as", who, at=at, region=region, out=out)
 
 
 def cancel_command(
@@ -234,6 +279,8 @@ def cancel_command(
         office, actor, name, now=clock(office, at), reason=reason, remark_zh=remark_zh or "", remark_en=remark_en or ""
     )
     _done([(row.id, _headline(row.json, lang))], as_json=as_json)
+    if not as_json:
+        _then(lang, TO_SIGN, "sign", row.id, "--as", who, at=at, region=region, out=out)
 
 
 def add_acts(app: typer.Typer) -> None:

@@ -1,6 +1,7 @@
 """Accounts and audit. An admin keeps the accounts and sees who did what, and can neither sign nor release."""
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query
@@ -25,6 +26,8 @@ ACTS = {
 }  # fmt: skip
 """Acts of accounts in Chinese; those of warnings are in `words`."""
 
+NOTHING_TYPED = {"name": "", "display": "", "role": ""}
+
 HIGHEST_SEQ = 2**63 - 1
 """The highest number of an entry that SQLite can hold."""
 
@@ -43,13 +46,14 @@ def add(
     request: Request, name: Text = "", role: Text = "", password: Text = "", again: Text = "", display: Text = ""
 ) -> Response:
     """Make an account."""
+    typed = {"name": name, "display": display, "role": role}
     if password != again:
-        return accounts_page(request, 422, ("两次输入的密码不一致", "the two passwords do not agree"))
+        return accounts_page(request, 422, ("两次输入的密码不一致", "the two passwords do not agree"), typed)
     try:
         entry = _entry(request, "account added", name, {"role": role})
         add_account(desk_of(request).accounts, name, role, password, display=display, audit=entry)
     except AccountError as error:
-        return accounts_page(request, 422, (error.zh, error.en))
+        return accounts_page(request, 422, (error.zh, error.en), typed)
     return RedirectResponse("/admin", 303)
 
 
@@ -93,10 +97,12 @@ def verify(request: Request) -> Response:
     return _audit(request, 0, "", verify_audit(desk_of(request).office.ledger))
 
 
-def accounts_page(request: Request, status: int = 200, words: tuple[str, str] | None = None) -> Response:
-    """The page of the accounts, with what went wrong where something did."""
+def accounts_page(
+    request: Request, status: int = 200, words: tuple[str, str] | None = None, typed: Mapping[str, str] = NOTHING_TYPED
+) -> Response:
+    """The page of the accounts, with what went wrong where something did, and what was typed for a new account."""
     accounts = sorted(load_accounts(desk_of(request).accounts), key=lambda account: account.name)
-    return render(request, "admin.html", status, accounts=accounts, words=words, roles=ROLES)
+    return render(request, "admin.html", status, accounts=accounts, words=words, typed=typed, roles=ROLES)
 
 
 def _audit(request: Request, before: int, subject: str, faults: list[AuditFault] | None) -> Response:

@@ -44,9 +44,14 @@ def fields(form: FormData, name: str) -> tuple[str, ...]:
     return tuple(value for value in form.getlist(name) if isinstance(value, str))
 
 
-def see_other(*parts: str) -> RedirectResponse:
-    """To another page of the desk (303: the browser asks with GET); each part is quoted, so none can leave the desk."""
-    return RedirectResponse("/" + "/".join(quote(part, safe="") for part in parts), status_code=303)
+def see_other(*parts: str, at: str = "") -> RedirectResponse:
+    """To another page of the desk (303: the browser asks with GET); each part is quoted, so none can leave the desk.
+
+    Args:
+        at: id of the part of that page to show.
+    """
+    path = "/" + "/".join(quote(part, safe="") for part in parts)
+    return RedirectResponse(f"{path}#{quote(at)}" if at else path, status_code=303)
 
 
 def refused(error: WxcoreError) -> Pair:

@@ -5,12 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from wxcore.desk.words import BY_HAND, Pair, colour_of, is_by_hand, percent, place_names, when_day
+from wxcore.desk.words import BY_HAND, Pair, colour_of, percent, place_names, when_day
 from wxcore.warning.level import Rulebook
 from wxcore.warning.model import Warning
+from wxcore.warning.words import is_added
 
 TOKEN = re.compile(r"\d+(?:\.\d+)?|[A-Za-z]+(?:['-][A-Za-z]+)*|\s+|.", re.DOTALL)
 """A number or a Latin word is one token, so is each Chinese character: nobody reads half a number as changed."""
+
+LEAST_COMMON = 0.4
+"""Share of the characters of both texts below which they are shown whole: two texts in scraps read like neither [our
+choice]."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,18 @@ class Row:
 
 
 def word_diff(old: str, new: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
-    """The old text in pieces "same" and "del", the new one in "same" and "ins"; joined they are the texts again."""
+    """The old text in pieces "same" and "del", the new one in "same" and "ins"; joined they are the texts again.
+
+    Each in one piece where they have little in common and neither holds the other.
+    """
     before, after = TOKEN.findall(old), TOKEN.findall(new)
     left: list[Piece] = []
     right: list[Piece] = []
-    for tag, i1, i2, j1, j2 in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    common = sum(len("".join(before[m.a : m.a + m.size])) for m in matcher.get_matching_blocks())
+    if 2 * common < LEAST_COMMON * (len(old) + len(new)) and old not in new and new not in old:
+        return (Piece("del", old),), (Piece("ins", new),)
+    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
         same = tag == "equal"
         _add(left, "same" if same else "del", before[i1:i2])
         _add(right, "same" if same else "ins", after[j1:j2])
@@ -55,6 +67,8 @@ def _add(pieces: list[Piece], kind: str, tokens: Sequence[str]) -> None:
 def compare(old: Warning | None, new: Warning, book: Rulebook, language: str) -> tuple[Row, ...]:
     """Every field that a reader of the message sees, old beside new; `old` None: there is no message yet.
 
+    A Cancel shows neither an end nor a probability.
+
     Args:
         old: the live message that the new one would supersede.
         new: the draft.
@@ -66,13 +80,16 @@ def compare(old: Warning | None, new: Warning, book: Rulebook, language: str) ->
     def text(read: Callable[[Warning], str]) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
         return word_diff("" if old is None else read(old), read(new))
 
+    def of_threat(read: Callable[[Warning], str]) -> Callable[[Warning], str]:
+        return lambda w: "" if w.msg_type == "Cancel" else read(w)
+
     fields: tuple[tuple[Pair, Callable[[Warning], str]], ...] = (
         (("级别", "Level"), lambda w: colour_of(w, book)[index]),
         (("区县", "Districts"), lambda w: place_names(w.districts)[index]),
         (("乡镇街道", "Towns"), lambda w: place_names(w.towns)[index]),
         (("起始", "From"), lambda w: when_day(w.onset)[index]),
-        (("终止", "Until"), lambda w: when_day(w.expires)[index]),
-        (("概率", "Probability"), lambda w: BY_HAND[index] if is_by_hand(w) else percent(w.p)),
+        (("终止", "Until"), of_threat(lambda w: when_day(w.expires)[index])),
+        (("概率", "Probability"), of_threat(lambda w: BY_HAND[index] if is_added(w) else percent(w.p))),
         (("备注（中文）", "Remark (Chinese)"), lambda w: w.remark_zh),
         (("备注（英文）", "Remark (English)"), lambda w: w.remark_en),
         (("标题（中文）", "Headline (Chinese)"), lambda w: w.headline_zh),

@@ -1,8 +1,9 @@
 """The inbox of drafts: review, edit, reject, sign, release. Every act says who and why, and is refused in words."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException
 from starlette.datastructures import FormData
@@ -11,30 +12,38 @@ from starlette.responses import Response
 
 from wxcore.desk.access import ROLES, permits
 from wxcore.desk.answers import REFUSALS, Posted, field, fields, refused, see_other, status_of
-from wxcore.desk.compare import Row, compare
+from wxcore.desk.compare import compare
 from wxcore.desk.login import confirm_password
-from wxcore.desk.render import render
+from wxcore.desk.preview import Effect, asks_again, effect, is_red
+from wxcore.desk.render import lang_of, render
 from wxcore.desk.state import Desk, address_of, desk_of, user_of
 from wxcore.desk.views import (
     MOST_LISTED,
-    MessageLine,
+    Sight,
+    as_of_now,
     audit_lines,
     draft_lines,
-    left_out,
-    message_line,
+    most_harmful_first,
     overtaken_by,
-    reach,
     sight,
-    superseded_by,
 )
 from wxcore.desk.words import Pair, for_input, state_words
 from wxcore.errors import IssueError, TimeError
-from wxcore.landing.ledger import WarningRow, find_draft, list_audit, list_drafts, live_messages, signed_for
+from wxcore.landing.ledger import (
+    WarningRow,
+    find_draft,
+    find_message,
+    list_audit,
+    list_drafts,
+    live_messages,
+    signed_for,
+)
 from wxcore.pipeline.issue import (
     Edit,
     digest_of,
     drafts_open,
     edit_draft,
+    edited_from,
     record_of,
     reject,
     release,
@@ -42,7 +51,6 @@ from wxcore.pipeline.issue import (
     review,
     sign,
 )
-from wxcore.pipeline.policy import ACTUAL
 from wxcore.times import BEIJING
 from wxcore.warning.model import LEVELS, Warning
 
@@ -57,31 +65,65 @@ CLOSED_FOR = timedelta(hours=12)
 SIGNER = "forecaster"
 
 
-@dataclass(frozen=True)
-class Stands:
-    """A live message that a draft would supersede, and both side by side, by language."""
+TICK_FIRST = (
+    "请先在下列草稿中勾选要发布的（已签发的才可勾选）",
+    "tick what is to be released first: signed drafts have a box",
+)
 
-    line: MessageLine
-    rows: dict[str, tuple[Row, ...]]
+
+@dataclass(frozen=True)
+class Typed:
+    """What stands in the fields of the forms: what a refused one held, else what the draft says; never a password.
+
+    Attributes:
+        act: last part of the path of the form that was refused; "" for none.
+        level, expires, adcodes, remark_zh, remark_en: of the edit.
+        reason, override, lifted: of the refused form.
+    """
+
+    act: str
+    level: str
+    expires: str
+    adcodes: frozenset[str]
+    remark_zh: str
+    remark_en: str
+    reason: str = ""
+    override: str = ""
+    lifted: frozenset[str] = frozenset()
 
 
 @router.get("/drafts", dependencies=[permits(*ROLES)])
 def inbox(request: Request) -> Response:
-    """Open drafts, newest first; below, what became of the others of this shift."""
+    """Open drafts, the most harmful first; below, what became of the others of this shift."""
+    return _inbox(request)
+
+
+def _inbox(request: Request, error: Pair | None = None) -> Response:
     desk = desk_of(request)
     office, now = desk.office, desk.now()
-    rows = drafts_open(office, now)
+    rows = most_harmful_first(drafts_open(office, now))
     known = {row.id for row in rows}
     every = list_drafts(office.ledger, office.region.id, since=now - CLOSED_FOR)
     closed = [row for row in every if row.id not in known and row.state not in {"draft", "review"}]
+    closed.sort(key=lambda row: (row.cycle_time, row.created_at, row.id), reverse=True)
     shown = rows if "all" in request.query_params else [*rows[:MOST_LISTED], *_signed(rows[MOST_LISTED:])]
+    overtaken, live = overtaken_by(_signed(rows), every), _live(desk, now)
     return render(
         request,
         "drafts.html",
-        lines=draft_lines(shown, office.book, now=now, overtaken=overtaken_by(_signed(rows), every)),
+        status_of(error),
+        page="/drafts",
+        lines=draft_lines(shown, office.book, now=now, overtaken=overtaken, live=live),
         more=len(rows) - len(shown),
-        closed=draft_lines(sorted(closed, key=lambda row: row.cycle_time)[-MOST_LISTED:], office.book, now=now),
+        closed=draft_lines(closed[:MOST_LISTED], office.book, now=now),
+        edits={row.parent: row.id for row in every if row.parent},
+        error=error,
     )
+
+
+def _live(desk: Desk, now: datetime) -> list[Warning]:
+    rows = live_messages(desk.office.ledger, desk.office.region.id, now)
+    return [record_of(row) for row in rows if row.status == desk.office.policy.status]
 
 
 def _signed(rows: Sequence[WarningRow]) -> list[WarningRow]:
@@ -91,13 +133,16 @@ def _signed(rows: Sequence[WarningRow]) -> list[WarningRow]:
 @router.get("/drafts/release", dependencies=[permits(*ROLES)])
 def confirm(request: Request) -> Response:
     """What a release of these drafts (`?ids=`, several of one hazard) would do: shown before it is done."""
-    return _confirm(request, request.query_params.getlist("ids"))
+    ids = request.query_params.getlist("ids")
+    return _confirm(request, ids) if ids else _inbox(request, TICK_FIRST)
 
 
 @router.post("/drafts/release", dependencies=[permits(SIGNER)])
 def release_drafts(request: Request, form: Posted) -> Response:
     """Release signed drafts of one hazard together."""
     desk, ids = desk_of(request), fields(form, "ids")
+    if not ids:
+        return _inbox(request, TICK_FIRST)
     rows = _rows(desk, ids)
     try:
         _confirmed(request, form, rows)
@@ -111,7 +156,7 @@ def release_drafts(request: Request, form: Posted) -> Response:
             override=field(form, "override"),
         )
     except REFUSALS as error:
-        return _confirm(request, ids, refused(error))
+        return _confirm(request, ids, refused(error), form)
     return see_other("warnings", messages[0].identifier)
 
 
@@ -133,7 +178,7 @@ def edit(request: Request, name: str, form: Posted) -> Response:
             desk.office, user_of(request).actor, name, _edit(form, record_of(row)), now=desk.now(), reason=reason
         )
     except (*REFUSALS, TimeError) as error:
-        return _page(request, name, refused(error))
+        return _page(request, name, refused(error), form)
     return see_other("drafts", new.id)
 
 
@@ -156,7 +201,7 @@ def reject_draft(request: Request, name: str, form: Posted) -> Response:
         reason = _reason(form)
         reject(desk.office, user_of(request).actor, name, now=desk.now(), reason=reason, digest=field(form, "digest"))
     except REFUSALS as error:
-        return _page(request, name, refused(error))
+        return _page(request, name, refused(error), form)
     return see_other("drafts")
 
 
@@ -168,7 +213,7 @@ def reopen_draft(request: Request, name: str, form: Posted) -> Response:
         reason = _reason(form)
         reopen(desk.office, user_of(request).actor, name, now=desk.now(), reason=reason, digest=field(form, "digest"))
     except REFUSALS as error:
-        return _page(request, name, refused(error))
+        return _page(request, name, refused(error), form)
     return see_other("drafts", name)
 
 
@@ -181,7 +226,7 @@ def sign_draft(request: Request, name: str, form: Posted) -> Response:
         sign(desk.office, user.actor, name, field(form, "digest"), now=desk.now())
     except REFUSALS as error:
         return _page(request, name, refused(error))
-    return see_other("drafts", name)
+    return see_other("drafts", name, at="release")
 
 
 def _same_person(request: Request, form: FormData, undone: Pair) -> None:
@@ -196,22 +241,13 @@ def _same_person(request: Request, form: FormData, undone: Pair) -> None:
 
 def _confirmed(request: Request, form: FormData, rows: Sequence[WarningRow]) -> None:
     """What reaches people in earnest is released by the person who sits there, red never by one click."""
-    if _is_red(rows) and field(form, "confirm").upper() not in RED_WORDS:
+    if is_red(rows) and field(form, "confirm").upper() not in RED_WORDS:
         raise IssueError(
             "A red warning: type RED in the field beside the button to release it.",
             "红色预警：请在按钮旁的输入框中键入“红色”后再发布。",
         )
-    if _asks_again(desk_of(request), rows):
+    if asks_again(desk_of(request), rows):
         _same_person(request, form, ("未发布", "not released"))
-
-
-def _is_red(rows: Sequence[WarningRow]) -> bool:
-    return any(row.level == "red" for row in rows)
-
-
-def _asks_again(desk: Desk, rows: Sequence[WarningRow]) -> bool:
-    """Is the password asked again? For red, and for whatever is Actual (RELIABILITY.md C3)."""
-    return _is_red(rows) or desk.office.policy.status == ACTUAL
 
 
 def _edit(form: FormData, warning: Warning) -> Edit:
@@ -268,17 +304,33 @@ def _row(desk: Desk, name: str) -> WarningRow:
 
 
 def _rows(desk: Desk, ids: Sequence[str]) -> list[WarningRow]:
-    if not ids:
-        raise HTTPException(404)
     return [_row(desk, name) for name in ids]
 
 
-def _page(request: Request, name: str, error: Pair | None = None) -> Response:
-    desk = desk_of(request)
+def _typed(request: Request, warning: Warning, form: FormData | None) -> Typed:
+    own = Typed("", warning.level, for_input(warning.expires), frozenset(warning.adcodes), warning.remark_zh,
+                warning.remark_en)  # fmt: skip
+    if form is None:
+        return own
+    own = replace(
+        own, act=request.url.path.rpartition("/")[2], reason=field(form, "reason"), override=field(form, "override"),
+        lifted=frozenset(fields(form, "lifted")),
+    )  # fmt: skip
+    if own.act != "edit":
+        return own
+    return replace(
+        own, level=field(form, "level"), expires=field(form, "expires"), adcodes=frozenset(fields(form, "adcodes")),
+        remark_zh=field(form, "remark_zh"), remark_en=field(form, "remark_en"),
+    )  # fmt: skip
+
+
+def _page(request: Request, name: str, error: Pair | None = None, form: FormData | None = None) -> Response:
+    desk, lang = desk_of(request), lang_of(request)
     office, now, row = desk.office, desk.now(), _row(desk, name)
-    warning = record_of(row)
+    warning, result = record_of(row), effect(desk, [row], lang, now=now)
     parent = find_draft(office.ledger, row.parent) if row.parent else None
-    before = None if parent is None else _sides(record_of(parent), warning, desk)
+    child = edited_from(office, row)
+    acts = list_audit(office.ledger, subject=name)
     return render(
         request,
         "draft.html",
@@ -287,50 +339,50 @@ def _page(request: Request, name: str, error: Pair | None = None) -> Response:
         state=state_words(row.state),
         signed=signed_for(office.ledger, row, office.policy.status),
         sight=sight(warning, office.book),
+        told=_told(desk, row, result, now),
         digest=digest_of(row),
         levels=[(level, office.book.colours[level]) for level in LEVELS],
         districts=office.region.districts_at(now),
-        until=for_input(warning.expires),
-        before=before,
-        first=_sides(None, warning, desk),
-        audit=audit_lines(list_audit(office.ledger, subject=name)),
+        typed=_typed(request, warning, form),
+        before=None if parent is None else compare(record_of(parent), warning, office.book, lang),
+        parent=parent,
+        child=child,
+        by=_by(desk, row, child) or (acts[-1].actor if acts else ""),
+        effect=result,
+        audit=audit_lines(acts),
         error=error,
-        **_effect(desk, [row], now),
     )
 
 
-def _confirm(request: Request, ids: Sequence[str], error: Pair | None = None) -> Response:
+def _by(desk: Desk, row: WarningRow, child: WarningRow | None) -> str:
+    """Who edited, released or signed it; "" where nobody did."""
+    message = find_message(desk.office.ledger, row.message) if row.message else None
+    return child.author if child else message.released_by if message else row.signed_by
+
+
+def _told(desk: Desk, row: WarningRow, result: Effect, now: datetime) -> Sight:
+    """What became of the draft, else what would go out now, else the draft after what is in force."""
+    book = desk.office.book
+    message = find_message(desk.office.ledger, row.message) if row.message else None
+    if message is not None:
+        return sight(record_of(message), book)
+    found = result.preview.messages.get(row.id) or as_of_now(record_of(row), _live(desk, now), book)
+    return sight(found, book)
+
+
+def _confirm(request: Request, ids: Sequence[str], error: Pair | None = None, form: FormData | None = None) -> Response:
     desk = desk_of(request)
     rows, now = _rows(desk, ids), desk.now()
+    result = effect(desk, rows, lang_of(request), now=now)
     return render(
         request,
         "release.html",
         status_of(error),
+        page=f"{request.url.path}?{urlencode([('ids', name) for name in ids])}",
         lines=draft_lines(rows, desk.office.book, now=now),
+        told={row.id: _told(desk, row, result, now) for row in rows},
+        typed=_typed(request, record_of(rows[0]), form),
+        effect=result,
         error=error,
         partly=any(row.message for row in rows),
-        **_effect(desk, rows, now),
     )
-
-
-def _effect(desk: Desk, rows: Sequence[WarningRow], now: datetime) -> dict[str, object]:
-    """What a release would do: what is superseded, which places are left out, whom it reaches."""
-    office = desk.office
-    warnings = [record_of(row) for row in rows]
-    old = superseded_by(warnings, live_messages(office.ledger, office.region.id, now), office.policy.status)
-    return {
-        "ids": [row.id for row in rows],
-        "ready": all(row.state == "signed" for row in rows),
-        "red": _is_red(rows),
-        "again": _asks_again(desk, rows),
-        "stands": [
-            Stands(message_line(one, office.book, now=now), _sides(record_of(one), warnings[0], desk)) for one in old
-        ],
-        "left_out": left_out(warnings, old),
-        "reach": reach(office.contacts, warnings),
-        "policy_status": office.policy.status,
-    }
-
-
-def _sides(old: Warning | None, new: Warning, desk: Desk) -> dict[str, tuple[Row, ...]]:
-    return {language: compare(old, new, desk.office.book, language) for language in ("zh", "en")}

@@ -43,7 +43,7 @@ POLL_S = 0.3
 HEARTBEAT_S = 15.0
 """A comment is sent after so much silence [s], so that proxies keep the line open (HTML Standard 9.2.7)."""
 
-SLOW_S = 10.0
+SLOW_S = 5.0
 """How often the outbox and the viewers' sessions are looked at [s]: a failure is on the desk, and the stream of a
 session that is over ends, within 30 s (RELIABILITY.md B9)."""
 

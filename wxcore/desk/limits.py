@@ -58,7 +58,7 @@ class Attempts:
         now = require_utc(now)
         with self._lock:
             self._drop_old(keys, now)
-            full = [self._times[key][0] for key in keys if len(self._times.get(key, ())) >= self.most]
+            full = [min(self._times[key]) for key in keys if len(self._times.get(key, ())) >= self.most]
             if full:
                 return max(1, ceil((max(full) + WINDOW - now).total_seconds()))
             for key in keys:
@@ -79,10 +79,9 @@ class Attempts:
                     times.remove(now)
 
     def _drop_old(self, keys: Sequence[str], now: datetime) -> None:
+        """What is over, and what lies further ahead than a window: written before the clock was set back."""
         looked_at = list(self._times) if len(self._times) > MOST_KEYS else keys
         for key in looked_at:
-            times = self._times.get(key)
-            while times and now - times[0] >= WINDOW:
-                times.popleft()
-            if times is not None and not times:
-                del self._times[key]
+            kept = deque(time for time in self._times.pop(key, ()) if abs(now - time) < WINDOW)
+            if kept:
+                self._times[key] = kept

@@ -33,7 +33,7 @@ TOO_MANY = ("尝试次数过多，请在 {} 秒后再试", "too many attempts: t
 @router.get("/login", dependencies=[permits(public=True)])
 def login_page(request: Request, next: str = "/") -> Response:  # noqa: A002
     """The form."""
-    return render(request, "login.html", next=safe_path(next), words=None)
+    return render(request, "login.html", next=safe_path(next), typed="", words=None)
 
 
 @router.post("/login", dependencies=[permits(public=True)])
@@ -46,25 +46,25 @@ async def login(request: Request, name: Text = "", password: Text = "", next: Te
     keys = [f"account:{name.casefold()[:64]}", key_of(address_of(request))]
     wait = desk.attempts.admit(keys, now=now)
     if wait:
-        return _turned_away(request, target, wait)
+        return _turned_away(request, target, name, wait)
     try:
         async with asyncio.timeout(BUSY_S):
             await desk.logins.acquire()
     except TimeoutError:
         desk.attempts.forgive(keys, now=now)
-        return _turned_away(request, target, COME_BACK_S)
+        return _turned_away(request, target, name, COME_BACK_S)
     try:
         account = await run_in_threadpool(_checked, desk, name, password, keys, now, address_of(request))
         if account is not None:
             return await run_in_threadpool(_enter, request, account, target)
     finally:
         desk.logins.release()
-    return render(request, "login.html", 401, next=target, words=WRONG)
+    return render(request, "login.html", 401, next=target, typed=name, words=WRONG)
 
 
-def _turned_away(request: Request, target: str, wait: int) -> Response:
+def _turned_away(request: Request, target: str, name: str, wait: int) -> Response:
     words = (TOO_MANY[0].format(wait), TOO_MANY[1].format(wait))
-    response = render(request, "login.html", 429, next=target, words=words)
+    response = render(request, "login.html", 429, next=target, typed=name, words=words)
     response.headers["Retry-After"] = str(wait)
     return response
 

@@ -1,5 +1,7 @@
 """Pages for one hand at 3 a.m.: what, where, when, how sure, why, what changed, what to do; acknowledge; call-outs."""
 
+from math import ceil
+
 from fastapi import APIRouter, HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,6 +26,12 @@ from wxcore.landing.ledger import (
 from wxcore.pipeline.issue import acknowledge_token, callout_of_token
 
 router = APIRouter()
+
+GUIDE_ROWS = 7
+"""Rows of the guide that fit below the rest on a screen of 360 x 740 (tests/browser); two points are always shown."""
+
+ROW_CHARS = (20, 38)
+"""Characters in such a row: Chinese, English."""
 
 ACKNOWLEDGERS = ("duty", "forecaster")
 """Roles that may say: I have seen it."""
@@ -59,7 +67,7 @@ def phone_acknowledge(request: Request, identifier: str, form: Posted) -> Respon
         if not own and not _has_seen(request, row):
             record_act(ledger, user.actor, SEEN, identifier, now=now, reason=note)
     except REFUSALS as error:
-        return _phone(request, "phone.html", row, error=refused(error))
+        return _phone(request, "phone.html", row, refused(error))
     return see_other("m", identifier)
 
 
@@ -119,7 +127,8 @@ def _link(request: Request, token: str, error: Pair | None = None) -> Response:
     row = _callout(desk, token)
     message = message_of(desk, row.identifier)
     over = row.expires_at <= desk.now() and row.acknowledged_at is None
-    return _phone(request, "ack.html", message, callout=callout_lines([row])[0], over=over, token=token, error=error)
+    line = callout_lines([row], desk.office.region)[0]
+    return _phone(request, "ack.html", message, error, area=row.area, callout=line, over=over, token=token)
 
 
 def _has_seen(request: Request, row: MessageRow) -> bool:
@@ -137,14 +146,32 @@ def _successor(desk: Desk, row: MessageRow) -> MessageRow | None:
     return found
 
 
-def _phone(request: Request, template: str, row: MessageRow, *, error: Pair | None = None, **more: object) -> Response:
+def fold(guide: str, chars: int) -> tuple[str, str]:
+    """The points of a guide (one a line) that fit on a small screen with so many characters a row, and the others."""
+    points, shown, rows = guide.split("\n"), 0, 0
+    for point in points:
+        rows += ceil(len(point) / chars)
+        if shown >= 2 and rows > GUIDE_ROWS:
+            break
+        shown += 1
+    return "\n".join(points[:shown]), "\n".join(points[shown:])
+
+
+def _phone(
+    request: Request, template: str, row: MessageRow, error: Pair | None = None, *, area: str = "", **more: object
+) -> Response:
+    """The page; `area`: code of the post that the reader holds, their own call-out's where none is given."""
     desk = desk_of(request)
     office, now = desk.office, desk.now()
-    newest = _successor(desk, row)
+    newest, called = _successor(desk, row), list_callouts(office.ledger, identifier=row.identifier)
+    own = area or next((one.area for one in called if one.person == user_of(request).name), "")
+    line = message_line(row, office.book, now=now, own=own[:6])
+    guides = [fold(text, chars) for text, chars in zip(line.sight.texts[2], ROW_CHARS, strict=True)]
     context: dict[str, object] = {
-        "line": message_line(row, office.book, now=now),
+        "line": line,
+        "guide": tuple(zip(*guides, strict=True)),
         "newest": None if newest is None else message_line(newest, office.book, now=now),
-        "callouts": callout_lines(list_callouts(office.ledger, identifier=row.identifier)),
+        "callouts": callout_lines(called, office.region),
         "seen": user_of(request).is_known and _has_seen(request, row),
         "may_answer": user_of(request).role in ACKNOWLEDGERS,
         "error": error,
@@ -161,8 +188,8 @@ def _callouts(request: Request, error: Pair | None = None) -> Response:
         request,
         "callouts.html",
         status_of(error),
-        open=callout_lines(row for row in rows if row.state in {"called", "escalated"}),
-        done=callout_lines(row for row in rows if row.state not in {"called", "escalated"}),
+        open=callout_lines((row for row in rows if row.state in {"called", "escalated"}), office.region),
+        done=callout_lines((row for row in rows if row.state not in {"called", "escalated"}), office.region),
         may_answer=user_of(request).role in ACKNOWLEDGERS,
         error=error,
     )

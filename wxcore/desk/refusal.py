@@ -6,7 +6,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from wxcore.desk.render import render
+from wxcore.desk.render import page_of, render
 from wxcore.desk.sessions import find_user, visitor
 from wxcore.desk.shield import SAFE_METHODS
 from wxcore.desk.state import desk_of, user_of
@@ -32,13 +32,19 @@ ORIGIN_OR_TOKEN = frozenset({"csrf", "origin"})
 
 
 async def on_http(request: Request, error: Exception) -> Response:
-    """An HTTPException: 401 of a page leads to the login, everything else to a page of its own."""
+    """An HTTPException: 401 of a page leads to the login, an act that is asked for with GET to the page that it is done
+    from (a reload after a refusal), everything else to a page of its own.
+    """
     status = int(getattr(error, "status_code", 500))
     detail = getattr(error, "detail", "")
     headers = dict(getattr(error, "headers", None) or {})
     if status == 401 and request.method in SAFE_METHODS and not wants_json(request):
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/login?next={quote(here, safe='')}", 303)
+    if status in {404, 405} and request.method == "GET" and not wants_json(request):
+        page = page_of(request)
+        if page and page != quote(request.scope["path"]):
+            return RedirectResponse(page + (f"?{request.url.query}" if request.url.query else ""), 303)
     words = CSRF_WORDS if detail in ORIGIN_OR_TOKEN else WORDS.get(status, WORDS[400])
     return await refuse(request, status, words, headers)
 
@@ -65,7 +71,8 @@ async def refuse(request: Request, status: int, words: tuple[str, str], headers:
         if not hasattr(request.state, "user"):
             request.state.user = await run_in_threadpool(find_user, desk_of(request), request) or visitor(request)
         title = WORDS.get(status, WORDS[400])
-        response = render(request, "error.html", status, code=status, title=title, words=words)
+        back = "" if request.method in SAFE_METHODS else page_of(request)
+        response = render(request, "error.html", status, code=status, title=title, words=words, back=back)
     response.headers.update(headers)
     return response
 

@@ -5,13 +5,17 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.datastructures import URL
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse
 
 from wxcore.desk.sessions import keep_visitor
-from wxcore.desk.state import desk_of, user_of
+from wxcore.desk.shield import SAFE_METHODS
+from wxcore.desk.state import Desk, desk_of, user_of
 from wxcore.times import BEIJING, require_utc
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -34,14 +38,22 @@ BANNERS = {
 }
 """By status of the policy (RELIABILITY.md C13); none for Actual."""
 
+EXERCISE_CLOCK = (
+    "演习时钟：生成本页时为 {time}（北京时），不是真实时间",
+    "EXERCISE CLOCK: {time} BJT when this page was made, not the real time",
+)
+
 
 def render(request: Request, name: str, status: int = 200, **context: Any) -> HTMLResponse:
     """A page: `templates/{name}` with `context` and what every page has.
 
     Every page has: `t(zh, en)`, `lang`, `user` (with `user.csrf` for forms), `now`, `banner`, `level_name(level)`,
-    `role_name(role)`, `here` (path), and the filters `bjt` and `utc` (aware datetime -> text).
+    `role_name(role)`, `here` (path), `page` (where GET shows it; to be given where that is neither the address asked
+    for nor that of `page_of`), and the filters `bjt` and `utc` (aware datetime -> text).
     """
     desk, lang = desk_of(request), lang_of(request)
+    own = f"?{request.url.query}" if request.method in SAFE_METHODS else page_of(request) or "/"
+    page = context.pop("page", own)
 
     def t(zh: str, en: str) -> str:
         return zh if lang == "zh" else en
@@ -49,20 +61,48 @@ def render(request: Request, name: str, status: int = 200, **context: Any) -> HT
     def named(names: Mapping[str, tuple[str, str]], key: str) -> str:
         return t(*names.get(key, (key, key)))
 
-    page = environment().get_template(name).render(
+    text = environment().get_template(name).render(
         t=t, lang=lang, user=user_of(request), now=desk.now(), here=request.url.path,
-        banner=t(*BANNERS[desk.office.policy.status]) if desk.office.policy.status in BANNERS else "",
+        banner="  ".join(t(*words) for words in _banners(desk)),
         mode=desk.office.policy.status, level_name=lambda level: named(LEVEL_NAMES, level),
         role_name=lambda role: named(ROLE_NAMES, role), region=desk.office.region,
-        other_lang=f"?{request.url.include_query_params(lang=t('en', 'zh')).query}", **context,
+        page=page, other_lang=str(URL(page).include_query_params(lang=t("en", "zh"))), **context,
     )  # fmt: skip
-    response = HTMLResponse(page, status)
+    response = HTMLResponse(text, status)
     keep_visitor(request, response)
     if request.query_params.get("lang") in LANGUAGES:
         response.set_cookie(
             LANG_COOKIE, lang, max_age=LANG_SECONDS, path="/", secure=desk.secure_cookies, httponly=True, samesite="lax"
         )
     return response
+
+
+def _banners(desk: Desk) -> list[tuple[str, str]]:
+    """What stands above every page: that nothing here is real, and that the clock is not."""
+    status, (zh, en) = desk.office.policy.status, EXERCISE_CLOCK
+    found = [BANNERS[status]] if status in BANNERS else []
+    if desk.exercise_clock:
+        time = bjt(desk.now(), "%Y-%m-%d %H:%M")
+        found.append((zh.format(time=time), en.format(time=time)))
+    return found
+
+
+def page_of(request: Request) -> str:
+    """Path of the page that an act (a route that takes POST) is done from: its own, or the nearest above for GET.
+
+    "" where the address asked for is no act's. A reload or a link to another language asks for acts with GET.
+    """
+    path = request.scope["path"]
+    routes = [(route, route.methods or ()) for route in request.app.routes if isinstance(route, APIRoute)]
+    act = next((route for route, takes in routes if "POST" in takes and route.path_regex.match(path)), None)
+    if act is None:
+        return ""
+    pages = [route for route, takes in routes if "GET" in takes]
+    if not any(route.path == act.path for route in pages):
+        path = path.rpartition("/")[0]
+        while path and not any(route.path_regex.match(path) for route in pages):
+            path = path.rpartition("/")[0]
+    return quote(path) or "/"
 
 
 def lang_of(request: HTTPConnection) -> str:

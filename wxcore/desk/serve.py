@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
+from time import monotonic
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -16,6 +18,7 @@ from wxcore.desk.frames import make_ready
 from wxcore.desk.state import Desk
 from wxcore.pipeline.issue import Office, tick
 from wxcore.pipeline.send import send_loop
+from wxcore.pipeline.steady import Steady
 
 LOG = logging.getLogger(__name__)
 HOST, PORT = "127.0.0.1", 8080
@@ -75,11 +78,12 @@ def serve(desk: Desk, *, host: str = HOST, port: int = PORT, send: bool = True, 
 def working(desk: Desk, *, send: bool) -> Iterator[None]:
     """The threads beside the server, for as long as the block lasts."""
     stop = threading.Event()
-    threads = [threading.Thread(target=tick_loop, args=(desk.office,), kwargs={"stop": stop, "now": desk.now})]
-    if send:
-        threads.append(threading.Thread(target=send_loop, args=(desk.office,), kwargs={"stop": stop, "now": desk.now}))
+    loops: list[Callable[..., object]] = [tick_loop, send_loop] if send else [tick_loop]
+    threads = [
+        threading.Thread(target=_again, args=(partial(loop, desk.office, stop=stop, now=desk.now), stop), daemon=True)
+        for loop in loops
+    ]
     for thread in threads:
-        thread.daemon = True
         thread.start()
     try:
         yield
@@ -89,13 +93,29 @@ def working(desk: Desk, *, send: bool) -> Iterator[None]:
             thread.join(STOP_S)
 
 
-def tick_loop(office: Office, *, stop: threading.Event, now: Callable[[], datetime], every_s: float = TICK_S) -> None:
-    """End what has expired, call the next person, draw the newest cycle, until `stop`; trouble is logged and tried
-    again."""
+def _again(loop: Callable[[], object], stop: threading.Event) -> None:
+    """Run a loop that ends by `stop` alone; one that breaks is begun anew."""
     while not stop.is_set():
         try:
-            tick(office, now=now())
-            make_ready(office.home, office.region, office.ledger, now=now())
+            loop()
+        except Exception:  # whatever it is: a desk that sends and calls no more would say nothing of it
+            LOG.exception("desk: a loop broke; begun anew in %s s", TICK_S)
+        stop.wait(TICK_S)
+
+
+def tick_loop(office: Office, *, stop: threading.Event, now: Callable[[], datetime], every_s: float = TICK_S) -> None:
+    """End what has expired, call the next person, draw the newest cycle, until `stop`; trouble is logged and tried
+    again. While the clock cannot be believed (`pipeline.steady`) nothing is done."""
+    clock = Steady()
+    while not stop.is_set():
+        try:
+            time = now()
+            clock = clock.seen(time, monotonic())
+            if clock.is_right:
+                tick(office, now=time)
+                make_ready(office.home, office.region, office.ledger, now=time)
+            else:
+                LOG.error("desk: the clock jumped; nothing is ended and nobody is called until it goes on evenly")
         except Exception:  # without this thread nothing ends and nobody is called any more
             LOG.exception("desk: expiry, escalation or the newest map failed; tried again in %s s", every_s)
         stop.wait(every_s * random.uniform(0.9, 1.1))

@@ -5,17 +5,19 @@ but not during a duty shift) and after 12 h in any case (RELIABILITY.md C3, ASVS
 """
 
 import hashlib
+import logging
 import secrets
-from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
+from threading import Event, Lock, Thread
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from wxcore.desk.accounts import Account, find_account
 from wxcore.desk.state import Desk, User, desk_of
-from wxcore.errors import LedgerError
-from wxcore.landing.ledger import close_sessions, find_session, open_session, touch_session
+from wxcore.landing.ledger import Ledger, close_sessions, find_session, open_session, touch_session
+
+LOG = logging.getLogger(__name__)
 
 LONGEST = timedelta(hours=12)
 """A duty shift: after it everybody logs in anew."""
@@ -32,11 +34,57 @@ BY_BROWSER = ("image/", "text/event-stream")
 TOUCH_EVERY = timedelta(minutes=1)
 """A session is entered as seen at most this often: each entry is a synced write."""
 
+TOUCH_WAIT_S = 0.1
+"""How long a request waits for its entry as seen [s]: a ledger that another one writes for long must not hold up the
+pages, nor keep its connections from them."""
+
 ON_SHIFT = frozenset({"duty", "forecaster"})
 TOKEN_BYTES = 32
 """256 bits; ASVS 7.2.3 asks for 128."""
 
 COOKIE, VISITOR_COOKIE = "wx_session", "wx_visitor"
+
+
+class _Touches:
+    """Enters who was seen, one after the other in a thread that lives while there are any; one entry a session."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[Ledger, str], tuple[datetime, Event]] = {}
+        self._lock, self._works = Lock(), False
+
+    def enter(self, ledger: Ledger, token_hash: str, now: datetime) -> None:
+        """Have it entered, and wait a moment for it, unless an entry of this session is under way."""
+        done = Event()
+        with self._lock:
+            if (ledger, token_hash) in self._waiting:
+                return
+            if not self._works:
+                try:
+                    Thread(target=self._work, name="touch", daemon=True).start()
+                except RuntimeError:  # no thread to be had: the next request tries again
+                    return
+                self._works = True
+            self._waiting[ledger, token_hash] = now, done
+        done.wait(TOUCH_WAIT_S)
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._works = False
+                    return
+                (ledger, token_hash), (now, done) = next(iter(self._waiting.items()))
+            try:
+                touch_session(ledger, token_hash, now)
+            except Exception as error:  # noqa: BLE001 - a full disk must not shut the pages
+                LOG.warning("desk: a session could not be entered as seen (%s)", error)
+            finally:
+                with self._lock:
+                    del self._waiting[ledger, token_hash]
+                done.set()
+
+
+_TOUCHES = _Touches()
 
 
 def cookie_name(desk: Desk, name: str = COOKIE) -> str:
@@ -80,8 +128,7 @@ def find_user(desk: Desk, request: HTTPConnection) -> User | None:
     if account is None or account.disabled or account.role != row.role:
         return None
     if now - row.seen_at >= TOUCH_EVERY and is_use(request):
-        with suppress(LedgerError):  # a full disk must not shut the pages
-            touch_session(desk.office.ledger, hash_of(token), now)
+        _TOUCHES.enter(desk.office.ledger, row.token_hash, now)
     return User(account.name, account.role, row.csrf, account.display)
 
 

@@ -60,6 +60,7 @@ class Desk:
     Attributes:
         accounts: the file of accounts (`wxcore.desk.accounts`).
         now: the clock, aware UTC.
+        exercise_clock: `now` is that of an exercise, not the real one; the pages say so.
         lang: language where the browser chose none, zh or en.
         secure_cookies: the desk is reached by https only (a reverse proxy with TLS stands before it).
         hosts: names, besides those of this machine, by which it may be called.
@@ -73,6 +74,7 @@ class Desk:
     accounts: Path
     now: Callable[[], datetime]
     lang: str = "zh"
+    exercise_clock: bool = False
     secure_cookies: bool = False
     hosts: tuple[str, ...] = ()
     attempts: Attempts = field(default_factory=Attempts)

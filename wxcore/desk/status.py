@@ -20,6 +20,8 @@ from wxcore.landing.ledger import Ledger, conservation, count_outbox, cycles_bet
 from wxcore.landing.space import PAUSE_BELOW, RESUME_ABOVE, free_bytes
 from wxcore.pipeline.catchup import BACK
 from wxcore.pipeline.home import Home
+from wxcore.pipeline.send import sender_file
+from wxcore.pipeline.send_crew import public_folder
 from wxcore.pipeline.status import silences
 from wxcore.region import Region
 from wxcore.times import beijing, iso, parse_time, require_utc
@@ -82,34 +84,43 @@ def status_json(request: Request) -> Response:
 
 
 def _status(request: Request) -> dict[str, Any]:
-    office, now = desk_of(request).office, desk_of(request).now()
-    key = (office.home, office.region.id, int(now.timestamp()) // FRESH_S)
-    return _told.get(key, lambda: status_of(office.home, office.ledger, office.region, now=now))
+    desk = desk_of(request)
+    office, now, exercise = desk.office, desk.now(), desk.exercise_clock
+    key = (office.home, office.region.id, int(now.timestamp()) // FRESH_S, exercise)
+    return _told.get(
+        key, lambda: status_of(office.home, office.ledger, office.region, now=now, exercise_clock=exercise)
+    )
 
 
-def status_of(home: Home, ledger: Ledger, region: Region, *, now: datetime) -> dict[str, Any]:
+def status_of(
+    home: Home, ledger: Ledger, region: Region, *, now: datetime, exercise_clock: bool = False
+) -> dict[str, Any]:
     """JSON of /status.json: the worst state, a light for each part, and every source of the last day.
 
     Args:
         now: aware UTC.
+        exercise_clock: `now` is not the real time: what others wrote by the real clock (heartbeat, time of receipt) has
+            no age by it.
     """
     now = require_utc(now)
     said = _said(home.status)
     lights = [
         _cycle_light(ledger, region, now),
-        _beat_light(said, now, "watch", "值守进程", "watch"),
+        _beat_light(said, None if exercise_clock else now, "watch", "值守进程", "watch"),
         _pending_light(ledger),
-        _space_light(free_bytes(home.root)),
+        _space_light(min(free_bytes(folder) for folder in (home.root, public_folder(home)) if folder.is_dir())),
         _conservation_light(ledger, said),
+        *_sender_lights(_said(sender_file(home)), now),
         *_outbox_lights(ledger, now),
     ]
-    found = _sources(ledger, now)
+    found = _sources(ledger, now, exercise_clock=exercise_clock)
     worst = max((light.state for light in lights), key=RANK.index)
     if worst == OK and any(row["state"] != OK for row in found):
         worst = WATCH
     return {
         "time": iso(now),
         "bjt": f"{beijing(now):%Y-%m-%d %H:%M:%S}",
+        "exercise_clock": exercise_clock,
         "region": region.id,
         "state": worst,
         "word_zh": WORDS[worst][0],
@@ -119,7 +130,7 @@ def status_of(home: Home, ledger: Ledger, region: Region, *, now: datetime) -> d
     }
 
 
-def _sources(ledger: Ledger, now: datetime) -> list[dict[str, Any]]:
+def _sources(ledger: Ledger, now: datetime, *, exercise_clock: bool) -> list[dict[str, Any]]:
     found = list(sources(ledger, now - BACK))
     silent = {item.source for item in silences(found, now)}
     rows = []
@@ -131,7 +142,9 @@ def _sources(ledger: Ledger, now: datetime) -> list[dict[str, Any]]:
             "newest": iso(source.newest),
             "bjt": f"{beijing(source.newest):%m-%d %H:%M}",
             "age_min": round((now - source.newest) / timedelta(minutes=1)),
-            "received_min": max(0, round((now - source.received_at) / timedelta(minutes=1))),
+            "received_min": (
+                None if exercise_clock else max(0, round((now - source.received_at) / timedelta(minutes=1)))
+            ),
             "state": state,
             "word_zh": "静默" if state == WATCH else WORDS[OK][0],
             "word_en": "silent" if state == WATCH else WORDS[OK][1],
@@ -175,10 +188,12 @@ def _cycle_light(ledger: Ledger, region: Region, now: datetime) -> Light:
                  f"{beijing(time):%H:%M} BJT ({ago_en})")  # fmt: skip
 
 
-def _beat_light(said: Mapping[str, Any], now: datetime, key: str, zh: str, en: str) -> Light:
+def _beat_light(said: Mapping[str, Any], now: datetime | None, key: str, zh: str, en: str) -> Light:
     time = _beat(said)
     if time is None:
         return Light(key, WATCH, zh, en, "未见心跳：未运行", "no heartbeat: not running")
+    if now is None:
+        return Light(key, WATCH, zh, en, "演习时钟下不判断心跳", "heartbeat not judged by the exercise clock")
     ago_zh, ago_en = _since(now - time)
     state = _by_age(now - time, HEARTBEAT_LATE, HEARTBEAT_LOST)
     return Light(key, state, zh, en, f"心跳 {ago_zh}", f"heartbeat {ago_en}")
@@ -208,6 +223,27 @@ def _conservation_light(ledger: Ledger, said: Mapping[str, Any]) -> Light:
     zh = f"收到 {received}，入库 {stored}，重复 {duplicate}，拒收 {refused}"
     en = f"received {received}, stored {stored}, duplicate {duplicate}, refused {refused}"
     return Light("conservation", OK if holds else FAULT, "收支平衡", "nothing lost", zh, en)
+
+
+def _sender_lights(said: Mapping[str, Any], now: datetime) -> list[Light]:
+    """The sender, and what it last said of the clock and of the public files; it goes by the clock of the desk."""
+    lights = [_beat_light(said, now, "sender", "发送进程", "sender")]
+    if "clock" in said:
+        zh, en = (
+            ("正常", "steady")
+            if said["clock"]
+            else ("时钟跳变，暂停到期处理、叫应和发送", "the clock jumped: ending, calling and sending wait")
+        )
+        lights.append(Light("clock", OK if said["clock"] else FAULT, "系统时钟", "clock", zh, en))
+    if "public" in said:
+        why = said["public"]
+        zh, en = (
+            (f"无法写入，内容可能已过时（{why}）", f"cannot be written, may be out of date ({why})")
+            if why
+            else ("已更新", "up to date")
+        )
+        lights.append(Light("public", FAULT if why else OK, "公开文件", "public files", zh, en))
+    return lights
 
 
 def _outbox_lights(ledger: Ledger, now: datetime) -> list[Light]:

@@ -1,32 +1,42 @@
 """Records -> what the templates show. Nothing here reads a database or a clock."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from wxcore.desk.words import (
     BY_HAND,
     FIRST,
+    PLACES_SHOWN,
     TYPES,
     Pair,
     act_words,
     age,
     colour_of,
     how_sure,
-    is_by_hand,
+    lifted_from,
     place_names,
     place_times,
+    places_short,
+    post_words,
     state_words,
     when_day,
     when_exact,
+    when_span,
 )
 from wxcore.landing.ledger import SUPERSEDED_BY, AuditRow, CalloutRow, MessageRow, OutboxRow, WarningRow
 from wxcore.pipeline.issue import record_of
+from wxcore.region import Region
 from wxcore.times import require_utc
 from wxcore.warning.contacts import Contacts, posts_for
 from wxcore.warning.level import Rulebook
 from wxcore.warning.lifecycle import keys_of, predecessors
-from wxcore.warning.model import Place, Warning
+from wxcore.warning.model import Also, Change, Place, Warning
+from wxcore.warning.text import render_texts
+from wxcore.warning.words import harm, is_added
+
+Row = TypeVar("Row", WarningRow, MessageRow)
 
 
 @dataclass(frozen=True)
@@ -41,16 +51,23 @@ class PlaceLine:
 
 @dataclass(frozen=True)
 class Sight:
-    """A warning as the pages show it; pairs are (Chinese, English)."""
+    """A warning as the pages show it; pairs are (Chinese, English).
+
+    A Cancel says where and from when (`span`) it lifts: `sure` and `why` are empty then, and there are no `places`.
+    `short` and `others` are the names of `where`: the first with how many there are, and those that are left out.
+    """
 
     warning: Warning
     event: Pair
     colour: Pair
     kind: Pair
     where: Pair
+    short: Pair
+    others: Pair
     towns: Pair
     start: Pair
     end: Pair
+    span: Pair
     sure: Pair
     why: Pair
     changes: Pair
@@ -58,22 +75,30 @@ class Sight:
     texts: tuple[Pair, ...]
 
 
-def sight(warning: Warning, book: Rulebook) -> Sight:
-    """What every page says of a warning."""
-    towns = place_names(warning.towns)
+def sight(warning: Warning, book: Rulebook, *, own: str = "") -> Sight:
+    """What every page says of a warning.
+
+    Args:
+        own: code of the reader's own district, named first; "" for none: the order of the record.
+    """
+    districts = sorted(warning.districts, key=lambda place: not own or place.adcode != own)
+    lifts = warning.msg_type == "Cancel"
     return Sight(
         warning=warning,
         event=(warning.event_zh, warning.event_en),
         colour=colour_of(warning, book),
         kind=TYPES[warning.msg_type],
-        where=place_names(warning.districts),
-        towns=towns,
+        where=place_names(districts),
+        short=places_short(districts),
+        others=place_names(districts[PLACES_SHOWN:]),
+        towns=place_names(warning.towns),
         start=when_day(warning.onset),
         end=when_day(warning.expires),
-        sure=BY_HAND if is_by_hand(warning) else how_sure(warning.p),
-        why=("；".join(warning.drivers_zh), "; ".join(warning.drivers)),
+        span=lifted_from(warning.onset) if lifts else when_span(warning.onset, warning.expires),
+        sure=("", "") if lifts else BY_HAND if is_added(warning) else how_sure(warning.p),
+        why=("", "") if lifts else ("；".join(warning.drivers_zh), "; ".join(warning.drivers)),
         changes=change_words(warning, book),
-        places=tuple(_line(place, warning) for place in warning.districts),
+        places=() if lifts else tuple(_line(place, warning) for place in districts),
         texts=(
             (warning.headline_zh, warning.headline_en),
             (warning.description_zh, warning.description_en),
@@ -113,6 +138,21 @@ MOST_LISTED = 60
 6 ms to read and show (measured), and every open page asks again at each event."""
 
 
+def most_harmful_first(rows: Iterable[Row]) -> list[Row]:
+    """By level, then hazard (`harm`), the worst first; what is alike in the order given."""
+    return sorted(rows, key=lambda row: harm(Also(row.hazard, row.level, "", "")), reverse=True)
+
+
+def as_of_now(draft: Warning, live: Sequence[Warning], book: Rulebook) -> Warning:
+    """The draft, called an update only where it would supersede a message in force: drafts count the drafts before."""
+    same = [message for message in live if message.hazard == draft.hazard]
+    kind = "Update" if predecessors(draft, same) else "Alert"
+    if draft.msg_type in {"Cancel", kind}:
+        return draft
+    change = Change() if kind == "Alert" else draft.change
+    return render_texts(replace(draft, msg_type=kind, change=change), book)
+
+
 @dataclass(frozen=True)
 class DraftLine:
     """One line of the inbox. `newer`: id of a newer draft that tells of the same, "" for none."""
@@ -141,32 +181,40 @@ def overtaken_by(rows: Iterable[WarningRow], others: Sequence[WarningRow]) -> di
 
 
 def draft_lines(
-    rows: Sequence[WarningRow], book: Rulebook, *, now: datetime, overtaken: Mapping[str, str] | None = None
+    rows: Sequence[WarningRow],
+    book: Rulebook,
+    *,
+    now: datetime,
+    overtaken: Mapping[str, str] | None = None,
+    live: Sequence[Warning] | None = None,
 ) -> tuple[DraftLine, ...]:
-    """The inbox, newest first.
+    """The inbox, in the order given.
 
     Args:
         overtaken: what `overtaken_by` found.
+        live: messages in force, of the status of the office: drafts are named after them; None: as they were drafted.
 
     Raises:
         TimeError: a naive time.
     """
     now = require_utc(now)
-    ordered = sorted(rows, key=lambda row: (row.cycle_time, row.created_at, row.id), reverse=True)
     newest: dict[str, WarningRow] = {}
-    for row in ordered:
+    for row in sorted(rows, key=lambda row: (row.cycle_time, row.created_at, row.id), reverse=True):
         newest.setdefault(row.hazard, row)
+    records = [record_of(row) for row in rows]
+    if live is not None:
+        records = [as_of_now(record, live, book) for record in records]
     return tuple(
         DraftLine(
             row=row,
-            sight=sight(record_of(row), book),
+            sight=sight(record, book),
             age=age(row.cycle_time, now),
             state=state_words(row.state),
             newer=newest[row.hazard].id
             if newest[row.hazard].cycle_time > row.cycle_time
             else (overtaken or {}).get(row.id, ""),
         )
-        for row in ordered
+        for row, record in zip(rows, records, strict=True)
     )
 
 
@@ -195,17 +243,6 @@ class MessageLine:
     sent: str
 
 
-def message_lines(rows: Iterable[MessageRow], book: Rulebook, *, now: datetime) -> tuple[MessageLine, ...]:
-    """Messages, newest first.
-
-    Raises:
-        TimeError: a naive time.
-    """
-    now = require_utc(now)
-    ordered = sorted(rows, key=lambda row: (row.sent, row.identifier), reverse=True)
-    return tuple(message_line(row, book, now=now) for row in ordered)
-
-
 @dataclass(frozen=True)
 class Listed:
     """All messages in force, and the newest of the others; `more`: how many of those are left out."""
@@ -216,7 +253,7 @@ class Listed:
 
 
 def listed(rows: Iterable[MessageRow], book: Rulebook, *, now: datetime, every: bool) -> Listed:
-    """The list of messages, newest first.
+    """The list of messages: those in force the most harmful first, the others newest first.
 
     Args:
         every: leave none out.
@@ -229,17 +266,18 @@ def listed(rows: Iterable[MessageRow], book: Rulebook, *, now: datetime, every: 
     live = [row for row in ordered if standing(row, now=now) == "live"]
     past = [row for row in ordered if standing(row, now=now) != "live"]
     shown = past if every else past[:MOST_LISTED]
-    return Listed(message_lines(live, book, now=now), message_lines(shown, book, now=now), len(past) - len(shown))
+    lines = [[message_line(row, book, now=now) for row in some] for some in (most_harmful_first(live), shown)]
+    return Listed(tuple(lines[0]), tuple(lines[1]), len(past) - len(shown))
 
 
-def message_line(row: MessageRow, book: Rulebook, *, now: datetime) -> MessageLine:
-    """One message.
+def message_line(row: MessageRow, book: Rulebook, *, now: datetime, own: str = "") -> MessageLine:
+    """One message; `own` as `sight` takes it.
 
     Raises:
         TimeError: a naive time.
     """
     state = standing(row, now=now)
-    return MessageLine(row, sight(record_of(row), book), state, state_words(state), when_exact(row.sent))
+    return MessageLine(row, sight(record_of(row), book, own=own), state, state_words(state), when_exact(row.sent))
 
 
 def superseded_by(drafts: Sequence[Warning], live: Sequence[MessageRow], status: str) -> tuple[MessageRow, ...]:
@@ -266,41 +304,44 @@ def left_out(drafts: Sequence[Warning], superseded: Sequence[MessageRow]) -> tup
 
 @dataclass(frozen=True)
 class Reach:
-    """How many people of one post a message would be sent to, by which channels."""
+    """How many people of one post (its place) a message would be sent to, by which channels."""
 
-    post: str
+    post: Pair
     people: int
     channels: str
 
 
-def reach(contacts: Contacts, warnings: Sequence[Warning]) -> tuple[Reach, ...]:
+def reach(contacts: Contacts, warnings: Sequence[Warning], region: Region) -> tuple[Reach, ...]:
     """Whom a release would reach, post by post; empty where no delivery.toml names anybody."""
     found: dict[str, dict[str, str]] = {}
     for warning in warnings:
         for post, people in posts_for(contacts, warning):
             found.setdefault(str(post), {}).update({person.id: person.channel for person in people})
     return tuple(
-        Reach(post, len(people), ", ".join(sorted(set(people.values())))) for post, people in sorted(found.items())
+        Reach(post_words(post, region), len(people), ", ".join(sorted(set(people.values()))))
+        for post, people in sorted(found.items())
     )
 
 
 @dataclass(frozen=True)
 class CalloutLine:
-    """One call-out: who, since when, until when an answer is awaited."""
+    """One call-out: who, since when, until when an answer is awaited; `post` is its place."""
 
     row: CalloutRow
+    post: Pair
     state: Pair
     called: str
     due: str
     acknowledged: str
 
 
-def callout_lines(rows: Iterable[CalloutRow]) -> tuple[CalloutLine, ...]:
+def callout_lines(rows: Iterable[CalloutRow], region: Region) -> tuple[CalloutLine, ...]:
     """Call-outs, newest first."""
     ordered = sorted(rows, key=lambda row: (row.called_at, row.identifier, row.rank), reverse=True)
     return tuple(
         CalloutLine(
             row,
+            post_words(row.post, region),
             state_words(row.state),
             when_exact(row.called_at),
             when_exact(row.due_at),

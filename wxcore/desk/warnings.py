@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from wxcore.desk.access import ROLES, permits
 from wxcore.desk.answers import REFUSALS, Posted, field, refused, see_other, status_of
+from wxcore.desk.others import foreign_lines
 from wxcore.desk.render import render
 from wxcore.desk.state import Desk, desk_of, user_of
 from wxcore.desk.views import (
@@ -28,6 +29,7 @@ from wxcore.landing.ledger import (
     list_audit,
     list_callouts,
     list_deliveries,
+    list_imports,
     list_messages,
 )
 from wxcore.pipeline.issue import prepare_cancel, prepare_update, ran_out_lately, record_of
@@ -52,12 +54,13 @@ Maker = Callable[[Desk, MessageRow], tuple[bytes, str]]
 
 @router.get("/warnings", dependencies=[permits(*ROLES)])
 def warnings_page(request: Request) -> Response:
-    """What is in force, and what was issued in the last day."""
+    """What is in force, what was issued in the last day, and what was taken in from others."""
     desk = desk_of(request)
-    office, now = desk.office, desk.now()
+    office, now, every = desk.office, desk.now(), "all" in request.query_params
     rows = list_messages(office.ledger, office.region.id, since=now - LISTED)
-    found = listed(rows, office.book, now=now, every="all" in request.query_params)
-    return render(request, "warnings.html", found=found)
+    others, more = foreign_lines(list_imports(office.ledger, since=now - LISTED), now=now, every=every)
+    found = listed(rows, office.book, now=now, every=every)
+    return render(request, "warnings.html", found=found, others=others, more=more)
 
 
 @router.get("/warnings/{identifier}", dependencies=[permits(*ROLES)])
@@ -198,6 +201,6 @@ def _page(request: Request, identifier: str, error: Pair | None = None) -> Respo
         forms=tuple(FORMS),
         audit=audit_lines([*list_audit(ledger, subject=identifier), *list_audit(ledger, subject=row.draft_id)]),
         deliveries=delivery_lines(list_deliveries(ledger, identifier=identifier, limit=MOST_DELIVERIES)),
-        callouts=callout_lines(list_callouts(ledger, identifier=identifier)),
+        callouts=callout_lines(list_callouts(ledger, identifier=identifier), office.region),
         error=error,
     )

@@ -6,7 +6,10 @@ Times are shown on Beijing's clock, absolute, never as a countdown: a page that 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from wxcore.nowcast.advect import HORIZON_MIN
+from wxcore.region import Region
 from wxcore.times import beijing, require_utc
+from wxcore.warning import words
 from wxcore.warning.level import Rulebook
 from wxcore.warning.model import Place, Warning
 
@@ -46,6 +49,7 @@ ACTS: dict[str, Pair] = {
     "end": ("被取代", "superseded"),
     "expire": ("到期", "expire"),
     "call": ("叫应", "call"),
+    "call_failed": ("叫应失败", "call failed"),
     "escalate": ("升级叫应", "escalate"),
     "acknowledge": ("确认收到", "acknowledge"),
     "override": ("越限发布", "override"),
@@ -93,6 +97,28 @@ def when_day(time: datetime) -> Pair:
     return f"{local.month}月{local.day}日{local:%H:%M}", f"{local.day} {local:%b %H:%M} BJT"
 
 
+def when_span(start: datetime, end: datetime) -> Pair:
+    """From when to when on Beijing's clock; the day once where it is the same.
+
+    Raises:
+        TimeError: a naive time.
+    """
+    (first, first_en), (last, last_en) = when_day(start), when_day(end)
+    if beijing(start).date() == beijing(end).date():
+        last, last_en = f"{beijing(end):%H:%M}", f"{beijing(end):%H:%M} BJT"
+    return f"{first} 至 {last}", f"{first_en.removesuffix(' BJT')} to {last_en}"
+
+
+def lifted_from(time: datetime) -> Pair:
+    """From when a warning is lifted, on Beijing's clock.
+
+    Raises:
+        TimeError: a naive time.
+    """
+    zh, en = when_day(time)
+    return f"自{zh}解除", f"lifted from {en}"
+
+
 def when_exact(time: datetime) -> str:
     """Date and time to the second on Beijing's clock, for logs.
 
@@ -124,19 +150,14 @@ def age(time: datetime, now: datetime) -> Pair:
 
 
 def percent(p: float) -> str:
-    """A probability in whole percent."""
-    return f"{round(100 * p)} %"
+    """The probability of a warning or a place in percent, as its messages tell it."""
+    return f"{words.percent(p)} %"
 
 
 def how_sure(p: float) -> Pair:
     """Percent and words."""
-    words = next((pair for least, pair in SURE if p >= least), SURE[-1][1])
-    return f"{percent(p)}（{words[0]}）", f"{percent(p)} ({words[1]})"
-
-
-def is_by_hand(warning: Warning) -> bool:
-    """Did a forecaster add every place? Then no probability stands behind it (`lifecycle.edited` enters 0 for each)."""
-    return bool(warning.districts) and all(place.p <= 0 for place in warning.districts)
+    zh, en = next((pair for least, pair in SURE if p >= least), SURE[-1][1])
+    return f"{percent(p)}（{zh}）", f"{percent(p)} ({en})"
 
 
 def colour_of(warning: Warning, book: Rulebook) -> Pair:
@@ -150,12 +171,39 @@ def place_names(places: Sequence[Place]) -> Pair:
     return "、".join(place.name_zh for place in places), ", ".join(place.name_en for place in places)
 
 
+PLACES_SHOWN = 3
+"""Places on one line of a small screen; the others are counted there, and listed on request [our choice]."""
+
+
+def places_short(places: Sequence[Place]) -> Pair:
+    """The first names, and how many places there are in all."""
+    zh, en = place_names(places[:PLACES_SHOWN])
+    more = len(places) - PLACES_SHOWN
+    return (f"{zh}等{len(places)}个区县", f"{en} and {more} more") if more > 0 else (zh, en)
+
+
+def post_words(post: str, region: Region) -> Pair:
+    """A post (`district:500103`) as the name of its place; the code where the region knows no such place."""
+    tier, _, area = post.partition(":")
+    if tier == "municipal":
+        return region.name_zh, region.name_en
+    zh, en = next(((row.name_zh, row.name_en) for row in region.districts if row.adcode == area[:6]), (post, post))
+    town = next((row for row in region.towns if row.adcode.ljust(12, "0") == area.ljust(12, "0")), None)
+    if tier == "district":
+        return zh, en
+    return (f"{zh}{town.name_zh}", f"{town.name_en or town.name_zh}, {en}") if town else (post, post)
+
+
 def place_times(place: Place, cycle: datetime) -> Pair:
     """From when to when at one place: absolute times, and what is known of the arrival.
+
+    Without an end where the storm has not left by the horizon: it is not known.
 
     Raises:
         TimeError: a naive time.
     """
     start, end = (beijing(cycle + timedelta(minutes=minutes)) for minutes in (place.eta_min, place.end_min))
-    words = ARRIVALS[place.arrival]
-    return f"{words[0]} {start:%H:%M} 至 {end:%H:%M}", f"{words[1]} {start:%H:%M} to {end:%H:%M}"
+    zh, en = ARRIVALS[place.arrival]
+    if place.arrival == "timed" and place.end_min >= HORIZON_MIN:
+        return f"{zh} {start:%H:%M} 起", f"{en} {start:%H:%M}, end not known"
+    return f"{zh} {start:%H:%M} 至 {end:%H:%M}", f"{en} {start:%H:%M} to {end:%H:%M}"

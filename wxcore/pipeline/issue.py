@@ -23,6 +23,7 @@ from wxcore.landing.ledger import (
     sign_draft,
 )
 from wxcore.landing.ledger.issuing import EXPIRED
+from wxcore.pipeline.issue_bundle import make_composed, make_messages
 from wxcore.pipeline.issue_calls import acknowledge_token, callout_of_token, escalate
 from wxcore.pipeline.issue_office import (
     Office,
@@ -38,15 +39,16 @@ from wxcore.pipeline.issue_office import (
 )
 from wxcore.pipeline.issue_release import MOST_A_MINUTE, auto_release, release
 from wxcore.pipeline.policy import Policy
-from wxcore.times import require_utc
+from wxcore.times import beijing, require_utc
 from wxcore.warning.lifecycle import Edit, cancellation, edited, follow_up
 from wxcore.warning.model import Warning, digest, to_dict
 from wxcore.warning.text import render_texts
 
 __all__ = [
     "MOST_A_MINUTE", "Edit", "Office", "Policy", "acknowledge_token", "auto_release", "callout_of_token", "digest_of",
-    "drafts_open", "edit_draft", "escalate", "open_office", "prepare_cancel", "prepare_update", "ran_out_lately",
-    "record_of", "reject", "release", "reopen", "review", "sign", "tick",
+    "drafts_open", "edit_draft", "edited_from", "escalate", "make_composed", "make_messages", "open_office",
+    "prepare_cancel", "prepare_update", "ran_out_lately", "record_of", "reject", "release", "reopen", "review", "sign",
+    "tick",
 ]  # fmt: skip
 
 _EDIT = re.compile(r"\.e\d+$")
@@ -68,6 +70,14 @@ def edit_draft(office: Office, actor: Actor, id: str, edit: Edit, *, now: dateti
         record_of(row), edit, office.book, id=name, now=now, region=office.region, live=live_records(office, now)
     )
     return _enter(office, actor, record, row.id, now, why)
+
+
+def edited_from(office: Office, row: WarningRow) -> WarningRow | None:
+    """The edit that took the place of this draft; None where nobody edited it."""
+    base, count = _EDIT.sub("", row.id), 1
+    while (edit := find_draft(office.ledger, f"{base}.e{count}")) is not None and edit.parent != row.id:
+        count += 1
+    return edit
 
 
 def review(
@@ -143,15 +153,31 @@ def sign(office: Office, actor: Actor, id: str, digest: str, *, now: datetime) -
     """Sign a draft by what it says, for the office's status: `digest` is that of the content that was looked at.
 
     Raises:
-        IssueError: no forecaster, or no such draft.
+        IssueError: no forecaster, or no such draft; it is over, or too old for a release.
         LedgerError: the content is another one by now, another person signed another content, or the state does not
             allow it.
         TimeError: `now` is naive.
     """
     now = require_utc(now)
     require_issuer(actor, "sign")
-    draft_row(office, id)
+    _require_timely(record_of(draft_row(office, id)), now, office.book.horizon_min)
     return sign_draft(office.ledger, actor, id, digest, now=now, status=office.policy.status)
+
+
+def _require_timely(draft: Warning, now: datetime, horizon_min: float) -> None:
+    """Refuse what no release would take: `sent` is the time of the analysis, or when an update was begun."""
+    if draft.msg_type != "Cancel" and draft.expires <= now:
+        raise IssueError(
+            f"{draft.id} ended at {beijing(draft.expires):%Y-%m-%d %H:%M} BJT: edit its end, or take a newer draft",
+            f"{draft.id} 已于 {beijing(draft.expires):%Y-%m-%d %H:%M}（北京时）失效：请修改失效时间，或签发较新的草稿",
+        )
+    if now - draft.sent > timedelta(minutes=horizon_min):
+        raise IssueError(
+            f"{draft.id} is of {beijing(draft.sent):%Y-%m-%d %H:%M} BJT, more than {horizon_min:g} min ago, and could "
+            "not be released: sign a newer draft, or prepare the update again",
+            f"{draft.id} 形成于 {beijing(draft.sent):%Y-%m-%d %H:%M}（北京时），已超过{horizon_min:g}分钟，不能再发布："
+            "请签发较新的草稿，或重新拟制更新",
+        )
 
 
 def prepare_update(office: Office, actor: Actor, identifier: str, *, now: datetime, reason: str) -> WarningRow:

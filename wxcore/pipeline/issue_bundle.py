@@ -17,7 +17,7 @@ from wxcore.landing.ledger import (
     list_messages,
     live_messages,
 )
-from wxcore.landing.ledger.issuing import EXPIRED
+from wxcore.landing.ledger.issuing import EXPIRED, refuse_altered
 from wxcore.pipeline.issue_calls import new_token
 from wxcore.pipeline.issue_office import Office, drafts_open, live_records, record_of
 from wxcore.pipeline.policy import ACTUAL
@@ -82,12 +82,9 @@ def make_bundle(
         TimeError: `now` is naive.
     """
     now = require_utc(now)
-    composed, live = make_composed(office, rows, now, lifted)
-    gone = {identifier for one in together for identifier in one.ended}
-    others = [record for record in live_records(office, now) if record.id not in gone]
-    others += [message for one in together for message in one.messages]
+    composed, live = make_messages(office, rows, now, lifted, together)
     issues, outbox, callouts = [], [], []
-    for message in (beside(item, others, office.book) for item in composed.messages):
+    for message in composed.messages:
         cap = _signed_cap(office, message, composed, now)
         issues.append(_issue(office, message, composed, live, cap))
         outbox += outbox_for(office.contacts, message, cap)
@@ -95,6 +92,28 @@ def make_bundle(
         callouts += calls
         outbox += told
     return Bundle(tuple(issues), composed.ended, frozenset(live), tuple(outbox), tuple(callouts))
+
+
+def make_messages(
+    office: Office,
+    rows: Sequence[WarningRow],
+    now: datetime,
+    lifted: Collection[str] | None,
+    together: Sequence[Composed] = (),
+) -> tuple[Composed, dict[str, MessageRow]]:
+    """As `make_composed`, with the texts as they would go out: they name the other hazards there (`together`).
+
+    Raises:
+        IssueError: as `make_composed`.
+        TimeError: `now` is naive.
+    """
+    now = require_utc(now)
+    composed, live = make_composed(office, rows, now, lifted)
+    gone = {identifier for one in together for identifier in one.ended}
+    others = [record for record in live_records(office, now) if record.id not in gone]
+    others += [message for one in together for message in one.messages]
+    messages = tuple(beside(message, others, office.book) for message in composed.messages)
+    return replace(composed, messages=messages), live
 
 
 def make_composed(
@@ -170,6 +189,7 @@ def _draft_of(office: Office, row: WarningRow, now: datetime) -> Warning:
 
     A person's update or cancellation is of the message they looked at, and of no other one that replaced it.
     """
+    refuse_altered(row)
     record = record_of(row)
     if record.cycle > now:
         raise IssueError(
@@ -228,11 +248,14 @@ def _check_signature(xml: bytes, cert: bytes, path: Path, now: datetime) -> None
 
 
 def _issue(office: Office, message: Warning, composed: Composed, live: Mapping[str, MessageRow], cap: str) -> Issue:
-    chains = {live[old.id].chain for old in composed.predecessors[message.id]}
+    before = composed.predecessors[message.id]
+    chains = {live[old.id].chain for old in before}
+    named = {key for one in composed.messages for key in keys_of(one)}
     rows = [row for row in (find_message(office.ledger, chain) for chain in chains) if row is not None]
     chain = min(((row.sent, row.identifier) for row in rows), default=(message.sent, message.id))[1]
     return Issue(
         identifier=message.id, draft_id=composed.drafts[message.id], region=message.region, hazard=message.hazard,
         level=message.level, msg_type=message.msg_type, status=message.status, chain=chain, sent=message.sent,
         expires=message.expires, content=to_dict(message), cap=cap, digest=digest(message),
+        lifted=tuple(sorted({key for old in before for key in keys_of(old)} - named)),
     )  # fmt: skip

@@ -4,8 +4,9 @@ import hashlib
 import secrets
 from datetime import datetime
 
-from wxcore.errors import IssueError
+from wxcore.errors import IssueError, LedgerError, RefusedError
 from wxcore.landing.ledger import (
+    CLOCK,
     Actor,
     CalloutRow,
     MessageRow,
@@ -13,8 +14,10 @@ from wxcore.landing.ledger import (
     enter_callouts,
     find_callout,
     find_message,
+    list_audit,
     list_callouts,
     mark_escalated,
+    record_act,
 )
 from wxcore.pipeline.issue_office import Office, record_of
 from wxcore.times import require_utc
@@ -22,6 +25,9 @@ from wxcore.warning.contacts import next_call
 
 TOKEN_BYTES = 24
 """Randomness of an acknowledgement link: 192 bits (OWASP ASVS asks for 128)."""
+
+FAILED = "call_failed"
+"""Act of the audit log: a next person could not be called, once for each call that nobody answered."""
 
 CONTACT_ROLE = "contact"
 """Role in the audit log of a person who acknowledges by a link: they have no account."""
@@ -61,11 +67,14 @@ def acknowledge_token(office: Office, token: str, *, now: datetime, note: str = 
 def escalate(office: Office, *, now: datetime) -> int:
     """Call the next person of each post where nobody answered in time, until the warning ends.
 
+    A call that cannot be made is entered in the audit log; the others go on, and it is tried again.
+
     Returns:
         How many were called.
 
     Raises:
         TimeError: `now` is naive.
+        LedgerError: the database fails.
     """
     now = require_utc(now)
     called = 0
@@ -75,8 +84,20 @@ def escalate(office: Office, *, now: datetime) -> int:
         message = find_message(office.ledger, row.identifier)
         if message is None or message.ended_by or _is_answered(office, row):
             continue
-        called += _call_next(office, row, message, now)
+        try:
+            called += _call_next(office, row, message, now)
+        except Exception as error:  # one message that cannot be read or told stops no other call
+            if isinstance(error, LedgerError) and not isinstance(error, RefusedError):
+                raise
+            _note_failure(office, row, error, now)
     return called
+
+
+def _note_failure(office: Office, row: CalloutRow, error: Exception, now: datetime) -> None:
+    acts = list_audit(office.ledger, subject=row.identifier, newest=True)
+    if not any(act.action == FAILED and row.key in act.detail for act in acts):
+        detail = {"key": row.key, "post": row.post, "error": f"{type(error).__name__}: {error}"}
+        record_act(office.ledger, CLOCK, FAILED, row.identifier, now=now, detail=detail)
 
 
 def _is_answered(office: Office, row: CalloutRow) -> bool:

@@ -21,6 +21,7 @@ from wxcore.landing.ledger import (
     sign_draft,
     signed_for,
 )
+from wxcore.landing.ledger.issuing import require_as_signed
 from wxcore.pipeline.issue_bundle import Bundle, make_bundle, make_composed, seen_live
 from wxcore.pipeline.issue_office import (
     Office,
@@ -53,11 +54,13 @@ def release(
     Args:
         ids: of drafts; those of one hazard that touch the same messages belong together.
         lifted: keys (adcodes) of places whose warning is lifted although nothing names them any more.
+        reason: for the audit; "": why each draft was made.
         override: why more than MOST_A_MINUTE must go out; audited.
 
     Raises:
-        IssueError: not signed, not allowed, too old, too many, changed meanwhile, or a place would lose its warning; or
-            a later hazard was refused after an earlier one went out, and the error says which.
+        IssueError: not signed, or not what was signed, not allowed, too old, too many, changed meanwhile, or a place
+            would lose its warning; or a later hazard was refused after an earlier one went out, and the error says
+            which.
         WarningError: a message that breaks a rule of CAP, or a key that cannot sign.
         LedgerError: the ledger refuses or fails; nothing is entered then.
         TimeError: `now` is naive.
@@ -150,6 +153,7 @@ def _signed(office: Office, name: str) -> WarningRow:
             f"{name} is not signed (state {row.state}): review and sign it first",
             f"{name} 尚未签发（状态 {row.state}）：请先审核并签发",
         )
+    require_as_signed(office.ledger, row)
     return row
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from lxml import etree
 
 from wxcore.errors import WarningError
+from wxcore.nowcast.advect import HORIZON_MIN
 from wxcore.times import require_utc
 from wxcore.warning.cap_fields import RECORD, ROMAN, fields_of
 from wxcore.warning.cap_model import (
@@ -31,6 +32,7 @@ from wxcore.warning.cap_read import qualified
 from wxcore.warning.lossless import rest_of, ring_text
 from wxcore.warning.model import Place, Warning
 from wxcore.warning.text import area_words
+from wxcore.warning.words import added_places
 
 PROFILE_CODE = "wxcore-1"
 """CAP `code` of our messages: which parameters to expect."""
@@ -132,15 +134,25 @@ def _parameters(warning: Warning) -> tuple[NamedValue, ...]:
     values += [NamedValue(f"also.{other.hazard}", other.level) for other in warning.also]
     for place in (*warning.districts, *warning.towns):
         values += _stay(place, warning)
-    return tuple(values)
+    return (*values, *_bases(warning))
 
 
 def _stay(place: Place, warning: Warning) -> Iterator[NamedValue]:
-    """Expected arrival and departure at a place whose times can be told."""
+    """Expected arrival and departure at a place whose times can be told; a departure at the horizon cannot."""
     if place.adcode and place.arrival == "timed":
-        for name, minutes in (("arrival", place.eta_min), ("departure", place.end_min)):
+        departure = (("departure", place.end_min),) if place.end_min < HORIZON_MIN else ()
+        for name, minutes in (("arrival", place.eta_min), *departure):
             time = warning.cycle + timedelta(minutes=round(minutes))
             yield NamedValue(f"{name}.{place.adcode}", cap_time(time, warning.utc_offset_h))
+
+
+def _bases(warning: Warning) -> Iterator[NamedValue]:
+    """Where no storm of this run, and so no `probability`, stands behind a place: what does."""
+    bases = {place.adcode: "held" for place in (*warning.districts, *warning.towns) if place.arrival == "held"}
+    bases |= {place.adcode: "forecaster" for place in added_places(warning)}
+    for adcode, basis in bases.items():
+        if adcode:
+            yield NamedValue(f"basis.{adcode}", basis)
 
 
 def _area(warning: Warning, *, zh: bool) -> Area:

@@ -124,18 +124,18 @@ def _references(root: etree._Element, known: Sequence[Alert]) -> Iterator[str]:
         yield f"{at(element)}: {kind} must refer to a message, no references found 缺少 references"
     if kind == "Alert" and texts:
         yield f"{at(element)}: Alert must not refer to other messages; use Update Alert 不得带 references"
-    identifiers = []
+    triples = []
     for text in texts:
         parts = text.split(",")
         if len(parts) != 3 or not all(parts):
             yield f"{at(element)}: {text!r}, expected sender,identifier,sent 引用格式错误"
             continue
-        identifiers.append(parts[1])
+        triples.append((parts[0], parts[1], parts[2]))
         if parts[1] == _text(root, "identifier"):
             yield f"{at(element)}: refers to itself 引用自身"
         yield from _reference_time(element, parts[2], sent)
     if known:
-        yield from _chain(root, element, identifiers, known, sent)
+        yield from _chain(root, element, triples, known)
 
 
 def _reference_time(element: etree._Element, text: str, sent: datetime) -> Iterator[str]:
@@ -150,15 +150,22 @@ def _reference_time(element: etree._Element, text: str, sent: datetime) -> Itera
 
 
 def _chain(
-    root: etree._Element, element: etree._Element, identifiers: Sequence[str], known: Sequence[Alert], sent: datetime
+    root: etree._Element, element: etree._Element, triples: Sequence[tuple[str, str, str]], known: Sequence[Alert]
 ) -> Iterator[str]:
-    """References against the messages we know: known, not circular, no live predecessor left out."""
+    """References against the messages we know: known as such, not circular, no live predecessor left out."""
     by_id = {alert.identifier: alert for alert in known}
-    own = _text(root, "identifier")
-    for identifier in identifiers:
-        if identifier not in by_id:
+    identifiers = [identifier for _, identifier, _ in triples]
+    own, sent = _text(root, "identifier"), _time(_text(root, "sent"))
+    for sender, identifier, text in triples:
+        alert = by_id.get(identifier)
+        if alert is None:
             yield f"{at(element)}: refers to {identifier}, which was never issued 引用了未发布的报文"
             continue
+        if sender != alert.sender or not _is_at(text, alert.sent):
+            yield (
+                f"{at(element)}: refers to {identifier} as of {sender}, sent {text}; issued was {alert.sender}, "
+                f"{alert.sent} 引用的发布者或发布时间与原报文不符"
+            )
         earlier = _earlier(identifier, by_id)
         if own in earlier:
             yield f"{at(element)}: {identifier} refers back to this message 循环引用"
@@ -166,6 +173,14 @@ def _chain(
             other = by_id.get(missing)
             if missing not in {*identifiers, own} and other is not None and _stands(other, sent):
                 yield f"{at(element)}: {missing} has not expired and is not listed 未列出仍有效的前序报文"
+
+
+def _is_at(text: str, sent: str) -> bool:
+    """Are both the same instant? What is no time is told by _reference_time, and not again."""
+    try:
+        return parse_time(text) == parse_time(sent)
+    except TimeError:
+        return True
 
 
 def _earlier(identifier: str, by_id: Mapping[str, Alert]) -> list[str]:

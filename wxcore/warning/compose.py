@@ -24,6 +24,7 @@ from wxcore.warning.lifecycle import (
 )
 from wxcore.warning.model import Warning
 from wxcore.warning.text import render_texts
+from wxcore.warning.words import bjt
 
 
 @dataclass(frozen=True)
@@ -152,9 +153,9 @@ def _check_age(drafts: Sequence[Warning], standing: Sequence[Warning], now: date
         made = draft.sent if _refers(draft) & ids else draft.cycle
         if now - made > horizon:
             raise IssueError(
-                f"{draft.id} rests on {made:%Y-%m-%d %H:%M}Z, more than {book.horizon_min:g} min ago: release a newer "
+                f"{draft.id} rests on {bjt(made)} BJT, more than {book.horizon_min:g} min ago: release a newer "
                 "draft, or prepare the update again",
-                f"{draft.id} 依据 {made:%Y-%m-%d %H:%M}（世界时）的分析，已超过{book.horizon_min:g}分钟："
+                f"{draft.id} 依据 {bjt(made)}（北京时）的分析，已超过{book.horizon_min:g}分钟："
                 "请发布较新的草稿，或重新拟制更新",
             )
 
@@ -171,19 +172,19 @@ def _check_order(
         if newer:
             last = max(newer, key=lambda one: (one.cycle, one.id))
             raise IssueError(
-                f"{draft.id} rests on the analysis of {draft.cycle:%Y-%m-%d %H:%M}Z, but {last.id} in force on that of "
-                f"{last.cycle:%Y-%m-%d %H:%M}Z: release a newer draft, or prepare the update of that message",
-                f"{draft.id} 依据 {draft.cycle:%Y-%m-%d %H:%M}（世界时）的分析，而现行预警 {last.id} 依据 "
-                f"{last.cycle:%Y-%m-%d %H:%M} 的分析：请发布较新的草稿，或针对该预警拟制更新",
+                f"{draft.id} rests on the analysis of {bjt(draft.cycle)} BJT, but {last.id} in force on that of "
+                f"{bjt(last.cycle)} BJT: release a newer draft, or prepare the update of that message",
+                f"{draft.id} 依据 {bjt(draft.cycle)}（北京时）的分析，而现行预警 {last.id} 依据 "
+                f"{bjt(last.cycle)}（北京时）的分析：请发布较新的草稿，或针对该预警拟制更新",
             )
         known = max(draft.cycle, made.get(draft.id, draft.sent))
         lifted = [one for one in cancelled if one.sent > known and keys_of(one) & keys_of(draft)]
         if lifted:
             last = max(lifted, key=lambda one: (one.sent, one.id))
             raise IssueError(
-                f"{draft.id} is of {known:%Y-%m-%d %H:%M}Z, but {last.id} lifted the warning there at "
-                f"{last.sent:%Y-%m-%d %H:%M}Z: release a newer draft, or edit this one again if it is meant",
-                f"{draft.id} 形成于 {known:%Y-%m-%d %H:%M}（世界时），而 {last.id} 已于 {last.sent:%Y-%m-%d %H:%M} "
+                f"{draft.id} is of {bjt(known)} BJT, but {last.id} lifted the warning there at "
+                f"{bjt(last.sent)} BJT: release a newer draft, or edit this one again if it is meant",
+                f"{draft.id} 形成于 {bjt(known)}（北京时），而 {last.id} 已于 {bjt(last.sent)}（北京时）"
                 "解除当地预警：请发布较新的草稿；如确需发布，请重新修改后再签发",
             )
 
@@ -255,8 +256,8 @@ def _write(draft: Warning, old: Sequence[Warning], now: datetime) -> Warning:
         expires = max([expires, *(message.expires for message in old if message.level == draft.level)])
     if expires <= onset:
         raise IssueError(
-            f"{draft.id} would end at {expires:%Y-%m-%d %H:%M}Z, before it begins: edit its end or take a newer one",
-            f"{draft.id} 的有效时间已过：请修改失效时间，或发布较新的草稿",
+            f"{draft.id} would end at {bjt(expires)} BJT, before it begins: edit its end or take a newer one",
+            f"{draft.id} 的有效时间已于 {bjt(expires)}（北京时）结束：请修改失效时间，或发布较新的草稿",
         )
     held = held_since(draft, now)
     latest = max((message.expires for message in old), default=expires)

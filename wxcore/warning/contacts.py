@@ -18,7 +18,7 @@ from wxcore.landing.ledger import EVERYONE, CalloutRow, Message
 from wxcore.times import iso, require_utc
 from wxcore.warning.deliver.channels import BASE_URL, MAIL, PROJECTIONS, WEBHOOK, WIS2, Channel, faults_of
 from wxcore.warning.model import Warning
-from wxcore.warning.sms import sms
+from wxcore.warning.sms import sms, sms_lifted
 
 ESCALATE_MIN: Mapping[str, float] = {"red": 3.0, "orange": 5.0, "yellow": 10.0, "blue": 15.0}
 """Minutes until the next person of a post is called. Our choice: no rule of CMA gives one."""
@@ -145,7 +145,7 @@ def callouts_for(
 
     A Cancel calls nobody: everyone of those posts is told, nobody need answer. A message that ends others also gives
     calls and messages `if_told`, of which the ledger keeps those of people who heard of what it ends: the next of each
-    post are called again, those of all other posts, whose places it may lift, are told.
+    post are called again, those of all other posts are told, and where it lifts their district, of that alone.
 
     Args:
         token: a new unguessable text each time; only its sha256 is kept in the call-out.
@@ -156,7 +156,7 @@ def callouts_for(
     now = require_utc(now)
     posts = dict(posts_for(contacts, warning))
     others = [person for person in contacts.people if person.post not in posts and warning.msg_type != "Alert"]
-    lifted = [replace(_told(warning, person), if_told=True) for person in others]
+    lifted = [replace(_told_again(warning, person), if_told=True) for person in others]
     if warning.msg_type == "Cancel":
         return [], [*(_told(warning, person) for people in posts.values() for person in people), *lifted]
     calls = [_call(contacts, warning, people[0], now, token(), desk_url) for people in posts.values()]
@@ -193,18 +193,29 @@ def _call(
         due_at=now + timedelta(minutes=contacts.escalate_min[warning.level]), acknowledged_at=None, how="", note="",
         expires_at=warning.expires,
     )  # fmt: skip
-    return row, _told(warning, person, f"{desk_url.rstrip('/')}/a/{token}")
+    return row, _told(warning, person, link=f"{desk_url.rstrip('/')}/a/{token}")
 
 
 def _hash(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _told(warning: Warning, person: Person, link: str = "") -> Message:
+def _told_again(warning: Warning, person: Person) -> Message:
+    """What somebody hears of a message that names their place no more: the lifting, where their district is lifted."""
+    if warning.msg_type == "Cancel" or not warning.change.released or person.area[:6] in warning.adcodes:
+        return _told(warning, person)
+    body = warning.description_zh if person.language == "zh" else warning.description_en
+    over = sms_lifted(warning, person.language)
+    heads = {"headline": sms_lifted(warning, "zh"), "headline_en": sms_lifted(warning, "en")}
+    return _told(warning, person, **heads, sms=over, text=f"{over}\n{body}")
+
+
+def _told(warning: Warning, person: Person, **other: str) -> Message:
+    """A message to one person. `other`: what of its facts is told otherwise."""
     told = {
         **facts(warning), "person": person.id, "name": person.name, "post": person.post, "address": person.address,
         "language": person.language, "text": _text(warning, person.language), "sms": sms(warning, person.language),
-        "link": link,
+        "link": "", **other,
     }  # fmt: skip
     payload = json.dumps(told, ensure_ascii=False, sort_keys=True)
     return Message(warning.id, person.channel, person.id, payload, warning.expires)

@@ -248,7 +248,11 @@ def _messages(
     for level in sorted(target, key=RANK.__getitem__, reverse=True):
         places = tuple(target[level][key] for key in sorted(target[level]))
         same = [warning for warning in before if warning.level == level]
-        moved = [w for w in before if w.level not in target and w.id not in absorbed and _keys(w) & set(target[level])]
+        moved = [
+            w
+            for w in before
+            if w.level not in target and w.id not in absorbed and any(p.key in target[level] for p in w.districts)
+        ]
         absorbed |= {warning.id for warning in (*same, *moved)}
         if len(same) == 1 and not moved and not _needs_update(same[0], places, by_key, run):
             result.append(with_counts(same[0], counts))
@@ -262,17 +266,13 @@ def _messages(
     return result
 
 
-def _keys(warning: Warning) -> set[str]:
-    return {place.key for place in warning.districts}
-
-
 def _leading(places: Sequence[Place]) -> tuple[str, ...]:
     """The most probable storm of each place that one supports in this run: those that the text speaks of."""
     return tuple(dict.fromkeys(place.storm_id for place in places if place.arrival != "held"))
 
 
 def _needs_update(warning: Warning, places: Sequence[Place], by_key: Mapping[str, Sequence[Chance]], run: Run) -> bool:
-    if _keys(warning) != {place.key for place in places}:
+    if {place.key for place in warning.districts} != {place.key for place in places}:
         return True
     if any(is_released(place, run.book.hold_runs) for place in warning.districts):  # and named again
         return True

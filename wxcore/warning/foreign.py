@@ -5,6 +5,7 @@ make the message unusable (no name, no readable times, from the future, stale, s
 trust); with the others (`told`) it can still be shown and verified against, by what of it is sound.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from shapely.geometry import Polygon
 from shapely.geometry.polygon import orient
 
 from wxcore.errors import TimeError, WarningError
+from wxcore.landing.ledger.imports import TRUSTED, UNJUDGED, UNSIGNED
 from wxcore.times import iso, parse_time, require_utc
 from wxcore.warning.cap_model import NAMESPACES, Alert, Info
 from wxcore.warning.cap_read import at, parse_alert, read_xml
@@ -38,8 +40,10 @@ ATOM_NEEDS = ("id", "title", "updated")
 RSS_NEEDS = ("title", "link", "description")
 """Elements that a channel of RSS 2.0 must have."""
 
-TRUSTED, UNSIGNED, UNJUDGED = "trusted", "unsigned", "unjudged"
-"""A signature by a pinned certificate; none; one that nobody asked us to judge."""
+SIGNATURES = {
+    TRUSTED: ("已验证", "verified"), UNSIGNED: ("未签名", "unsigned"), UNJUDGED: ("未核验", "not verified"),
+}  # fmt: skip
+"""How a signature was judged, in words: (Chinese, English)."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Foreign:
         signature: TRUSTED, UNSIGNED or UNJUDGED.
         told, fatal: faults of meaning with line and element; usable only where `fatal` is empty.
         xml: the message alone as it came, its signature with it: the evidence to keep.
+        content: sha256 of its canonical form: the same alone and inside of a feed.
     """
 
     alert: Alert
@@ -64,6 +69,7 @@ class Foreign:
     told: tuple[str, ...]
     fatal: tuple[str, ...]
     xml: bytes
+    content: str
 
     @property
     def usable(self) -> bool:
@@ -108,8 +114,8 @@ def import_alerts(
 def _alert_elements(root: etree._Element) -> list[etree._Element]:
     tag = str(root.tag)
     if _is_alert(root):
-        return [root]
-    if tag == f"{ATOM}feed":
+        found = [root]
+    elif tag == f"{ATOM}feed":
         found = list(_in_atom(root))
     elif tag == "rss":
         found = list(_in_rss(root))
@@ -121,7 +127,11 @@ def _alert_elements(root: etree._Element) -> list[etree._Element]:
         raise WarningError("CAP", [f"{at(root)}: expected a CAP alert, ATOM, RSS or EDXL-DE, found {tag} 文件类型不符"])
     entered = set(found)
     stray = [element for element in root.iter(etree.Element) if _is_alert(element) and element not in entered]
-    _refuse(f"{at(element)}: an alert outside of any entry: nobody would see it 报文不在条目之内" for element in stray)
+    _refuse(
+        f"{at(element)}: an alert outside of any entry, or inside of another alert: nobody would see it "
+        "报文不在条目之内，或藏于另一报文之内"
+        for element in stray
+    )
     return found
 
 
@@ -169,7 +179,8 @@ def _in_rss(rss: etree._Element) -> Iterator[etree._Element]:
     ]
     _refuse(faults)
     for item in channel.iterchildren("item"):
-        yield from (element for element in item.iter(etree.Element) if _is_alert(element))
+        alerts = (element for element in item.iter(etree.Element) if _is_alert(element))
+        yield from (element for element in alerts if not any(_is_alert(around) for around in element.iterancestors()))
 
 
 def _judged(
@@ -177,6 +188,7 @@ def _judged(
 ) -> Foreign:
     alert, root, fatal = parse_alert(element), element, list(name_faults(element))
     xml = etree.tostring(element, with_tail=False, xml_declaration=True, encoding="UTF-8")
+    canonical = etree.tostring(element, with_tail=False, method="c14n", exclusive=True)
     signature = UNJUDGED if alert.signatures else UNSIGNED
     if pinned:
         try:
@@ -205,6 +217,7 @@ def _judged(
         told=tuple(fault for fault in told if fault not in fatal),
         fatal=tuple(fatal),
         xml=xml,
+        content=hashlib.sha256(canonical).hexdigest(),
     )
 
 

@@ -19,6 +19,7 @@ from wxcore.warning.draft import LIKELY_P, first_arrival, urgency
 from wxcore.warning.level import Rulebook
 from wxcore.warning.model import Change, Place, Ring, Warning
 from wxcore.warning.text import render_texts
+from wxcore.warning.words import bjt, is_unseen
 
 MAX_VALIDITY = timedelta(hours=24)
 """No signal of the national scheme is valid longer than the blue gale's 24 h (DOMAIN.md 6.1, 6.3)."""
@@ -140,9 +141,9 @@ def _with_end(draft: Warning, expires: datetime, now: datetime) -> Warning:
     expires, start = whole_second(expires), max(draft.onset, now)
     if not start < expires <= now + MAX_VALIDITY:
         raise IssueError(
-            f"end {expires:%Y-%m-%d %H:%M}Z: expected after {start:%Y-%m-%d %H:%M}Z and at most "
+            f"end {bjt(expires)} BJT: expected after {bjt(start)} BJT and at most "
             f"{MAX_VALIDITY // timedelta(hours=1)} h from now",
-            f"失效时间 {expires:%Y-%m-%d %H:%M}（世界时）不合理：须晚于 {start:%Y-%m-%d %H:%M}，"
+            f"失效时间 {bjt(expires)}（北京时）不合理：须晚于 {bjt(start)}（北京时），"
             f"且不超过{MAX_VALIDITY // timedelta(hours=1)}小时",
         )
     return replace(draft, expires=expires)
@@ -206,10 +207,10 @@ def _retold(draft: Warning, before: Warning, edit: Edit, now: datetime) -> Warni
     onset = max(draft.effective, arrival)
     if onset >= draft.expires and edit.expires is None and edit.level in (None, draft.level):
         raise IssueError(
-            f"the first storm reaches the districts that remain at {onset:%Y-%m-%d %H:%M}Z, after the end "
-            f"{draft.expires:%Y-%m-%d %H:%M}Z: give a later end",
-            f"保留地区最早于 {onset:%Y-%m-%d %H:%M}（世界时）受影响，晚于失效时间 "
-            f"{draft.expires:%Y-%m-%d %H:%M}：请同时修改失效时间",
+            f"the first storm reaches the districts that remain at {bjt(onset)} BJT, after the end "
+            f"{bjt(draft.expires)} BJT: give a later end",
+            f"保留地区最早于 {bjt(onset)}（北京时）受影响，晚于失效时间 {bjt(draft.expires)}（北京时）："
+            "请同时修改失效时间",
         )
     return replace(
         draft,
@@ -281,7 +282,7 @@ def follow_up(message: Warning, *, id: str, now: datetime, book: Rulebook) -> Wa
     """The draft of an update of an issued message: same content, to be edited and signed.
 
     The cycle stays that of the analysis it rests on. A place whose time is over by `now` is only held over; once the
-    analysis is past its horizon all are, and neither what was observed nor the drivers are told as of now. Remarks
+    analysis is past its horizon all are, and neither the storms observed nor the drivers are told as of now. Remarks
     belonged to the message.
 
     Raises:
@@ -293,7 +294,8 @@ def follow_up(message: Warning, *, id: str, now: datetime, book: Rulebook) -> Wa
     if _age_min(message, now) >= book.horizon_min:
         places = tuple(replace(place, arrival="held") for place in message.districts)
         towns = tuple(replace(town, arrival="held") for town in message.towns)
-        draft = replace(draft, districts=places, towns=towns, observed=None, drivers=(), drivers_zh=())
+        seen = draft.observed if is_unseen(draft) else None
+        draft = replace(draft, districts=places, towns=towns, observed=seen, drivers=(), drivers_zh=())
     draft = replace(held_since(draft, now), remark_zh="", remark_en="", change=Change())
     return render_texts(draft, book)
 
@@ -344,8 +346,8 @@ def _begin(message: Warning, now: datetime) -> datetime:
     now = whole_second(now)
     if not is_live(message, now):
         raise IssueError(
-            f"{message.id} is not in force at {now:%Y-%m-%d %H:%M:%S}Z: it can be neither updated nor cancelled",
-            f"{message.id} 此时已不生效，不能更新或解除",
+            f"{message.id} is not in force at {bjt(now)} BJT: it can be neither updated nor cancelled",
+            f"{message.id} 在 {bjt(now)}（北京时）已不生效，不能更新或解除",
         )
     return now
 

@@ -115,12 +115,17 @@ class Change:
 
 @dataclass(frozen=True)
 class Also:
-    """Another hazard that is drafted or in force at one of the same places."""
+    """Another hazard that is drafted or in force at the same places.
+
+    Attributes:
+        places: names (zh, en) of those of the warning's places where it is; empty: at all of them.
+    """
 
     hazard: str
     level: str
     event_zh: str
     event_en: str
+    places: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,8 +135,8 @@ class Warning:  # noqa: A001 - the noun of this room; the builtin is never used 
     `districts[*].below_runs` is bookkeeping of the life-cycle; all else never changes under one id. Times: aware UTC.
     `polygons`: closed rings (lon, lat). `truth`: "real" or "SYN". `data_kind`: "volume" or "composite".
     `towns`: towns reached within the districts, where the region has a table of them.
-    `also`: the other hazards at the same places, most harmful first; `leads`: at one of its places at least none of
-    them is more harmful than this one. `remark_*`: what a forecaster adds. `stage`: one of STAGES.
+    `also`: the other hazards at the same places, most harmful first; `leads`: at none of its places is one of them more
+    harmful than this one. `remark_*`: what a forecaster adds. `stage`: one of STAGES.
     `shortened_from`: the end promised before, where this record ends earlier on purpose.
 
     Raises:
@@ -282,7 +287,7 @@ def from_dict(data: Mapping[str, Any]) -> Warning:
     for name in ("response", "storm_ids", "drivers", "drivers_zh", "degraded", "degraded_zh", "languages"):
         values[name] = tuple(values[name])
     values["observed"] = Observed(**data["observed"]) if data.get("observed") else None
-    values["also"] = tuple(Also(**row) for row in data.get("also", ()))
+    values["also"] = tuple(Also(**{**row, "places": _pairs(row.get("places", ()))}) for row in data.get("also", ()))
     values["change"] = _change(change)
     return Warning(**values)
 

@@ -1,17 +1,25 @@
 """The short message: what, where, when, how sure, what to do, in the space of one SMS.
 
 The status mark, the hazard, the times, the probability and the action are never cut; names of places are counted
-instead of told, soonest first, where they do not fit.
+instead of told, soonest first, where they do not fit. Which places a forecaster added, and which are lifted, is told in
+full, else in short, and the lifting left out only where not even one name would fit beside it: people there get
+`sms_lifted`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import chain
 
 from wxcore.errors import WarningError
 from wxcore.warning import text_en, text_zh
 from wxcore.warning.model import Place, Warning
-from wxcore.warning.words import by_arrival, is_added, percent
+from wxcore.warning.words import added_places, by_arrival, is_added, is_held, is_raise, percent, shift
+
+Names = Sequence[tuple[str, str]]
+"""Names of places (Chinese, English)."""
+
+Frame = tuple[str, str]
+"""What stands before and after the places."""
 
 ONE_SMS = {"zh": 70, "en": 140}
 """Characters of one short message: 140 octets, two an ideograph (UCS-2, 3GPP TS 23.040); 140 in Chinese are two parts.
@@ -46,43 +54,128 @@ def sms(warning: Warning, language: str, limit: int | None = None) -> str:
         WarningError: what must be said does not fit the limit, even with every place only counted.
     """
     zh = language.startswith("zh")
-    most = ONE_SMS["zh" if zh else "en"] if limit is None else limit
-    places = list(chain.from_iterable(by_arrival(warning).values()))
-    before, after = _frame_zh(warning) if zh else _frame_en(warning)
-    listed = _listed_zh if zh else _listed_en
-    for count in range(len(places), -1, -1):
-        text = f"{before}{listed(places, count)}{after}"
-        if len(text) <= most:
-            return text
-    raise WarningError(
-        f"warning {warning.id}",
-        [f"its short message needs {len(text)} characters, limit {most} 短信至少需 {len(text)} 字，限 {most} 字"],
-    )
+    frames = _frames_zh(warning) if zh else _frames_en(warning)
+    places = _names(chain.from_iterable(by_arrival(warning).values()))
+    lifted = () if warning.msg_type == "Cancel" else warning.change.released
+    fuller = [(before, after + over) for over in _lifted(lifted, zh) for before, after in frames]
+    most = _most(zh, limit)
+    return _first_fit(places, fuller, zh, most, least=1) or _fitted(warning, places, frames, zh, most)
 
 
-def _frame_zh(warning: Warning) -> tuple[str, str]:
-    """What stands before and after the places."""
+def sms_lifted(warning: Warning, language: str, limit: int | None = None) -> str:
+    """What people of the places that an update lifts are told: that the warning is over there, and nothing else.
+
+    Args:
+        warning: names the places in `change.released`; arguments as `sms`.
+
+    Raises:
+        WarningError: as `sms`.
+    """
+    zh, sent = language.startswith("zh"), _times(warning)[0]
+    frame = _over_zh(warning, sent) if zh else _over_en(warning, sent)
+    return _fitted(warning, warning.change.released, [frame], zh, _most(zh, limit))
+
+
+def _fitted(warning: Warning, places: Names, frames: Sequence[Frame], zh: bool, most: int) -> str:
+    text = _first_fit(places, frames, zh, most)
+    if text is None:
+        need = min(len(before) + len(_listed(places, 0, zh)) + len(after) for before, after in frames)
+        raise WarningError(
+            f"warning {warning.id}",
+            [f"its short message needs {need} characters, limit {most} 短信至少需 {need} 字，限 {most} 字"],
+        )
+    return text
+
+
+def _first_fit(places: Names, frames: Sequence[Frame], zh: bool, most: int, least: int = 0) -> str | None:
+    """As many names as fit, in the first frame that holds them; None where `least` names fit in none."""
+    for count in range(len(places), least - 1, -1):
+        names = _listed(places, count, zh)
+        for before, after in frames:
+            if len(before) + len(names) + len(after) <= most:
+                return f"{before}{names}{after}"
+    return None
+
+
+def _most(zh: bool, limit: int | None) -> int:
+    return ONE_SMS["zh" if zh else "en"] if limit is None else limit
+
+
+def _frames_zh(warning: Warning) -> list[Frame]:
+    """What is told but the places, in full and in short."""
     sent, onset, until = _times(warning)
+    if warning.msg_type == "Cancel":
+        return [_over_zh(warning, sent, COLOURS_ZH[warning.level])]
+    move, held = shift(warning), is_held(warning)
     what = f"{warning.event_zh}{COLOURS_ZH[warning.level]}预警"
-    mark = text_zh.mark(warning)
-    if warning.msg_type == "Cancel":
-        return f"{mark}{what}{sent:%-H:%M}解除：", f"。{ACTIONS_ZH['None']}。"
+    if move:
+        verb = f"{'升' if is_raise(move) else '降'}级为{COLOURS_ZH[move.new]}"
+        what = f"{warning.event_zh}{COLOURS_ZH[move.old]}预警{verb}"
+    elif warning.msg_type == "Update":
+        what += "维持" if held else "更新"
+    times = ("" if held else f"{onset:%-H:%M}起，") + f"有效至{until.day}日{until:%-H:%M}"
     action = ACTIONS_ZH[(*warning.response, "None")[0]]
-    times = f"{onset:%-H:%M}起，有效至{until.day}日{until:%-H:%M}"
-    sure = "预报员添加" if is_added(warning) else f"概率约{percent(warning.p)}%"
-    return f"{mark}{what}：", f"，{times}，{sure}。{action}。"
+    before = f"{text_zh.mark(warning)}{what}："
+    return [(before, f"，{times}{how}。{action}。") for how in _sure_zh(warning)]
 
 
-def _frame_en(warning: Warning) -> tuple[str, str]:
+def _frames_en(warning: Warning) -> list[Frame]:
     sent, onset, until = _times(warning)
-    what = f"{warning.colour_en} {warning.event_en.lower()} warning"
-    mark = text_en.mark(warning)
     if warning.msg_type == "Cancel":
-        return f"{mark}{what} lifted {sent:%H:%M}: ", f". {ACTIONS_EN['None']}."
+        return [_over_en(warning, sent, f"{warning.colour_en} ")]
+    move, held, event = shift(warning), is_held(warning), warning.event_en.lower()
+    whats = [f"{warning.colour_en} {event} warning"]
+    if move:
+        verb = f"{'raised' if is_raise(move) else 'lowered'} to {move.new}"
+        whats = [f"{move.old.capitalize()} {event} warning {verb}", f"{warning.event_en} {verb}"]
+    elif warning.msg_type == "Update":
+        act = "stands" if held else "update"
+        whats = [f"{whats[0]} {act}", f"{warning.colour_en} {event} {act}"]
+    times = ("" if held else f"from {onset:%H:%M}, ") + f"until {until:%d %b %H:%M}"
     action = ACTIONS_EN[(*warning.response, "None")[0]]
-    times = f"from {onset:%H:%M}, until {until:%d %b %H:%M}"
-    sure = "by forecaster" if is_added(warning) else f"about {percent(warning.p)} %"
-    return f"{mark}{what}: ", f", {times}, {sure}. {action}."
+    mark = text_en.mark(warning)
+    return [(f"{mark}{what}: ", f", {times}{how}. {action}.") for how in _sure_en(warning) for what in whats]
+
+
+def _over_zh(warning: Warning, sent: datetime, colour: str = "") -> Frame:
+    """Of a lifting; without the colour where the places may have stood at another level."""
+    return f"{text_zh.mark(warning)}{warning.event_zh}{colour}预警{sent:%-H:%M}解除：", f"。{ACTIONS_ZH['None']}。"
+
+
+def _over_en(warning: Warning, sent: datetime, colour: str = "") -> Frame:
+    what = f"{colour}{warning.event_en.lower()} warning"
+    return f"{text_en.mark(warning)}{what[:1].upper()}{what[1:]} lifted {sent:%H:%M}: ", f". {ACTIONS_EN['None']}."
+
+
+def _sure_zh(warning: Warning) -> list[str]:
+    """How sure, in full and in short; nothing where only the earlier warning stands behind it."""
+    if is_held(warning):
+        return [""]
+    if is_added(warning):
+        return ["，预报员添加"]
+    own, about = _names(added_places(warning)), f"，概率约{percent(warning.p)}%"
+    full = f"{about}（{_listed(own, len(own), zh=True)}人工添加）"
+    return [full, f"，概率最高约{percent(warning.p)}%"] if own else [about]
+
+
+def _sure_en(warning: Warning) -> list[str]:
+    if is_held(warning):
+        return [""]
+    if is_added(warning):
+        return [", by forecaster"]
+    own, about = _names(added_places(warning)), f", about {percent(warning.p)} %"
+    full = f"{about} ({_listed(own, len(own), zh=False)} by forecaster)"
+    return [full, f", up to {percent(warning.p)} %"] if own else [about]
+
+
+def _lifted(names: Names, zh: bool) -> list[str]:
+    """The lifting of these places, in full and in short."""
+    told = [_listed(names, count, zh) for count in (len(names), 0) if names]
+    return [f"解除：{words}。" if zh else f" Lifted: {words}." for words in told]
+
+
+def _names(places: Iterable[Place]) -> Names:
+    return [(place.name_zh, place.name_en) for place in places]
 
 
 def _times(warning: Warning) -> list[datetime]:
@@ -91,12 +184,11 @@ def _times(warning: Warning) -> list[datetime]:
     return [time.astimezone(zone) for time in (warning.sent, warning.onset, warning.expires)]
 
 
-def _listed_zh(places: Sequence[Place], count: int) -> str:
-    names = "、".join(place.name_zh for place in places[:count])
-    return names + (f"{'等' if count else ''}{len(places)}处" if count < len(places) else "")
-
-
-def _listed_en(places: Sequence[Place], count: int) -> str:
-    names = ", ".join(place.name_en for place in places[:count])
+def _listed(places: Names, count: int, zh: bool) -> str:
+    """The first `count` names; the others counted."""
     rest = len(places) - count
-    return names + (f" +{rest}" if rest and count else f"{rest} places" if rest else "")
+    if zh:
+        names = "、".join(name for name, _ in places[:count])
+        return names + (f"{'等' if count else ''}{len(places)}处" if rest else "")
+    names = ", ".join(name for _, name in places[:count])
+    return names + (f" +{rest}" if rest and count else f"{rest} place{'s' * (rest > 1)}" if rest else "")

@@ -4,17 +4,25 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from wxcore.warning.level import OFFICIAL, LevelRule, Rulebook, Signal
-from wxcore.warning.model import ARRIVALS, Also, Move, Place, Warning
+from wxcore.warning.model import Also, Move, Place, Warning
 from wxcore.warning.words import (
     NAMES_SHOWN,
     TOWNS_SHOWN,
+    added_places,
     by_arrival,
     clock_of,
     ends_sooner,
+    harm,
+    held_places,
     is_added,
+    is_dated,
     is_past,
     is_raise,
+    is_unseen,
+    mark_of,
+    others_by_place,
     percent,
+    possible_until,
     reasons,
     shift,
     stay_at,
@@ -31,8 +39,7 @@ _TO = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 
 def mark(warning: Warning) -> str:
     """What must stand before every text: simulated, draft, test, exercise; nothing before a real message."""
-    status = DRAFT_MARK if warning.stage == "draft" else STATUS_MARKS[warning.status]
-    return (SYN_MARK if warning.truth == "SYN" else "") + status
+    return mark_of(warning, SYN_MARK, DRAFT_MARK, STATUS_MARKS)
 
 
 def headline(warning: Warning, book: Rulebook) -> str:
@@ -54,7 +61,7 @@ def body(warning: Warning, book: Rulebook) -> str:
             [f"Changed: lifted for {_names([(p.name_zh, p.name_en) for p in warning.districts])}."]
             if warning.msg_type == "Cancel"
             else [
-                "" if is_past(warning, book) else _now(warning),
+                "" if is_past(warning, book) else _now(warning, book),
                 _next(warning, signal, book),
                 _towns(warning),
                 _sure(warning, book),
@@ -103,12 +110,20 @@ def _source(rule: LevelRule) -> str:
     return f"{rule.source_en}; {rule.decree_en}" if rule.decree_en else rule.source_en
 
 
-def _now(warning: Warning) -> str:
-    seen = warning.observed
+def _analysed(warning: Warning, book: Rulebook) -> str:
+    """When the analysis was, with the day where it is not that of the message."""
+    cycle, sent = clock_of(book)(warning.cycle), clock_of(book)(warning.sent)
+    when = f"{cycle:%H:%M}" if cycle.date() == sent.date() else f"{cycle:%d %b %H:%M}"
+    return f"{when} {book.clock_en}"
+
+
+def _now(warning: Warning, book: Rulebook) -> str:
+    seen, label = warning.observed, f"At {_analysed(warning, book)}" if is_dated(warning) else "Now"
     if seen is None:
         return ""
-    if not seen.storms:
-        return "Now: no new strong echo; the earlier warning stands."
+    if is_unseen(warning):
+        stands = "; the earlier warning stands" if held_places(warning)[0] else ""
+        return f"{label}: no new strong echo{stands}."
     parts = [f"{seen.storms} storm{'s' if seen.storms > 1 else ''}"]
     parts += [f"up to {seen.max_dbz:.0f} dBZ"] if seen.max_dbz is not None else []
     parts += [f"tops to {seen.echo_top_km:.0f} km"] if seen.echo_top_km is not None else []
@@ -116,21 +131,34 @@ def _now(warning: Warning) -> str:
     parts += [f"radar hail size {seen.mesh_mm:.0f} mm"] if hail else []
     moves = seen.towards is not None and seen.speed_km_h is not None
     parts += [f"moving {_TO[seen.towards or 0]} at about {seen.speed_km_h} km/h"] if moves else []
-    return f"Now: {', '.join(parts)}."
+    return f"{label}: {', '.join(parts)}."
 
 
 def _next(warning: Warning, signal: Signal, book: Rulebook) -> str:
     clock = clock_of(book)
     sent, until = clock(warning.sent), clock(warning.expires)
     horizon = clock(warning.cycle + timedelta(minutes=book.horizon_min))
-    groups, hours, past = by_arrival(warning), book.horizon_min / 60, is_past(warning, book)
-    window = "" if past else f"{sent:%H:%M} to {horizon:%H:%M} {book.clock_en}, "
-    within = "" if past else " within the hour" if hours == 1 else f" within {hours:g} h"
-    timed, possible, held = (_listed(groups[kind], warning, book) for kind in ARRIVALS)
+    told_of = (by_arrival(warning)["timed"], *held_places(warning))
+    timed, stands, new = (_listed(places, warning, book) for places in told_of)
+    told = not is_past(warning, book) and (bool(timed) or not is_dated(warning))
+    window = f"{sent:%H:%M} to {horizon:%H:%M} {book.clock_en}, " if told else ""
     parts = [f"{signal.verb_en} in {timed}."] if timed else []
-    parts += [f"{signal.name_en} possible{within} (no arrival time) in {possible}."] if possible else []
-    parts += [f"Held over, the earlier warning stands: {held}."] if held else []
+    parts += _possible(warning, signal, book)
+    parts += [f"Held over, the earlier warning stands: {stands}."] if stands else []
+    parts += [f"Possible, by an earlier analysis: {new}."] if new else []
     return f"Next: {window}{' '.join(parts)} Valid until {until:%d %b %H:%M} {book.clock_en}."
+
+
+def _possible(warning: Warning, signal: Signal, book: Rulebook) -> list[str]:
+    """Where a storm may come: within the horizon, or until when, where that counts from an earlier analysis."""
+    groups, hours, sent = possible_until(warning, book), book.horizon_min / 60, clock_of(book)(warning.sent)
+    if is_dated(warning):
+        rows = [(f" until {until:%H:%M}" if until > sent else "", places) for until, places in groups.items()]
+    else:
+        hour = " within the hour" if hours == 1 else f" within {hours:g} h"
+        rows = [(hour, by_arrival(warning)["possible"])] if groups else []
+    what = f"{signal.name_en} possible"
+    return [f"{what}{within} (no arrival time) in {_listed(places, warning, book)}." for within, places in rows]
 
 
 def _listed(places: Sequence[Place], warning: Warning, book: Rulebook) -> str:
@@ -150,10 +178,12 @@ def _stay(warning: Warning, place: Place, book: Rulebook) -> str:
 def _sure(warning: Warning, book: Rulebook) -> str:
     if is_added(warning):
         return "How sure: added by the forecaster, no objective probability."
-    cycle, sent = clock_of(book)(warning.cycle), clock_of(book)(warning.sent)
-    when = f"{cycle:%H:%M}" if cycle.date() == sent.date() else f"{cycle:%d %b %H:%M}"
-    basis = f", by the analysis of {when} {book.clock_en}" if is_past(warning, book) else ""
-    return f"How sure: about {percent(warning.p)} %{basis}. {reasons('Why: ', warning.drivers, '; ')}".rstrip()
+    own = [(place.name_zh, place.name_en) for place in added_places(warning)]
+    basis = f" by the analysis of {_analysed(warning, book)}" if is_dated(warning) else ""
+    basis = " by an earlier analysis" if is_unseen(warning) else basis
+    p = f"{'up to ' if own else ''}about {percent(warning.p)} %{basis}"
+    rest = f"; {_names(own)} added by the forecaster, no objective probability" if own else ""
+    return f"How sure: {p}{rest}. {reasons('Why: ', warning.drivers, '; ')}".rstrip()
 
 
 def _sooner(warning: Warning, book: Rulebook) -> str:
@@ -195,13 +225,23 @@ def _change(warning: Warning, book: Rulebook) -> str:
 
 
 def _also(warning: Warning, book: Rulebook) -> str:
-    if not warning.also:
-        return ""
-    others = [_other(other, book) for other in warning.also]
-    if warning.leads:
-        return f"Several hazards: beware of {', '.join(others)} too; {warning.event_en.lower()} leads."
-    rest = f"; beware of {', '.join(others[1:])} too" if others[1:] else ""
-    return f"Several hazards: {others[0]} leads{rest}."
+    parts = [_beside(others, places, warning, book) for others, places in others_by_place(warning).items()]
+    return f"Several hazards: {'; '.join(parts)}." if parts else ""
+
+
+def _beside(others: Sequence[Also], places: Sequence[Place], warning: Warning, book: Rulebook) -> str:
+    """Which others there are, and who leads; the places where they are not all of the warning."""
+    told, leads = [_other(other, book) for other in others], harm(others[0]) <= harm(warning)
+    own = warning.event_en.lower()
+    if len(places) < len(warning.districts):
+        where = f"in {_names([(place.name_zh, place.name_en) for place in places])} beware of"
+        rest = f", and of {', '.join(told[1:])}" if told[1:] else ""
+        alone = f"{where} {told[0]} too, which leads{rest}"
+        return f"{where} {', '.join(told)} too, while {own} leads" if leads else alone
+    if leads:
+        return f"beware of {', '.join(told)} too; {own} leads"
+    rest = f"; beware of {', '.join(told[1:])} too" if told[1:] else ""
+    return f"{told[0]} leads{rest}"
 
 
 def _other(other: Also, book: Rulebook) -> str:

@@ -4,17 +4,25 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from wxcore.warning.level import OFFICIAL, LevelRule, Rulebook, Signal
-from wxcore.warning.model import ARRIVALS, Also, Move, Place, Warning
+from wxcore.warning.model import Also, Move, Place, Warning
 from wxcore.warning.words import (
     NAMES_SHOWN,
     TOWNS_SHOWN,
+    added_places,
     by_arrival,
     clock_of,
     ends_sooner,
+    harm,
+    held_places,
     is_added,
+    is_dated,
     is_past,
     is_raise,
+    is_unseen,
+    mark_of,
+    others_by_place,
     percent,
+    possible_until,
     reasons,
     shift,
     stay_at,
@@ -31,8 +39,7 @@ _TO = ("北", "东北", "东", "东南", "南", "西南", "西", "西北")
 
 def mark(warning: Warning) -> str:
     """What must stand before every text: simulated, draft, test, exercise; nothing before a real message."""
-    status = DRAFT_MARK if warning.stage == "draft" else STATUS_MARKS[warning.status]
-    return (SYN_MARK if warning.truth == "SYN" else "") + status
+    return mark_of(warning, SYN_MARK, DRAFT_MARK, STATUS_MARKS)
 
 
 def headline(warning: Warning, book: Rulebook) -> str:
@@ -58,7 +65,7 @@ def body(warning: Warning, book: Rulebook) -> str:
             [f"变化：解除{_names([(p.name_zh, p.name_en) for p in warning.districts])}{warning.event_zh}预警。"]
             if warning.msg_type == "Cancel"
             else [
-                "" if is_past(warning, book) else _now(warning),
+                "" if is_past(warning, book) else _now(warning, book),
                 _next(warning, signal, book),
                 _towns(warning),
                 _sure(warning, book),
@@ -113,13 +120,20 @@ def _source(rule: LevelRule) -> str:
     return f"{rule.source}；{rule.decree}" if rule.decree else rule.source
 
 
-def _now(warning: Warning) -> str:
-    seen = warning.observed
+def _analysed(warning: Warning, book: Rulebook) -> str:
+    """When the analysis was, with the day where it is not that of the message."""
+    cycle, sent = clock_of(book)(warning.cycle), clock_of(book)(warning.sent)
+    return ("" if cycle.date() == sent.date() else f"{cycle.day}日") + _hm(cycle)
+
+
+def _now(warning: Warning, book: Rulebook) -> str:
+    seen, when = warning.observed, _analysed(warning, book) if is_dated(warning) else ""
     if seen is None:
         return ""
-    if not seen.storms:
-        return "实况：目前无新的强回波，此前预警继续有效。"
-    parts = [f"监测到{seen.storms}个对流单体"]
+    if is_unseen(warning):
+        stands = "，此前预警继续有效" if held_places(warning)[0] else ""
+        return f"实况：{f'{when}未监测到' if when else '目前无'}新的强回波{stands}。"
+    parts = [f"{when}监测到{seen.storms}个对流单体"]
     parts += [f"最强回波{seen.max_dbz:.0f} dBZ"] if seen.max_dbz is not None else []
     parts += [f"回波顶高{seen.echo_top_km:.0f}公里"] if seen.echo_top_km is not None else []
     hail = warning.hazard == "hail" and seen.mesh_mm is not None
@@ -133,13 +147,27 @@ def _next(warning: Warning, signal: Signal, book: Rulebook) -> str:
     clock = clock_of(book)
     sent, until = clock(warning.sent), clock(warning.expires)
     horizon = clock(warning.cycle + timedelta(minutes=book.horizon_min))
-    groups, hours, past = by_arrival(warning), book.horizon_min / 60, is_past(warning, book)
-    window, within = ("", "") if past else (f"{_hm(sent)}至{_hm(horizon)}，", f"未来{hours:g}小时内")
-    timed, possible, held = (_listed(groups[kind], warning, book) for kind in ARRIVALS)
+    told_of = (by_arrival(warning)["timed"], *held_places(warning))
+    timed, stands, new = (_listed(places, warning, book) for places in told_of)
+    told = not is_past(warning, book) and (bool(timed) or not is_dated(warning))
+    window = f"{_hm(sent)}至{_hm(horizon)}，" if told else ""
     parts = [f"{timed}{signal.verb_zh}。"] if timed else []
-    parts += [f"{within}可能出现{signal.name_zh}（到达时间不定）：{possible}。"] if possible else []
-    parts += [f"此前预警继续有效：{held}。"] if held else []
+    parts += _possible(warning, signal, book)
+    parts += [f"此前预警继续有效：{stands}。"] if stands else []
+    parts += [f"可能影响（依据此前分析）：{new}。"] if new else []
     return f"预计：{window}{''.join(parts)}预警有效至{until.day}日{_hm(until)}。"
+
+
+def _possible(warning: Warning, signal: Signal, book: Rulebook) -> list[str]:
+    """Where a storm may come: within the horizon, or until when, where that counts from an earlier analysis."""
+    groups, hour = possible_until(warning, book), f"未来{book.horizon_min / 60:g}小时内"
+    sent = clock_of(book)(warning.sent)
+    if is_dated(warning):
+        rows = [(f"{_hm(until)}前" if until > sent else "", places) for until, places in groups.items()]
+    else:
+        rows = [(hour, by_arrival(warning)["possible"])] if groups else []
+    what = f"可能出现{signal.name_zh}（到达时间不定）"
+    return [f"{within}{what}：{_listed(places, warning, book)}。" for within, places in rows]
 
 
 def _listed(places: Sequence[Place], warning: Warning, book: Rulebook) -> str:
@@ -159,10 +187,11 @@ def _stay(warning: Warning, place: Place, book: Rulebook) -> str:
 def _sure(warning: Warning, book: Rulebook) -> str:
     if is_added(warning):
         return "把握：预报员添加，无客观概率。"
-    cycle, sent = clock_of(book)(warning.cycle), clock_of(book)(warning.sent)
-    day = "" if cycle.date() == sent.date() else f"{cycle.day}日"
-    basis = f"据{day}{_hm(cycle)}分析，" if is_past(warning, book) else ""
-    return f"把握：{basis}概率约{percent(warning.p)}%。{reasons('依据：', warning.drivers_zh, '；')}"
+    own = [(place.name_zh, place.name_en) for place in added_places(warning)]
+    basis = "此前" if is_unseen(warning) else _analysed(warning, book) if is_dated(warning) else ""
+    p = f"{f'{basis}分析的' if basis else ''}{'最高' if own else ''}概率约{percent(warning.p)}%"
+    rest = f"；{_names(own)}为预报员添加，无客观概率" if own else ""
+    return f"把握：{p}{rest}。{reasons('依据：', warning.drivers_zh, '；')}"
 
 
 def _sooner(warning: Warning, book: Rulebook) -> str:
@@ -205,13 +234,20 @@ def _change(warning: Warning, book: Rulebook) -> str:
 
 
 def _also(warning: Warning, book: Rulebook) -> str:
-    if not warning.also:
-        return ""
-    others = [_other(other, book) for other in warning.also]
-    if warning.leads:
-        return f"多灾种并存：同时注意{'、'.join(others)}预警，以{warning.event_zh}为主。"
-    rest = f"，同时注意{'、'.join(others[1:])}预警" if others[1:] else ""
-    return f"多灾种并存：以{others[0]}预警为主{rest}。"
+    parts = [_beside(others, places, warning, book) for others, places in others_by_place(warning).items()]
+    return f"多灾种并存：{'；'.join(parts)}。" if parts else ""
+
+
+def _beside(others: Sequence[Also], places: Sequence[Place], warning: Warning, book: Rulebook) -> str:
+    """Which others there are, and who leads; the places where they are not all of the warning."""
+    told, leads = [_other(other, book) for other in others], harm(others[0]) <= harm(warning)
+    if len(places) < len(warning.districts):
+        where = _names([(place.name_zh, place.name_en) for place in places])
+        return f"{where}同时有{'、'.join(told)}预警，以{warning.event_zh if leads else others[0].event_zh}为主"
+    if leads:
+        return f"同时注意{'、'.join(told)}预警，以{warning.event_zh}为主"
+    rest = f"，同时注意{'、'.join(told[1:])}预警" if told[1:] else ""
+    return f"以{told[0]}预警为主{rest}"
 
 
 def _other(other: Also, book: Rulebook) -> str:

@@ -5,19 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from wxcore.times import require_utc
-from wxcore.warning.changes import RANK
 from wxcore.warning.level import Rulebook
 from wxcore.warning.model import Also, Warning
 from wxcore.warning.text import render_texts
-
-HARM_ORDER = ("thunderstorm", "gale", "hail")
-"""Of one level, from the least to the most harmful. No published order was found: hail before gale before lightning is
-our choice; the level always comes first."""
-
-
-def harm(warning: Warning) -> tuple[int, int]:
-    """How harmful: level, then hazard; larger is worse. Hazards without a place in the order come last."""
-    return RANK[warning.level], HARM_ORDER.index(warning.hazard) if warning.hazard in HARM_ORDER else -1
+from wxcore.warning.words import harm
 
 
 def together(warnings: Sequence[Warning], book: Rulebook, *, when: datetime) -> list[Warning]:
@@ -48,9 +39,23 @@ def beside(warning: Warning, others: Sequence[Warning], book: Rulebook) -> Warni
         and keys & {p.key for p in other.districts}
     ]
     near.sort(key=lambda other: (harm(other), other.id), reverse=True)
-    also = tuple(dict.fromkeys(Also(o.hazard, o.level, o.event_zh, o.event_en) for o in near))
-    worse = [{place.key for place in other.districts} for other in near if harm(other) > harm(warning)]
-    leads = not keys or any(not any(key in places for places in worse) for key in keys)
+    also = _also(warning, near)
+    leads = all(harm(other) <= harm(warning) for other in near)
     if (also, leads) == (warning.also, warning.leads):
         return warning
     return render_texts(replace(warning, also=also, leads=leads), book)
+
+
+def _also(warning: Warning, near: Sequence[Warning]) -> tuple[Also, ...]:
+    """Each hazard and level of the others once, in their order, with the places that it shares with the warning."""
+    spots: dict[Also, set[str]] = {}
+    for other in near:
+        what = Also(other.hazard, other.level, other.event_zh, other.event_en)
+        spots.setdefault(what, set()).update(place.key for place in other.districts)
+    everywhere = {place.key for place in warning.districts}
+    return tuple(
+        what
+        if everywhere <= keys
+        else replace(what, places=tuple((p.name_zh, p.name_en) for p in warning.districts if p.key in keys))
+        for what, keys in spots.items()
+    )

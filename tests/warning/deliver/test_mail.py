@@ -4,6 +4,7 @@ import email
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -17,7 +18,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tests.warning.identity import server_files, server_tls
 from wxcore.errors import DeliveryError
-from wxcore.warning.deliver import Parcel
+from wxcore.warning.deliver import Parcel, mail
 from wxcore.warning.deliver.channels import Channel
 from wxcore.warning.deliver.mail import is_loopback, letter, send_mail
 
@@ -159,6 +160,88 @@ def test_in_the_clear_to_this_machine_only() -> None:
 def test_a_silent_server_costs_no_more_than_the_parcel_s_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(DeliveryError, match="timed out"):
         send_mail(channel(silent.getsockname()[1]), replace(PARCEL, timeout_s=0.1))
+
+
+@contextmanager
+def dripping(script: dict[str, bytes], drip: bytes, at: str) -> Iterator[tuple[int, list[bytes]]]:
+    """A server that answers by `script`, and at one command (or "" for its greeting) drips lines for 5 s at most."""
+    listener, stop, bodies = socket.create_server(("127.0.0.1", 0)), threading.Event(), list[bytes]()
+
+    def answer(peer: socket.socket, command: str) -> None:
+        for _ in range(50 if command == at else 0):
+            if stop.wait(0.1):
+                return
+            peer.sendall(drip)
+        peer.sendall(script.get(command, b"250 ok\r\n"))
+
+    def serve() -> None:
+        with suppress(OSError), listener.accept()[0] as peer, peer.makefile("rb") as lines:
+            answer(peer, "")
+            for line in lines:
+                command = line.split()[0].decode().upper()
+                answer(peer, command)
+                if command == "DATA":
+                    bodies.append(lines.read())
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1], bodies
+    finally:
+        stop.set()
+        listener.close()
+        thread.join(5)
+
+
+SCRIPT = {"": b"220 stub\r\n", "DATA": b"354 go on\r\n"}
+
+
+@pytest.mark.parametrize(
+    ("drip", "at"), [(b"220-wait\r\n", ""), (b"250-wait\r\n", "MAIL"), (b"354-wait\r\n", "DATA"), (b"3", "DATA")]
+)
+def test_an_answer_without_end_is_cut_off_and_no_body_follows(drip: bytes, at: str) -> None:
+    """Each line comes well within any wait for one; the message may have run out by the last."""
+    begun = time.monotonic()
+    with dripping(SCRIPT, drip, at) as (port, bodies):
+        with pytest.raises(DeliveryError, match=r"timed out|333") as refused:
+            send_mail(channel(port), replace(PARCEL, timeout_s=0.4))
+        took = time.monotonic() - begun
+    assert 0.3 < took < 4
+    assert not refused.value.lasting
+    assert b"".join(bodies) == b""
+
+
+def test_no_body_is_sent_after_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The go-ahead is read in time, and then the machine is busy."""
+    with smtp() as (port, talks, mails):
+        real, clock = mail._Session.getreply, [0.0]
+        monkeypatch.setattr(mail.time, "monotonic", lambda: clock[0])
+
+        def late(session: mail._Session) -> tuple[int, bytes]:
+            code, text = real(session)
+            clock[0] += 100.0 * (code == 354)
+            return code, text
+
+        monkeypatch.setattr(mail._Session, "getreply", late)
+        with pytest.raises(DeliveryError, match="timed out"):
+            send_mail(channel(port), replace(PARCEL, timeout_s=20.0))
+        assert [line.split()[0].upper() for line in talks[0]][-1] == "DATA"
+    assert mails in ([], [b""])
+
+
+def test_a_name_server_that_is_silent_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    hold = threading.Event()
+    monkeypatch.setattr(mail, "resolve", lambda *_: [str(hold.wait(20))])
+    with pytest.raises(DeliveryError, match="out of time"):
+        send_mail(channel(25), replace(PARCEL, timeout_s=0.1))
+    hold.set()
+
+
+def test_who_took_the_mail_need_not_say_goodbye(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ANSWERS, "QUIT", b"")
+    with smtp() as (port, _, mails):
+        send_mail(channel(port), replace(PARCEL, timeout_s=0.5))
+    assert len(mails) == 1
 
 
 class _Mailbox(Sink):

@@ -4,14 +4,16 @@ import ipaddress
 import socket
 import ssl
 import threading
+import time
 from pathlib import Path
 
+import httpcore
 import pytest
 
 from tests.warning.deliver.scene import receiver
 from tests.warning.identity import server_files, server_tls
 from wxcore.errors import DeliveryError
-from wxcore.warning.deliver.ssrf import is_outside, judged, post
+from wxcore.warning.deliver.ssrf import _Hurried, is_outside, judged, post
 
 LOCAL = [ipaddress.ip_network("127.0.0.0/8")]
 
@@ -171,6 +173,72 @@ def test_the_time_is_up_for_a_server_that_drips() -> None:
     stop.set()
     thread.join()
     listener.close()
+
+
+def test_a_server_that_drips_its_head_is_cut_off_by_the_whole_time_left() -> None:
+    """Lines of the head, each well within the time: their sum is not; nor is a first silence given again."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    stop = threading.Event()
+
+    def drip() -> None:
+        with listener.accept()[0] as peer:
+            peer.sendall(b"HTTP/1.1 200 OK\r\n")
+            while not stop.wait(0.1):
+                try:
+                    peer.sendall(b"X-More: 1\r\n")
+                except OSError:
+                    return
+
+    thread = threading.Thread(target=drip, daemon=True)
+    thread.start()
+    begun = time.monotonic()
+    with pytest.raises(DeliveryError, match="in time"):
+        post(f"http://127.0.0.1:{listener.getsockname()[1]}/", b"{}", {}, allow=LOCAL, timeout_s=0.4)
+    took = time.monotonic() - begun
+    stop.set()
+    thread.join()
+    listener.close()
+    assert 0.35 < took < 5.0
+
+
+def test_time_left_is_that_of_the_whole() -> None:
+    """Whatever limit a single read has by itself."""
+    given = []
+
+    class Stream:
+        def read(self, _: int, timeout: float) -> bytes:
+            given.append(timeout)
+            return b""
+
+        write = read
+
+    stream = _Hurried(Stream(), time.monotonic() + 3.0)  # type: ignore[arg-type]
+    stream.read(1, None)
+    stream.read(1, 60.0)
+    stream.write(b"", 60.0)
+    stream.read(1, 1.0)
+    assert all(2.0 < left <= 3.0 for left in given[:3])
+    assert given[3] == 1.0
+    late = _Hurried(Stream(), time.monotonic())  # type: ignore[arg-type]
+    with pytest.raises(httpcore.ReadTimeout):
+        late.read(1, None)
+    with pytest.raises(httpcore.WriteTimeout):
+        late.write(b"", None)
+
+
+def test_a_name_server_that_is_silent_costs_no_more_than_the_time(connections: list[object]) -> None:
+    hold = threading.Event()
+
+    def silent(host: str, port: int) -> list[str]:
+        hold.wait(20)
+        return ["8.8.8.8"]
+
+    begun = time.monotonic()
+    with pytest.raises(DeliveryError, match="out of time"):
+        post("https://hook.example.org/", b"{}", {}, timeout_s=0.1, resolver=silent)
+    assert time.monotonic() - begun < 10
+    hold.set()
+    assert connections == []
 
 
 @pytest.mark.parametrize(("host", "good"), [("hook.example.org", True), ("other.example.org", False)])

@@ -3,12 +3,16 @@
 import hashlib
 import hmac
 import json
+import socket
+import threading
 
 import pytest
 
 from tests.warning.deliver.scene import OK, receiver, webhook
 from wxcore.errors import DeliveryError
 from wxcore.warning.deliver import Parcel
+from wxcore.warning.deliver import webhook as hook
+from wxcore.warning.deliver.ssrf import Answer
 from wxcore.warning.deliver.webhook import send_webhook
 
 PARCEL = Parcel("k1", "wx-1", "all", {"identifier": "wx-1", "headline": "冰雹橙色预警"}, "<alert/>", "https://w", 2.0)
@@ -54,6 +58,34 @@ def test_what_is_no_receipt(behaviour: str, says: str, lasting: bool) -> None:
             send_webhook(webhook(url), parcel)
     assert refused.value.lasting is lasting
     assert refused.value.zh != refused.value.en
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [("30", 30.0), (" 5 ", 5.0), ("0", 0.0), ("", 0.0), ("-3", 0.0), ("1e9", 0.0), ("9" * 400, 0.0), ("３０", 0.0),
+     ("Wed, 21 Oct 2026 07:28:00 GMT", 0.0)],
+)  # fmt: skip
+def test_a_receiver_that_asks_us_to_wait(asked: str, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hook, "post", lambda *_, **__: Answer(429, b"", asked))
+    with pytest.raises(DeliveryError, match="answered 429") as refused:
+        send_webhook(webhook("https://x/"), PARCEL)
+    assert (refused.value.retry_after, refused.value.lasting) == (seconds, False)
+
+
+def test_the_wish_is_read_from_the_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with listener.accept()[0] as peer:
+                peer.recv(65536)
+                peer.sendall(b"HTTP/1.1 503 busy\r\nretry-AFTER: 7\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        with pytest.raises(DeliveryError) as refused:
+            send_webhook(webhook(f"http://127.0.0.1:{listener.getsockname()[1]}/"), PARCEL)
+        thread.join(5)
+    assert refused.value.retry_after == 7.0
 
 
 def test_a_closed_door_and_a_slow_one() -> None:

@@ -72,6 +72,10 @@ def test_what_it_says() -> None:
     assert integrity == {
         "method": "sha512", "value": base64.b64encode(hashlib.sha512(cap_xml(one)).digest()).decode(),
     }  # fmt: skip
+    said = {name: notice["properties"][name] for name in ("status", "msg_type", "headline", "headline_en")}
+    assert said == {
+        "status": "Test", "msg_type": "Update", "headline": one.headline_zh, "headline_en": one.headline_en,
+    }  # fmt: skip
     assert notice["links"] == [
         {"rel": "canonical", "type": "application/cap+xml", "href": "https://w.example.org/cap/wx-2.xml"},
         {"rel": "predecessor-version", "type": "application/cap+xml", "href": "https://w.example.org/cap/wx-1.xml"},

@@ -17,9 +17,24 @@ function say(text, link) {
 }
 
 function isBusy(part) {
+  if ("kept" in part.dataset) return true; // shows what was typed in a form that was refused
   if (part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select, button")) return true;
+  if ([...part.querySelectorAll("option")].some((option) => option.selected !== option.defaultSelected)) return true;
   return [...part.querySelectorAll("input, textarea")].some((field) =>
     field.type === "checkbox" ? field.checked !== field.defaultChecked : field.type !== "hidden" && field.value !== field.defaultValue);
+}
+
+// What the part is about was changed by somebody while it was being filled in: say so above it, and take the buttons
+// away that would be refused.
+function outdate(part, other) {
+  const note = part.querySelector(":scope > .refusal") ?? document.createElement("p");
+  note.className = "refusal";
+  note.textContent = other.dataset.told + other.dataset.stale;
+  part.prepend(note);
+  for (const form of part.querySelectorAll("form")) {
+    const gone = ![...other.querySelectorAll("form")].some((one) => one.action === form.action);
+    for (const button of form.querySelectorAll("button[type=submit]")) button.disabled = gone;
+  }
 }
 
 let waiting = null;
@@ -30,11 +45,15 @@ async function renew() {
   if (!parts.length || document.hidden) return;
   const asked = navigator.userActivation?.isActive; // somebody just clicked or typed: the session is in use
   const headers = asked ? {} : { "X-Requested-By": "page" };
-  const answer = await fetch(location.href, { headers, credentials: "same-origin" });
+  const answer = await fetch(document.body.dataset.page || location.href, { headers, credentials: "same-origin" });
   if (!answer.ok || answer.redirected) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of parts) {
     const other = fresh.getElementById(part.id);
+    if (other && other.dataset.state !== part.dataset.state) {
+      say(other.dataset.told);
+      if (isBusy(part)) outdate(part, other);
+    }
     if (other && !isBusy(part) && other.innerHTML !== part.innerHTML) part.replaceWith(document.adoptNode(other));
   }
 }

@@ -1,6 +1,7 @@
 """Ledger: what came, when, and what became of it. SQLAlchemy Core on SQLite (WAL, FULL) or PostgreSQL."""
 
 from wxcore.landing.ledger.audit import (
+    BY_TIME,
     CLOCK,
     GENESIS,
     MACHINE,
@@ -86,7 +87,6 @@ from wxcore.landing.ledger.lookup import (
     pending_files,
 )
 from wxcore.landing.ledger.messages import (
-    BY_TIME,
     Issue,
     MessageRow,
     end_expired,

@@ -3,6 +3,9 @@
 The hash of an entry is the sha256 of the hash before it and the canonical JSON of the entry; the first one follows
 GENESIS. Whoever edits, removes, inserts or swaps an entry breaks the chain at that number; whoever forges the chain
 from there to its end, or cuts its end off, is found by the journal of warnings, which was told every entry.
+
+The entry of a release holds every column of its message (the texts as sha256), those after it how the message ended:
+what was released and is not so any more, or was never released, is found too.
 """
 
 import hashlib
@@ -12,10 +15,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import Connection, select, text
 
 from wxcore.landing.ledger.engine import Writing, reading, writing
-from wxcore.landing.ledger.issue_tables import AUDIT
+from wxcore.landing.ledger.issue_tables import AUDIT, MESSAGES
 from wxcore.landing.ledger.replay import replay
 from wxcore.landing.ledger.rows import enter_rows
 from wxcore.landing.ledger.tables import Ledger, utc_text
@@ -29,6 +32,16 @@ MOST_SUBJECT = 200
 
 MOST_REASON = 4000
 """Characters of a reason that are kept."""
+
+BY_TIME = "expired"
+"""`ended_by` of a message that no other one ended."""
+
+ACTIONS = {"Alert": "issue", "Update": "update", "Cancel": "cancel"}
+"""What the log calls the release of each type of message."""
+
+TELLS_EN = "the journal of warnings tells what was entered: move the ledger away and run `wx archive recover`"
+TELLS_ZH = "预警日志载有原始记录：请移走台账，再运行 `wx archive recover` 重建"
+"""What to do about a fault."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,7 @@ class AuditRow:
 
 @dataclass(frozen=True)
 class AuditFault:
-    """Where the log is not what was entered: number of the entry, and what is wrong in English and Chinese."""
+    """Where log or messages are not what was entered: number of the entry (0: there is none), and what is wrong."""
 
     seq: int
     en: str
@@ -147,22 +160,39 @@ def list_audit(
     return rows[::-1] if newest else rows
 
 
+def message_facts(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the entry of a release holds of the message. `row`: its columns, times as text."""
+    left = {"identifier", "json", "cap", "ended_by", "ended_at"}
+    kept = {column.name: row[column.name] for column in MESSAGES.columns if column.name not in left}
+    return {**kept, "json": _sha256(row["json"]), "cap": _sha256(row["cap"])}
+
+
+def _sha256(content: Any) -> str:
+    """Of a text; "bytes" and the like where somebody made it something else."""
+    return hashlib.sha256(content.encode()).hexdigest() if isinstance(content, str) else type(content).__name__
+
+
 def verify_audit(ledger: Ledger) -> list[AuditFault]:
-    """What is wrong with the log, by number; empty where it is whole.
+    """What is wrong with the log, by number, and with the messages that it tells of; empty where all is whole.
 
     Compared with the journal of warnings where the ledger keeps one; without it a cut-off end is not seen, nor a chain
-    that was forged to its end.
+    that was forged to its end. Nobody who writes waits for it.
 
     Raises:
         LedgerError: the database fails.
     """
     told = None if ledger.warnings is None else _told(ledger)
+    with writing(ledger):  # whatever of `told` was not committed by now never will be
+        pass
     wanted = "SELECT seq, time, actor, role, action, subject, reason, detail, prev, hash FROM audit ORDER BY seq"
-    with writing(ledger) as transaction:  # whatever of `told` was not committed by then never will be
+    with reading(ledger) as connection:
         # As text: an edited time may be none.
-        rows = [dict(row) for row in transaction.connection.execute(text(wanted)).mappings()]
-    faults = list(_chain_faults(rows))
+        rows = [dict(row) for row in connection.execute(text(wanted)).mappings()]
+        faults = [*_chain_faults(rows), *_message_faults(connection, rows)]
     if told is not None:
+        if any(row["seq"] not in told for row in rows):  # entered while the journal was read, or behind its back
+            known = {row["seq"] for row in rows}
+            told |= {number: sha256 for number, sha256 in _told(ledger).items() if number in known}
         faults += _journal_faults(rows, told)
     return sorted(faults, key=lambda fault: fault.seq)
 
@@ -172,19 +202,19 @@ def _chain_faults(rows: Iterable[Mapping[str, Any]]) -> Iterator[AuditFault]:
     for row in rows:
         number = int(row["seq"])
         if number != seq + 1:
-            yield AuditFault(
+            yield _fault(
                 number,
                 f"entry {number} follows {seq}: {number - seq - 1} between them are missing, or it was inserted",
                 f"第 {number} 条紧接第 {seq} 条：其间缺少 {number - seq - 1} 条，或该条为插入",
             )
         if row["prev"] != prev:
-            yield AuditFault(
+            yield _fault(
                 number,
                 f"entry {number} does not follow the entry before it: one of the two was changed, removed or moved",
                 f"第 {number} 条与前一条不衔接：其中一条被改动、删除或移位",
             )
-        if row["hash"] != _hash(row["prev"], {key: row[key] for key in row.keys() - {"prev", "hash"}}):
-            yield AuditFault(
+        if not _gives_hash(row):
+            yield _fault(
                 number,
                 f"entry {number} was changed: its content does not give its hash",
                 f"第 {number} 条被改动：内容与其哈希值不符",
@@ -192,23 +222,82 @@ def _chain_faults(rows: Iterable[Mapping[str, Any]]) -> Iterator[AuditFault]:
         seq, prev = number, row["hash"]
 
 
+def _fault(seq: int, en: str, zh: str) -> AuditFault:
+    return AuditFault(seq, f"{en}; {TELLS_EN}", f"{zh}；{TELLS_ZH}")
+
+
+def _gives_hash(row: Mapping[str, Any]) -> bool:
+    entry = {key: row[key] for key in row.keys() - {"prev", "hash"}}
+    are_texts = all(isinstance(row[key], str) for key in row.keys() - {"seq"})
+    return are_texts and bool(row["hash"] == _hash(row["prev"], entry))
+
+
+def _message_faults(connection: Connection, entries: Iterable[Mapping[str, Any]]) -> Iterator[AuditFault]:
+    """Messages against the entries of their release and their end."""
+    released = {str(entry["subject"]): entry for entry in entries if entry["action"] in ACTIONS.values()}
+    ends = {str(entry["subject"]): entry for entry in entries if entry["action"] in {"end", "expire"}}
+    columns = ", ".join(column.name for column in MESSAGES.columns)
+    found = connection.execution_options(yield_per=200).execute(text(f"SELECT {columns} FROM messages"))
+    for row in found.mappings():
+        name = str(row["identifier"])
+        entry = released.pop(name, None)
+        if entry is None:
+            yield _fault(0, f"message {name} was never released: no entry of it", f"预警 {name} 没有发布记录：为插入")
+        else:
+            expected = {**_detail(entry), **_end(ends.get(name))}
+            told = {**message_facts(dict(row)), "ended_by": row["ended_by"], "ended_at": row["ended_at"]}
+            yield from _differences(int(entry["seq"]), name, told, expected)
+    for name, entry in released.items():
+        seq = int(entry["seq"])
+        yield _fault(
+            seq,
+            f"entry {seq} released message {name}, which is not among the messages: it was removed",
+            f"第 {seq} 条所发布的预警 {name} 已不存在：被删除",
+        )
+
+
+def _differences(seq: int, name: str, found: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[AuditFault]:
+    for column, value in found.items():
+        if value != expected.get(column):
+            yield _fault(
+                seq,
+                f"message {name}: {column} is {value!r}, released (entry {seq}) was {expected.get(column)!r}",
+                f"预警 {name}：{column} 现为 {value!r}，发布时（第 {seq} 条）为 {expected.get(column)!r}",
+            )
+
+
+def _detail(entry: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        found = json.loads(entry["detail"])
+    except (ValueError, TypeError):  # the chain says so
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _end(entry: Mapping[str, Any] | None) -> dict[str, Any]:
+    if entry is None:
+        return {"ended_by": "", "ended_at": None}
+    by = BY_TIME if entry["action"] == "expire" else _detail(entry).get("by")
+    return {"ended_by": by, "ended_at": entry["time"]}
+
+
 def _journal_faults(rows: Iterable[Mapping[str, Any]], told: Mapping[int, str]) -> Iterator[AuditFault]:
     held = {int(row["seq"]): row["hash"] for row in rows}
     for number in sorted(held.keys() | told.keys()):
         if number not in held:
-            yield AuditFault(
+            yield _fault(
                 number,
-                f"entry {number} is in the journal of warnings only: it was removed, or `wx archive recover` is due",
-                f"第 {number} 条仅见于预警日志：已被删除，或需运行 `wx archive recover`",
+                f"entry {number} is in the journal of warnings only: it was removed, or never came back",
+                f"第 {number} 条仅见于预警日志：已被删除，或尚未恢复",
             )
         elif number not in told:
-            yield AuditFault(
+            yield _fault(
                 number,
                 f"entry {number} is not in the journal of warnings: it was inserted, or the journal is damaged",
                 f"第 {number} 条不在预警日志中：为插入条目，或日志已损坏",
             )
         elif told[number] != held[number]:
-            yield AuditFault(
+            yield _fault(
                 number,
                 f"entry {number} is another one in the journal of warnings: it was replaced",
                 f"第 {number} 条与预警日志所载不同：已被替换",

@@ -28,8 +28,8 @@ MESSAGES = Table(
     Index("messages_by_end", "region", "ended_by", "expires"),
     Index("messages_by_time", "region", "sent"),
 )
-"""What was released; only `ended_by` and `ended_at` ever change. `json`: the record; `cap`: the CAP message as signed;
-`chain`: identifier of the first message of its chain."""
+"""What was released; only `ended_by` and `ended_at` ever change: triggers allow no more. `json`: the record; `cap`: the
+CAP message as signed; `chain`: identifier of the first message of its chain."""
 
 CALLOUTS = Table(
     "callouts",

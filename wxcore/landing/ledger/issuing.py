@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from wxcore.errors import RefusedError
 from wxcore.landing.ledger.audit import MACHINE, Act, Actor, enter_act
@@ -197,12 +197,14 @@ def sign_draft(
 
     Raises:
         TimeError: a naive time.
-        RefusedError: unknown, changed since it was looked at, or neither draft nor in review.
+        RefusedError: unknown, changed since it was looked at, or neither draft nor in review; the content is not what
+            was entered.
         LedgerError: the database fails.
     """
     now = require_utc(now)
     with writing(ledger) as transaction:
         found = _seen(transaction.connection, id, digest)
+        refuse_altered(found)
         if found.state == SIGNED and (not actor.role or _signed_for(transaction.connection, found, status)):
             return found
         if found.state not in SIGNABLE | {SIGNED}:
@@ -221,11 +223,63 @@ def signed_for(ledger: Ledger, found: WarningRow, status: str) -> bool:
 
 
 def _signed_for(connection: Connection, found: WarningRow, status: str) -> bool:
-    signatures = (AUDIT.c.subject == found.id) & (AUDIT.c.action == "sign")
-    last = select(AUDIT.c.detail).where(signatures).order_by(AUDIT.c.seq.desc()).limit(1)
-    detail = json.loads(connection.execute(last).scalar_one_or_none() or "{}")
     by_person = found.signed_by not in {"", MACHINE.name}
-    return found.state == SIGNED and by_person and detail.get("status", "") == status
+    return found.state == SIGNED and by_person and _signature(connection, found.id).get("status", "") == status
+
+
+def _signature(connection: Connection, name: str) -> Mapping[str, Any]:
+    """What the audit log holds of the last signature of a draft; nothing where there is none."""
+    last = _last_act(connection, name, "sign")
+    return {} if last is None else dict(json.loads(last.detail))
+
+
+def reason_of(connection: Connection, name: str) -> str:
+    """Why a person made this draft; "" of the machine's."""
+    last = _last_act(connection, name, "edit")
+    return "" if last is None else str(last.reason)
+
+
+def _last_act(connection: Connection, name: str, action: str) -> Row[Any] | None:
+    these = (AUDIT.c.subject == name) & (AUDIT.c.action == action)
+    return connection.execute(select(AUDIT).where(these).order_by(AUDIT.c.seq.desc()).limit(1)).one_or_none()
+
+
+def require_as_signed(ledger: Ledger, found: WarningRow) -> None:
+    """Refuse a draft whose content is not the one that was signed.
+
+    Raises:
+        RefusedError: it is another one, by the row or by the audit log.
+    """
+    with reading(ledger) as connection:
+        _require_as_signed(connection, found)
+
+
+def _require_as_signed(connection: Connection, found: WarningRow) -> None:
+    refuse_altered(found)
+    signed = str(_signature(connection, found.id).get("digest", ""))
+    if signed != found.digest:
+        raise _altered(found, found.digest, signed)
+
+
+def refuse_altered(found: WarningRow) -> None:
+    """Refuse a draft whose content is not what was entered: somebody edited the database.
+
+    Raises:
+        RefusedError: its digest is another one.
+    """
+    digest = content_digest(json.loads(found.json))
+    if digest != found.digest:
+        raise _altered(found, digest, found.digest)
+
+
+def _altered(found: WarningRow, digest: str, expected: str) -> RefusedError:
+    return RefusedError(
+        f"{found.id}: the content was changed around the programme (digest {digest[:12]}, entered or signed was "
+        f"{expected[:12] or 'none'}): it is not released; reject it, make a new draft, and run `wx warnings audit "
+        "--verify`",
+        f"{found.id}：草稿内容被绕过程序改动（现摘要 {digest[:12]}，登记或签名时为 {expected[:12] or '无'}）："
+        "不予发布；请驳回并另拟新稿，再运行 `wx warnings audit --verify` 核验",
+    )
 
 
 def _find(connection: Connection, name: str) -> WarningRow | None:
@@ -268,7 +322,7 @@ def release_drafts(transaction: Writing, messages: Mapping[str, str]) -> Mapping
     """Mark signed drafts (ids, with the message made of each) as released.
 
     Raises:
-        RefusedError: one is unknown, or not signed.
+        RefusedError: one is unknown, not signed, or not what was signed.
     """
     drafts = {}
     for name, identifier in messages.items():
@@ -277,6 +331,7 @@ def release_drafts(transaction: Writing, messages: Mapping[str, str]) -> Mapping
             raise unknown(name)
         if found.state != SIGNED:
             raise _refused_state(found, "released", "发布", {SIGNED})
+        _require_as_signed(transaction.connection, found)
         change_rows(transaction, WARNINGS, [name], {"state": RELEASED, "message": identifier})
         drafts[name] = found
     return drafts

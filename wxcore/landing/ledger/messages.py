@@ -1,6 +1,5 @@
 """Messages: what was released, to whom, and what ended it; immutable but for that end."""
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -9,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from wxcore.errors import RefusedError
-from wxcore.landing.ledger.audit import CLOCK, Act, Actor, enter_act
+from wxcore.landing.ledger.audit import ACTIONS, BY_TIME, CLOCK, Act, Actor, enter_act, message_facts
 from wxcore.landing.ledger.callouts import (
     UNANSWERED,
     CalloutRow,
@@ -19,23 +18,21 @@ from wxcore.landing.ledger.callouts import (
 )
 from wxcore.landing.ledger.engine import Writing, reading, writing
 from wxcore.landing.ledger.issue_tables import AUDIT, CALLOUTS, MESSAGES
-from wxcore.landing.ledger.issuing import release_drafts
+from wxcore.landing.ledger.issuing import reason_of, release_drafts
+from wxcore.landing.ledger.journal import plain
 from wxcore.landing.ledger.outbox import Message, enqueue, supersede
 from wxcore.landing.ledger.rows import change_rows, enter_rows, known_keys
 from wxcore.landing.ledger.tables import WARNINGS, Ledger
 from wxcore.landing.ledger.warnings import WarningRow, content_text
 from wxcore.times import require_utc
 
-BY_TIME = "expired"
-"""`ended_by` of a message that no other one ended."""
-
-ACTIONS = {"Alert": "issue", "Update": "update", "Cancel": "cancel"}
-"""What the audit log calls the release of each type of message."""
-
 
 @dataclass(frozen=True)
 class Issue:
-    """A message to release. `content`: the record; `cap`: the CAP message as signed; `digest`: of the record."""
+    """A message to release. `content`: the record; `cap`: the CAP message as signed; `digest`: of the record.
+
+    `lifted`: keys of the places of the messages that it ends which have no warning any more.
+    """
 
     identifier: str
     draft_id: str
@@ -50,6 +47,7 @@ class Issue:
     content: Mapping[str, Any]
     cap: str
     digest: str
+    lifted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -147,6 +145,7 @@ def release_messages(  # noqa: PLR0913 (one act, all or nothing)
             composed; where others are by now, somebody was faster.
         ended: messages in force that the bundle ends, each with the identifier of the one that ends it. What people
             were not yet told of them is not sent any more: they get the newest word (outbox.supersede).
+        reason: "": why each draft was made, as its author said.
         outbox, callouts: those of who need be told only if they heard of an ended message too are left out where they
             did not (callouts.carry_over).
 
@@ -163,12 +162,14 @@ def release_messages(  # noqa: PLR0913 (one act, all or nothing)
         drafts = release_drafts(transaction, {issue.draft_id: issue.identifier for issue in issues})
         rows = [_row(issue, drafts[issue.draft_id], actor, now) for issue in issues]
         enter_rows(transaction, MESSAGES, [asdict(row) for row in rows])
-        for row in rows:
+        for issue, row in zip(issues, rows, strict=True):
             gone = sorted(old for old, new in ended.items() if new == row.identifier)
+            why = reason or reason_of(transaction.connection, row.draft_id)
             change_rows(transaction, MESSAGES, gone, {"ended_by": row.identifier, "ended_at": now})
-            enter_act(transaction, actor, _act(row, gone, reason), now=now)
+            detail = {**message_facts(plain(asdict(row))), "ended": gone, "lifted": sorted(issue.lifted)}
+            enter_act(transaction, actor, Act(ACTIONS[row.msg_type], row.identifier, why, detail), now=now)
             for old in gone:
-                enter_act(transaction, actor, Act("end", old, reason, {"by": row.identifier}), now=now)
+                enter_act(transaction, actor, Act("end", old, why, {"by": row.identifier}), now=now)
         closed = supersede(transaction, ended, now=now)
         calls, told = carry_over(transaction.connection, ended, callouts, outbox, closed)
         close_callouts(transaction, ended)
@@ -183,20 +184,6 @@ def _row(issue: Issue, draft: WarningRow, actor: Actor, now: datetime) -> Messag
         issue.chain, require_utc(issue.sent), require_utc(issue.expires), content_text(issue.content), issue.cap,
         issue.digest, draft.signed_by, actor.name, now,
     )  # fmt: skip
-
-
-def _act(row: MessageRow, ended: Sequence[str], reason: str) -> Act:
-    detail = {
-        "draft": row.draft_id,
-        "signed_by": row.signed_by,
-        "level": row.level,
-        "status": row.status,
-        "chain": row.chain,
-        "digest": row.digest,
-        "cap": hashlib.sha256(row.cap.encode()).hexdigest(),
-        "ended": list(ended),
-    }
-    return Act(ACTIONS.get(row.msg_type, "issue"), row.identifier, reason, detail)
 
 
 def _refuse_bundle(actor: Actor, issues: Sequence[Issue], ended: Mapping[str, str]) -> None:

@@ -210,13 +210,16 @@ def _enter_sent(connection: Connection, keys: Sequence[str], sent_at: datetime) 
     return fresh
 
 
-def mark_failed(ledger: Ledger, row: OutboxRow, *, error: str, now: datetime, random: Random) -> datetime | None:
+def mark_failed(
+    ledger: Ledger, row: OutboxRow, *, error: str, now: datetime, random: Random, retry_after_s: float = 0.0
+) -> datetime | None:
     """Enter that a message could not be sent, and let it wait: half to all of BACKOFF_S, at random.
 
     Args:
         row: as `claim_due` gave it.
         error: what went wrong, for people to read.
         random: what draws the wait, so that a thousand failures do not come back in the same second.
+        retry_after_s: how long the receiver asks us to wait [s]: done where it is longer, up to the last of BACKOFF_S.
 
     Returns:
         When it is due again; None where another sender has the row by now, or it is sent or expired: nothing changes.
@@ -224,14 +227,27 @@ def mark_failed(ledger: Ledger, row: OutboxRow, *, error: str, now: datetime, ra
     Raises:
         TimeError: a naive time.
     """
-    longest = BACKOFF_S[min(row.attempts, len(BACKOFF_S)) - 1]
-    next_at = require_utc(now) + timedelta(seconds=longest * random.uniform(0.5, 1.0))
+    now, longest = require_utc(now), BACKOFF_S[min(row.attempts, len(BACKOFF_S)) - 1]
+    wait_s = max(longest * random.uniform(0.5, 1.0), min(retry_after_s, BACKOFF_S[-1]))
+    next_at = now + timedelta(seconds=wait_s)
     values = {
         "state": WAITING, "next_at": next_at, "last_error": error, "claimed_by": "", "claimed_until": None,
     }  # fmt: skip
     with writing(ledger) as transaction:
         changed = transaction.connection.execute(update(OUTBOX).where(_ours(row)).values(values)).rowcount
     return next_at if changed else None
+
+
+def mark_held_up(ledger: Ledger, channel: str, *, error: str) -> int:
+    """Enter why the messages of a channel that failed never yet are not sent: they wait behind those that did.
+
+    Returns:
+        How many there were.
+    """
+    table = OUTBOX.c
+    held_up = and_(table.channel == channel, table.state.in_([WAITING, SENDING]), table.last_error == "")
+    with writing(ledger) as transaction:
+        return transaction.connection.execute(update(OUTBOX).where(held_up).values(last_error=error)).rowcount
 
 
 def expire_due(ledger: Ledger, *, now: datetime) -> list[str]:

@@ -55,11 +55,11 @@ def write_public(
     """
     now = require_utc(now)
     for row in in_feed(messages, now):
-        _put(cap_file(folder, row.identifier), row.cap.encode())
+        put_whole(cap_file(folder, row.identifier), row.cap.encode())
     live = [message_of(row) for row in in_feed(messages, now) if is_live(row, now)]
     feeds = feed_bytes(messages, now=now, base_url=base_url, region=region)
     for name, content in ((GEOJSON_FILE, geojson_bytes(live)), (RSS_FILE, feeds.rss), (FEED_FILE, feeds.atom)):
-        _put(folder / name, content)
+        put_whole(folder / name, content)
     return feeds
 
 
@@ -72,7 +72,12 @@ def is_public(folder: Path, identifier: str, cap: str) -> bool:
         return False
 
 
-def _put(path: Path, content: bytes) -> None:
+def put_whole(path: Path, content: bytes) -> None:
+    """Write a file that readers find whole or not at all; nothing where it says this already.
+
+    Raises:
+        OSError: the disk refuses; nothing is left beside it.
+    """
     if path.is_file() and path.read_bytes() == content:
         return
     path.parent.mkdir(parents=True, exist_ok=True)

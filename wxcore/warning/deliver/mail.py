@@ -6,16 +6,21 @@ a mail that is sent twice, because the answer was lost, is one mail to readers t
 
 import ipaddress
 import smtplib
+import socket
 import ssl
+import threading
 import time
+from contextlib import suppress
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from typing import Any
 
 from wxcore.errors import DeliveryError
 from wxcore.times import parse_time
 from wxcore.warning.deliver import Parcel
 from wxcore.warning.deliver.channels import Channel, is_address, secret_of
+from wxcore.warning.deliver.ssrf import in_time, resolve
 
 ANSWER_S = 8.0
 """Longest wait for one answer of the server [s]; the whole session ends with the parcel's time."""
@@ -68,19 +73,61 @@ def is_loopback(host: str) -> bool:
 
 
 class _Session(smtplib.SMTP):
-    """A session that is over when its time is, however many answers it has."""
+    """A session that is over when its time is, however many addresses, answers or lines of an answer there are."""
 
     def __init__(self, host: str, port: int, seconds: float) -> None:
         self._deadline = time.monotonic() + seconds
-        super().__init__(host, port, timeout=min(ANSWER_S, seconds))
+        self._timer = threading.Timer(seconds, self._shut)
+        self._timer.daemon = True
+        self._timer.start()
+        try:
+            super().__init__(host, port, timeout=seconds)
+        except BaseException:
+            self._timer.cancel()
+            raise
 
-    def getreply(self) -> tuple[int, bytes]:
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        error: OSError = ConnectionError(f"no address of {host} answers")
+        for address in in_time(resolve, self._deadline)(host, port):
+            try:
+                return socket.create_connection((address, port), min(timeout, self._left()))
+            except OSError as cause:
+                error = cause
+        raise error
+
+    def _left(self) -> float:
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError("out of time")
+            raise smtplib.SMTPServerDisconnected("timed out")
+        return min(ANSWER_S, left)
+
+    def _shut(self) -> None:
+        here = self.sock
+        if here is not None:
+            with suppress(OSError):  # of the plain socket: TLS is not to be touched while another thread reads it
+                socket.socket.shutdown(here, socket.SHUT_RDWR)
+
+    def send(self, s: Any) -> None:
+        self._hurry()
+        super().send(s)
+
+    def getreply(self) -> tuple[int, bytes]:
+        self._hurry()
+        try:
+            return super().getreply()
+        except smtplib.SMTPServerDisconnected:
+            self._left()
+            raise
+
+    def _hurry(self) -> None:
+        left = self._left()
         if self.sock is not None:
-            self.sock.settimeout(min(ANSWER_S, left))
-        return super().getreply()
+            with suppress(OSError):  # closed: whoever uses it next says so
+                self.sock.settimeout(left)
+
+    def close(self) -> None:
+        self._timer.cancel()
+        super().close()
 
 
 def send_mail(channel: Channel, parcel: Parcel, *, tls: ssl.SSLContext | None = None) -> None:

@@ -10,6 +10,7 @@ import functools
 import ipaddress
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,16 +50,43 @@ in blocks that are refused anyway: 169.254.0.0/16, 100.64.0.0/10 (Alibaba), 192.
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: HTTP status and the beginning of the body."""
+    """What came back: HTTP status, the beginning of the body, and the field Retry-After as it was sent."""
 
     status: int
     body: bytes
+    retry_after: str = ""
 
 
 def resolve(host: str, port: int) -> list[str]:
     """Every address of a host by the system's resolver, which also reads 2130706433, 0x7f.1 and 0177.0.0.1."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(row[4][0]) for row in found))
+
+
+def in_time(resolver: Resolver, deadline: float) -> Resolver:
+    """A resolver that is waited for until `deadline` (time.monotonic) at the longest: name servers may be silent for
+    minutes. It then raises TimeoutError; whoever hangs is left behind and ends by itself."""
+
+    def ask(host: str, port: int) -> Sequence[str]:
+        found: list[Sequence[str]] = []
+        wrong: list[Exception] = []
+
+        def work() -> None:
+            try:
+                found.append(resolver(host, port))
+            except Exception as error:  # noqa: BLE001 - raised again where it is waited for
+                wrong.append(error)
+
+        thread = threading.Thread(target=work, name=f"resolve-{host}", daemon=True)
+        thread.start()
+        thread.join(max(deadline - time.monotonic(), 0.0))
+        if wrong:
+            raise wrong[0]
+        if not found:
+            raise TimeoutError("out of time")
+        return found[0]
+
+    return ask
 
 
 def is_outside(address: Address) -> bool:
@@ -198,7 +226,7 @@ def post(
     parsed = checked_url(url)
     secure = parsed.scheme == "https"
     port, host = parsed.port or (443 if secure else 80), parsed.raw_host.decode()
-    addresses = judged(host, port, allow=allow, inside_only=not secure, resolver=resolver)
+    addresses = judged(host, port, allow=allow, inside_only=not secure, resolver=in_time(resolver, deadline))
     fields = [(b"Host", parsed.netloc), *((name.encode(), value.encode()) for name, value in headers.items())]
     backend = _Pinned(addresses, deadline)
     try:
@@ -209,12 +237,16 @@ def post(
                 headers=[*fields, (b"Content-Length", str(len(body)).encode())], content=body,
             ) as response,
         ):  # fmt: skip
-            return Answer(response.status, _read(response))
+            return Answer(response.status, _read(response), _field(response, b"retry-after"))
     except httpcore.TimeoutException as cause:
         raise DeliveryError(f"{host} did not answer in time ({cause})", f"{host} 超时未应答") from cause
     except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as cause:
         why = f"{type(cause).__name__}: {cause}"
         raise DeliveryError(f"{host} broke off ({why})", f"与 {host} 的连接中断（{why}）") from cause
+
+
+def _field(response: httpcore.Response, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in response.headers if key.lower() == name), "")
 
 
 def _read(response: httpcore.Response) -> bytes:

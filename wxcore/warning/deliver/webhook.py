@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import ipaddress
 import json
+import re
 
 from wxcore.errors import DeliveryError
 from wxcore.warning.deliver import Parcel
@@ -18,6 +19,8 @@ SIGNATURE_HEADER = "X-Wxcore-Signature"
 
 PASSING = frozenset({408, 425, 429})
 """Client errors that pass: time-out, too early, too many (RFC 9110, 8470, 6585)."""
+
+_SECONDS = re.compile("[0-9]{1,9}")
 
 
 def send_webhook(channel: Channel, parcel: Parcel, *, resolver: Resolver = resolve) -> None:
@@ -44,4 +47,8 @@ def send_webhook(channel: Channel, parcel: Parcel, *, resolver: Resolver = resol
     answer = post(channel.settings["url"], body, headers, allow=allow, timeout_s=parcel.timeout_s, resolver=resolver)
     if not 200 <= answer.status < 300:
         lasting = 300 <= answer.status < 500 and answer.status not in PASSING
-        raise DeliveryError(f"the receiver answered {answer.status}", f"接收方应答 {answer.status}", lasting=lasting)
+        wait = answer.retry_after.strip()  # seconds; a date (RFC 9110 10.2.3) is left to our own back-off
+        raise DeliveryError(
+            f"the receiver answered {answer.status}", f"接收方应答 {answer.status}", lasting=lasting,
+            retry_after=float(wait) if _SECONDS.fullmatch(wait) else 0.0,
+        )  # fmt: skip

@@ -2,7 +2,8 @@
 
 GeoJSON with coordinates lon, lat (the reverse of CAP). Each CAP message, an Update or a Cancel too, is a granule of its
 own that readers must fetch, so its link is `canonical`; `update` and `deletion` of WNM mean a granule that was
-published wrongly. What it supersedes is linked as `predecessor-version` (RFC 5829).
+published wrongly. What it supersedes is linked as `predecessor-version` (RFC 5829). WNM lets properties be added: ours
+say whether it is a test, an update or a cancellation, and its headline, before anybody fetches it.
 """
 
 import base64
@@ -41,6 +42,7 @@ def notification(parcel: Parcel, *, topic: str, metadata_id: str) -> dict[str, A
     properties: dict[str, Any] = {
         "pubtime": facts["sent"], "start_datetime": facts["onset"], "end_datetime": facts["expires"],
         "data_id": f"{topic}/{parcel.identifier}", "metadata_id": metadata_id,
+        **{name: facts[name] for name in ("status", "msg_type", "headline", "headline_en")},
         "integrity": {"method": "sha512", "value": base64.b64encode(hashlib.sha512(cap).digest()).decode()},
     }  # fmt: skip
     whole: dict[str, Any] = {

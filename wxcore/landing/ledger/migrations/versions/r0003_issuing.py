@@ -8,14 +8,27 @@ down_revision = "0002"
 
 SERIAL = BigInteger().with_variant(Integer, "sqlite")
 
+KEPT = (
+    "identifier, draft_id, region, hazard, level, msg_type, status, chain, sent, expires, json, cap, digest, "
+    "signed_by, released_by, released_at"
+)
+"""Columns of a message that never change: all but how it ended."""
+
 SQLITE_GUARDS = (
     "CREATE TRIGGER audit_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END",
     "CREATE TRIGGER audit_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END",
     "CREATE TRIGGER audit_insert BEFORE INSERT ON audit "
     "WHEN NEW.seq <= (SELECT COALESCE(MAX(seq), 0) FROM audit) "
     "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END",
+    f"CREATE TRIGGER messages_update BEFORE UPDATE OF {KEPT} ON messages "
+    "BEGIN SELECT RAISE(ABORT, 'a released message never changes'); END",
+    "CREATE TRIGGER messages_delete BEFORE DELETE ON messages "
+    "BEGIN SELECT RAISE(ABORT, 'a released message never changes'); END",
+    "CREATE TRIGGER messages_insert BEFORE INSERT ON messages "
+    "WHEN EXISTS (SELECT 1 FROM messages WHERE identifier = NEW.identifier) "
+    "BEGIN SELECT RAISE(ABORT, 'a released message never changes'); END",
 )
-"""The last one is for INSERT OR REPLACE, which fires no trigger of deletion."""
+"""Those of insertion are for INSERT OR REPLACE, which fires no trigger of deletion."""
 
 POSTGRESQL_GUARDS = (
     "CREATE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
@@ -25,6 +38,11 @@ POSTGRESQL_GUARDS = (
     "CREATE TRIGGER audit_rows BEFORE INSERT OR UPDATE OR DELETE ON audit "
     "FOR EACH ROW EXECUTE FUNCTION audit_append_only()",
     "CREATE TRIGGER audit_truncate BEFORE TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only()",
+    "CREATE FUNCTION messages_kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+    "RAISE EXCEPTION 'a released message never changes'; END $$",
+    f"CREATE TRIGGER messages_rows BEFORE UPDATE OF {KEPT} OR DELETE ON messages "
+    "FOR EACH ROW EXECUTE FUNCTION messages_kept()",
+    "CREATE TRIGGER messages_truncate BEFORE TRUNCATE ON messages FOR EACH STATEMENT EXECUTE FUNCTION messages_kept()",
 )
 
 
