@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from tests.desk.scene_pages import PASSWORD, Clock, Scene, make_scene
-from tests.desk.test_phone import DELIVERY
+from tests.desk.scene_pages import PASSWORD, Clock, Scene, client, make_scene, released
+from tests.desk.test_phone import DELIVERY, call_out, wide_message
 from wxcore.desk.accounts import add_account
 from wxcore.desk.app import create_app
 from wxcore.desk.state import Desk
@@ -260,4 +260,39 @@ def test_unsaved_words_can_be_discarded(chromium, tmp_path):
         assert not page.is_checked("input[name=adcodes][value='500103']")
         page.reload()
         assert page.input_value("#remark_en") == ""
+    assert faults == []
+
+
+def test_a_wide_warning_is_on_one_screen(chromium, tmp_path):
+    """What, where, when, how sure, why, what changed, what to do at once, for 1, 7 and 23 districts, no scripts."""
+    (tmp_path / "delivery.toml").write_text(DELIVERY, encoding="utf-8")
+    scene, faults = make_scene(tmp_path, policy=Policy(delivery_file=tmp_path / "delivery.toml")), []
+    first = released(client(scene, "forecaster"), scene)
+    kinds = [(msg_type, count) for msg_type in ("Cancel", "Alert", "Update") for count in (1, 7, 23)]
+    paths = {}
+    for msg_type, count in kinds:
+        identifier, districts = wide_message(scene, first, count, msg_type)
+        paths[msg_type, count] = f"m/{identifier}"
+    call_out(scene, first, identifier, token="one", tier="district", area=districts[-1].adcode, person="duty9")
+    paths["Link", 23] = "a/one"
+    with served(scene) as base:
+        phone = chromium.new_context(viewport=PHONE, locale="zh-CN", java_script_enabled=False).new_page()
+        checked = _context(chromium, PHONE, faults)
+        for page in (phone, checked):
+            _log_in(page, base, "duty1")
+        for (msg_type, count), path in paths.items():
+            for lang in ("zh", "en"):
+                what = f"wide_{msg_type}_{count}_{lang}"
+                phone.goto(f"{base}/{path}?lang={lang}")
+                parts = ("h1", ".facts dd:last-child", "button.wide", "#guide")
+                faults += [f"{what}: {part} is below the fold" for part in parts if not _visible_at_once(phone, part)]
+                if phone.evaluate("document.documentElement.scrollWidth") > PHONE["width"]:
+                    faults.append(f"{what}: wider than the screen")
+                checked.goto(f"{base}/{path}?lang={lang}")
+                _axe(checked, what, faults)
+        phone.goto(f"{base}/{paths['Alert', 23]}?lang=zh")
+        assert not phone.is_visible(".others")
+        phone.click(".facts summary >> nth=0")
+        assert "彭水苗族土家族自治县" in phone.inner_text(".others")
+        assert phone.is_visible(".others")
     assert faults == []

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from tests.faults.scene import REGION, START, tiny_region, write_scene
 from wxcore.cli import demo, desk
-from wxcore.cli.app import app
+from wxcore.cli.app import add_lazy, app
 from wxcore.desk.state import Desk
 from wxcore.errors import WxcoreError
 from wxcore.pipeline.issue import drafts_open
@@ -49,6 +49,7 @@ def patched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def wx(*words: str, given: str = "") -> Any:
+    add_lazy(words)
     return CliRunner().invoke(app, list(words), input=given)
 
 

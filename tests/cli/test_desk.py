@@ -18,8 +18,8 @@ from uvicorn.server import ServerState
 from wxcore.cli import desk as commands
 from wxcore.cli.desk import desk_app
 from wxcore.desk import accounts, serve
-from wxcore.desk.app import create_app
 from wxcore.desk.accounts import find_account, load_accounts, matches
+from wxcore.desk.app import create_app
 from wxcore.desk.serve import tick_loop, working
 from wxcore.desk.state import Desk
 from wxcore.errors import LedgerError

@@ -11,6 +11,7 @@ import pytest
 from argon2 import PasswordHasher
 from typer.testing import CliRunner, Result
 
+from tests.landing.doors import record_cycle
 from tests.pipeline.issuing import D1, D2, REGION, WHEN, enter, machine_draft, new_office
 from tests.warning.identity import identity_files
 from tests.warning.test_cap_rules import GOOD
@@ -276,8 +277,7 @@ def test_what_is_sent_is_sent_by_the_clock_of_the_exercise(home: Path) -> None:
 
 def test_an_empty_list_says_where_to_look(home: Path) -> None:
     assert "尚无分析时次" in wx(home, "list").output
-    with writing(new_office(home).ledger) as transaction:
-        record_cycle(transaction)
+    record_cycle(new_office(home).ledger, REGION.id, WHEN, snapshot_id="s", fingerprint="f", degraded=False, missing=[])
     told = wx(home, "list").output.replace("\n", "")
     assert f"--at {iso(WHEN)}" in told
     assert "没有草稿和报文" in told

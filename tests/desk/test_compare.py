@@ -66,3 +66,21 @@ def test_nothing_before_all_is_new():
     rows = compare(None, hail, BOOK, "en")
     assert rows
     assert all(not row.old and row.changed for row in rows)
+
+
+def test_texts_with_little_in_common_are_shown_whole():
+    old, new = (
+        "1.政府及相关部门按照职责做好防冰雹的应急工作；2.户外行人立即到安全的地方躲避。",
+        "预警已解除，请继续关注最新天气信息。",
+    )
+    assert [_kinds(side) for side in word_diff(old, new)] == [[("del", old)], [("ins", new)]]
+    added = "甲区、" + "、".join("乙丙丁戊己庚辛壬癸")
+    assert _kinds(word_diff("甲区", added)[0]) == [("same", "甲区")]  # what stays is not struck out
+
+
+def test_a_cancel_has_neither_end_nor_probability():
+    hail = next(one for one in make_drafts() if one.hazard == "hail")
+    rows = {row.label[1]: row for row in compare(hail, replace(hail, msg_type="Cancel"), BOOK, "en")}
+    for label in ("Until", "Probability"):
+        assert rows[label].old
+        assert not rows[label].new

@@ -242,6 +242,7 @@ def test_a_long_inbox_is_cut_but_for_what_is_signed(scene):
     assert tree.xpath(f"//section[@id='open']//a[@href='/drafts/{old.id}']")
     (link,) = tree.xpath("//a[contains(@href, 'all=1')]/@href")
     rest = html.fromstring(browser.get(link).text)
+    assert rest.xpath("//body/@data-page") == ["?all=1"]  # what is fetched again at each event
     assert len(rest.xpath("//section[@id='open']//li")) == len(many) + len(scene.drafts)
 
 

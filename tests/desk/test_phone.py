@@ -1,20 +1,27 @@
 """The phone page: all seven answers, light, acknowledged by button and by link; call-outs."""
 
+import json
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
+from hashlib import sha256
 
 import pytest
 from lxml import html
 from sqlalchemy import insert
 
 from tests.desk.scene_pages import client, make_scene, post, release, released, sign, text_of
+from wxcore.desk.phone import GUIDE_ROWS, fold
 from wxcore.desk.render import STATIC
+from wxcore.desk.words import post_words
 from wxcore.landing.ledger import find_message, list_audit, list_callouts, list_outbox
 from wxcore.landing.ledger.callouts import add_callouts
 from wxcore.landing.ledger.engine import writing
 from wxcore.landing.ledger.issue_tables import MESSAGES
 from wxcore.pipeline.issue import Policy, record_of
+from wxcore.region import Town, load_region
+from wxcore.warning.model import Change, Move, to_dict
+from wxcore.warning.text import render_texts
 
 LIGHT = 200_000
 """Bytes of a phone page with all that it loads (issue 9)."""
@@ -42,6 +49,47 @@ address = "wang@example.org"
 def scene(tmp_path):
     (tmp_path / "delivery.toml").write_text(DELIVERY, encoding="utf-8")
     return make_scene(tmp_path, policy=Policy(delivery_file=tmp_path / "delivery.toml"))
+
+
+CHONGQING = tuple(row for row in load_region("chongqing").districts if row.valid_to is None)
+WHY = (
+    "45 dBZ 高度相对0℃层 +7.2 公里", "MESH 35 毫米", "强冰雹概率 POSH 53%", "0℃、-20℃层高度非当日资料：把握降低",
+)  # fmt: skip
+WHY_EN = (
+    "45 dBZ height above 0 C +7.2 km", "MESH 35 mm", "POSH 53 %", "0 C and -20 C heights of another day: less certain",
+)  # fmt: skip
+
+
+def wide_message(scene, released, count, msg_type="Alert"):
+    """Enter a message like the released one, of so many real districts; its identifier and these districts."""
+    row = find_message(scene.office.ledger, released)
+    record = record_of(row)
+    districts = tuple(
+        replace(record.districts[0], adcode=one.adcode, name_zh=one.name_zh, name_en=one.name_en)
+        for one in CHONGQING[-count:]
+    )
+    names = tuple((place.name_zh, place.name_en) for place in districts)
+    change = Change(added=names[1:], raised=(Move(names[:1], "yellow", record.level),), renewed=True)
+    wide = replace(
+        record, id=f"wide-{msg_type}-{count}", msg_type=msg_type, districts=districts, drivers=WHY_EN, drivers_zh=WHY,
+        change=Change(released=names) if msg_type == "Cancel" else change if msg_type == "Update" else Change(),
+    )  # fmt: skip
+    body = json.dumps(to_dict(render_texts(wide, scene.office.book)))
+    with writing(scene.office.ledger) as transaction:
+        values = {**vars(row), "identifier": wide.id, "chain": wide.id, "msg_type": msg_type, "json": body}
+        transaction.connection.execute(insert(MESSAGES).values(values))
+    return wide.id, districts
+
+
+def call_out(scene, released, identifier, *, token, tier, area, person):
+    """Enter a call-out like that of the released message for another one, with this token."""
+    (row,) = list_callouts(scene.office.ledger, identifier=released)
+    call = replace(
+        row, key=token, identifier=identifier, post=f"{tier}:{area}", tier=tier, area=area, person=person,
+        token_hash=sha256(token.encode()).hexdigest(),
+    )  # fmt: skip
+    with writing(scene.office.ledger) as transaction:
+        add_callouts(transaction, [call])
 
 
 def _token(scene, identifier):
@@ -192,3 +240,76 @@ def test_a_call_by_telephone_is_logged(scene):
     (row,) = list_callouts(scene.office.ledger, identifier=identifier)
     assert (row.state, row.how, row.note) == ("acknowledged", "telephone", "来电确认")
     assert post(browser, "/drafts", "/callouts/none/ack").status_code == 404
+
+
+def test_a_cancel_lifts_and_threatens_nobody(scene):
+    browser = client(scene, "forecaster")
+    identifier, districts = wide_message(scene, released(browser, scene), 2, "Cancel")
+    for path in (f"/m/{identifier}", "/m", f"/warnings/{identifier}"):
+        tree = html.fromstring(browser.get(path).text)
+        badges = tree.xpath("//main//*[contains(@class, 'level-')]/@class") if path != "/m" else tree.xpath(
+            f"//li[.//a[@href='/m/{identifier}']]/descendant-or-self::*[contains(@class, 'level-')]/@class"
+        )  # fmt: skip
+        assert badges, path
+        assert all("over" in badge for badge in badges), path
+    page = text_of(browser.get(f"/m/{identifier}").text)
+    assert "自6月9日18:44解除" in page
+    assert all(place.name_zh in page for place in districts)
+    for words in ("把握", "依据", "各地时间", "至", "%", WHY[0]):
+        assert words not in page, words
+    english = text_of(browser.get(f"/m/{identifier}?lang=en").text)
+    assert "lifted from 9 Jun 18:44 BJT" in english
+    assert not re.search(r"How sure|Why|Place by place|until|%", english)
+
+
+@pytest.mark.parametrize("count", [1, 3, 7, 23])
+def test_three_places_at_once_the_others_on_request(scene, count):
+    browser = client(scene, "forecaster")
+    identifier, districts = wide_message(scene, released(browser, scene), count)
+    (where,) = html.fromstring(browser.get(f"/m/{identifier}").text).xpath("//dl[@class='facts']/dd[1]")
+    names = [place.name_zh for place in districts]
+    if count <= 3:
+        assert where.text_content() == "、".join(names)
+    else:
+        assert where.xpath("details/summary/text()") == ["、".join(names[:3]) + f"等{count}个区县"]
+        assert where.text_content().endswith("、".join(names[3:]))
+
+
+def test_the_district_of_ones_own_post_is_named_first(scene):
+    browser = client(scene, "forecaster")
+    first = released(browser, scene)
+    identifier, districts = wide_message(scene, first, 23)
+    own = districts[-1]
+    call_out(scene, first, identifier, token="one", tier="district", area=own.adcode, person="someone")
+    call_out(scene, first, identifier, token="two", tier="town", area=f"{own.adcode}001", person="duty1")
+    for visitor, path in ((client(scene), "/a/one"), (client(scene, "duty"), f"/m/{identifier}")):
+        tree = html.fromstring(visitor.get(path).text)
+        assert tree.xpath("//dl[@class='facts']/dd[1]//summary/text()")[0].startswith(f"{own.name_zh}、")
+        assert tree.xpath("//h2[text()='各地时间']/following-sibling::ul[1]/li/text()")[0].startswith(own.name_zh)
+    other = html.fromstring(client(scene, "viewer").get(f"/m/{identifier}").text)
+    assert other.xpath("//dl[@class='facts']/dd[1]//summary/text()")[0].startswith(districts[0].name_zh)
+
+
+def test_a_guide_is_folded_after_what_fits():
+    assert fold("预警已解除。", 20) == ("预警已解除。", "")
+    assert fold("1.甲\n2.乙\n3.丙", 20) == ("1.甲\n2.乙\n3.丙", "")
+    long = ["长" * 20 * GUIDE_ROWS, "乙", "丙", "丁"]
+    assert fold("\n".join(long), 20) == ("\n".join(long[:2]), "\n".join(long[2:]))
+
+
+def test_a_post_is_told_by_the_name_of_its_place(scene):
+    region = load_region("chongqing")
+    assert post_words("district:500111", region) == ("大足区", "Dazu")
+    assert post_words("municipal:500000", region) == (region.name_zh, region.name_en)
+    assert post_words("district:999999", region) == ("district:999999", "district:999999")
+    town = Town("500111001", "龙岗街道", "", 29.7, 105.7, "500111", date(1990, 1, 1), None, "made up")
+    with_town = replace(region, towns=(town,))
+    assert post_words("town:500111001", with_town) == ("大足区龙岗街道", "龙岗街道, Dazu")
+    assert post_words("town:500111001000", with_town) == ("大足区龙岗街道", "龙岗街道, Dazu")
+    assert post_words("town:500111002", with_town)[0] == "town:500111002"
+    browser = client(scene, "duty")
+    identifier = released(client(scene, "forecaster"), scene)
+    for path in ("/callouts", f"/warnings/{identifier}", f"/a/{_token(scene, identifier)}"):
+        page = text_of(browser.get(path).text)
+        assert "municipal:" not in page, path
+        assert "测试地" in page, path

@@ -13,7 +13,7 @@ from tests.desk.scene_map import NOW, Scene, build
 from wxcore.desk import status
 from wxcore.desk.status import status_of
 from wxcore.errors import TimeError
-from wxcore.landing.ledger import Message, claim_due, enqueue, expire_due, mark_failed
+from wxcore.landing.ledger import Message, Source, claim_due, enqueue, expire_due, mark_failed
 from wxcore.landing.ledger.engine import writing
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.send import sender_file
@@ -136,17 +136,19 @@ def test_no_path_and_no_file_is_named(scene: Scene) -> None:
     assert "/" not in told.replace("T", "")
 
 
-def test_an_exercise_clock_judges_nothing_by_the_real_one(scene: Scene) -> None:
+def test_an_exercise_clock_judges_nothing_by_the_real_one(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Source("volume", "Z9230", NOW - timedelta(minutes=3), NOW - timedelta(minutes=2))
+    monkeypatch.setattr(status, "sources", lambda ledger, since: [source])
     _say(scene.home.status, time=iso(NOW - timedelta(days=144)))
     found = status_of(scene.home, scene.ledger, scene.region, now=NOW, exercise_clock=True)
     lights = {light["key"]: light for light in found["lights"]}
     assert (found["state"], found["exercise_clock"]) == ("watch", True)
     assert (lights["cycle"]["state"], lights["watch"]["state"]) == ("ok", "watch")
     assert "演习时钟" in lights["watch"]["zh"]
-    assert {row["received_min"] for row in found["sources"]} == {None}
+    assert [(row["age_min"], row["received_min"]) for row in found["sources"]] == [(3, None)]
     real = status_of(scene.home, scene.ledger, scene.region, now=NOW)
     assert (real["state"], real["exercise_clock"]) == ("fault", False)
-    assert None not in {row["received_min"] for row in real["sources"]}
+    assert [row["received_min"] for row in real["sources"]] == [2]
 
 
 def test_naive_times_are_refused(scene: Scene) -> None:

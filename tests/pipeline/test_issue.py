@@ -47,6 +47,7 @@ from wxcore.pipeline.issue import (
     open_office,
     prepare_cancel,
     prepare_update,
+    ran_out_lately,
     record_of,
     reject,
     release,
@@ -335,3 +336,5 @@ def test_a_cancellation_that_ran_out_is_not_taken_up_again(office: Office) -> No
     with pytest.raises(IssueError, match="not in force") as refused:
         prepare_update(office, LI, cancel.identifier, now=cancel.expires, reason="继续")
     assert "（北京时）已不生效" in refused.value.zh
+    assert ran_out_lately(office, record_of(message), now=message.expires)
+    assert not ran_out_lately(office, record_of(cancel), now=cancel.expires)

@@ -116,11 +116,16 @@ def test_the_lifting_is_counted_before_a_name_is_and_left_out_before_the_last_na
 
 
 def test_what_is_only_held_over_has_neither_percent_nor_window():
-    held = update(1, 2)
+    held = update(1, 2, change=Change())
     held = replace(held, districts=tuple(replace(place, arrival="held") for place in held.districts))
     assert sms(held, "zh") == "【测试】冰雹橙色预警维持：甲区、乙区，有效至10日0:42。请立即到室内躲避。"
     told = "Orange hail warning stands: District 1, District 2, until 10 Jun 00:42. Take shelter now."
     assert sms(held, "en") == f"TEST - {told}"
+    unwarned = replace(held, change=Change(added=names(2)))
+    assert sms(unwarned, "zh") == (
+        "【测试】冰雹橙色预警更新：甲区、乙区，有效至10日0:42，依据此前分析。请立即到室内躲避。"
+    ), "where no earlier warning stands, none is said to"
+    assert "update: District 1, District 2, until 10 Jun 00:42, earlier analysis." in sms(unwarned, "en")
     one_held = replace(held, districts=(held.districts[0], replace(held.districts[1], arrival="timed")))
     assert "概率约70%" in sms(one_held, "zh")
 

@@ -18,7 +18,8 @@ def test_no_earlier_warning_stands_where_none_was_issued():
     assert "Next: Possible, by an earlier analysis: District 1, District 2. Valid until" in first.description_en
     assert "\n实况：18时42分未监测到新的强回波。\n" in first.description_zh
     assert "\nAt 18:42 BJT: no new strong echo.\n" in first.description_en
-    for told in (first, at(replace(warning, districts=(held[0], warning.districts[1])), 2)):
+    again = at(first, 2, change=Change())  # of one that ran out, before it is released
+    for told in (first, again, at(replace(warning, districts=(held[0], warning.districts[1])), 2)):
         assert "继续有效" not in told.description_zh
         assert "stands" not in told.description_en
         assert "Held over" not in told.description_en

@@ -9,7 +9,7 @@ from random import Random
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from wxcore.archive.read import list_cycles, read_provenance
@@ -52,6 +52,9 @@ from wxcore.warning.sms import sms
 warnings_app = typer.Typer(no_args_is_help=True, help="Drafts and issued warnings. 预警草稿与已发布预警")
 add_acts(warnings_app)
 
+WIDEST_ID = 58
+"""Characters of an id that stand on one line, to be copied, even on a screen of 80."""
+
 FORMATS = ("cap", "national", "geojson", "sms", "text")
 Id = Annotated[str, typer.Argument(help="A draft or a message, as `wx warnings list` names it. 草稿或报文编号")]
 AsIf = Annotated[str, typer.Option("--at", help="As if it were now, UTC. 指定时刻（UTC）")]
@@ -83,7 +86,8 @@ def list_command(
             "messages": [_message_json(row, live=row.identifier in live) for row in messages],
         })  # fmt: skip
         return
-    table = Table(say(lang, "state", "状态"), say(lang, "id and warning", "编号与预警"))
+    told = Column(say(lang, "id and warning", "编号与预警"), min_width=WIDEST_ID, overflow="fold")
+    table = Table(Column(say(lang, "state", "状态"), max_width=15), told)
     for message in reversed(messages):
         state = state_of(message, lang, live=message.identifier in live)
         by = f"\n→ {message.ended_by}" if message.ended_by not in {"", EXPIRED} else ""

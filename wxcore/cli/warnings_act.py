@@ -234,7 +234,7 @@ def release_command(
     lift: Annotated[str, typer.Option("--lift", help="Places let go: codes, comma separated. 解除的区县代码")] = "",
     reason: Annotated[str, typer.Option("--reason", help="For the audit. 理由")] = "",
     override: Annotated[
-        str, typer.Option("--override", help="Why more a minute than the cap. 超出每分钟上限的理由")
+        str, typer.Option("--override", help="Why beyond the cap a minute, or ahead of a clock. 越限或时钟超前时的理由")
     ] = "",
     password_stdin: Stdin = False,
     at: At = "",

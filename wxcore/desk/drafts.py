@@ -112,7 +112,7 @@ def _inbox(request: Request, error: Pair | None = None) -> Response:
         request,
         "drafts.html",
         status_of(error),
-        page="/drafts",
+        page="/drafts" if error else f"?{request.url.query}",
         lines=draft_lines(shown, office.book, now=now, overtaken=overtaken, live=live),
         more=len(rows) - len(shown),
         closed=draft_lines(closed[:MOST_LISTED], office.book, now=now),

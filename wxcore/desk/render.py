@@ -63,7 +63,7 @@ def render(request: Request, name: str, status: int = 200, **context: Any) -> HT
 
     text = environment().get_template(name).render(
         t=t, lang=lang, user=user_of(request), now=desk.now(), here=request.url.path,
-        banner="  ".join(t(*words) for words in _banners(desk)),
+        banner=" · ".join(t(*words) for words in _banners(desk)),
         mode=desk.office.policy.status, level_name=lambda level: named(LEVEL_NAMES, level),
         role_name=lambda role: named(ROLE_NAMES, role), region=desk.office.region,
         page=page, other_lang=str(URL(page).include_query_params(lang=t("en", "zh"))), **context,

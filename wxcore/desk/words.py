@@ -65,7 +65,7 @@ TYPES: dict[str, Pair] = {"Alert": ("发布", "Alert"), "Update": ("更新", "Up
 ARRIVALS: dict[str, Pair] = {
     "timed": ("预计", "expected about"),
     "possible": ("可能，最早", "possible, at the earliest"),
-    "held": ("维持，上次判断", "held over, last told"),
+    "held": ("依据此前分析", "by an earlier analysis"),
 }
 
 SURE: tuple[tuple[float, Pair], ...] = (

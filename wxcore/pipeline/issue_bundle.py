@@ -21,7 +21,7 @@ from wxcore.landing.ledger.issuing import EXPIRED, refuse_altered
 from wxcore.pipeline.issue_calls import new_token
 from wxcore.pipeline.issue_office import Office, drafts_open, live_records, record_of
 from wxcore.pipeline.policy import ACTUAL
-from wxcore.times import require_utc
+from wxcore.times import beijing, require_utc
 from wxcore.warning.cap import cap_xml
 from wxcore.warning.cap_read import parse_cap
 from wxcore.warning.cap_rules import validate
@@ -32,10 +32,11 @@ from wxcore.warning.model import Warning, digest, to_dict
 from wxcore.warning.signature import sign_xml, verify_signed
 from wxcore.warning.text import render_texts
 from wxcore.warning.together import beside
+from wxcore.warning.words import bjt
 
 MOST_AHEAD = timedelta(seconds=10)
-"""How far the newest message may be ahead of the clock: its own bundle took the seconds. Beyond, a clock is wrong. Our
-choice."""
+"""How far the newest message may be ahead of the clock: its own bundle took the seconds. Beyond, a clock is wrong, and
+nothing goes out unless somebody says why (`ahead_ok`). Our choice."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,16 @@ def make_bundle(
     now: datetime,
     lifted: Collection[str] | None,
     together: Sequence[Composed] = (),
+    *,
+    ahead_ok: bool = False,
 ) -> Bundle:
     """What would be entered now.
 
     Args:
         lifted: None: whatever place of a superseded message no draft names.
         together: what is released with it: the texts name other hazards in force, or about to be, not those it ends.
+        ahead_ok: messages ahead of the clock (MOST_AHEAD) hold nothing back. What cancels one of them is sent a second
+            after it, for no message may refer to a later one.
 
     Raises:
         IssueError: as `make_composed`; a key that cannot be read, or a signature that nobody could verify.
@@ -82,7 +87,7 @@ def make_bundle(
         TimeError: `now` is naive.
     """
     now = require_utc(now)
-    composed, live = make_messages(office, rows, now, lifted, together)
+    composed, live = make_messages(office, rows, now, lifted, together, ahead_ok=ahead_ok)
     issues, outbox, callouts = [], [], []
     for message in composed.messages:
         cap = _signed_cap(office, message, composed, now)
@@ -100,6 +105,8 @@ def make_messages(
     now: datetime,
     lifted: Collection[str] | None,
     together: Sequence[Composed] = (),
+    *,
+    ahead_ok: bool = False,
 ) -> tuple[Composed, dict[str, MessageRow]]:
     """As `make_composed`, with the texts as they would go out: they name the other hazards there (`together`).
 
@@ -108,7 +115,7 @@ def make_messages(
         TimeError: `now` is naive.
     """
     now = require_utc(now)
-    composed, live = make_composed(office, rows, now, lifted)
+    composed, live = make_composed(office, rows, now, lifted, ahead_ok=ahead_ok)
     gone = {identifier for one in together for identifier in one.ended}
     others = [record for record in live_records(office, now) if record.id not in gone]
     others += [message for one in together for message in one.messages]
@@ -117,9 +124,14 @@ def make_messages(
 
 
 def make_composed(
-    office: Office, rows: Sequence[WarningRow], now: datetime, lifted: Collection[str] | None
+    office: Office,
+    rows: Sequence[WarningRow],
+    now: datetime,
+    lifted: Collection[str] | None,
+    *,
+    ahead_ok: bool = False,
 ) -> tuple[Composed, dict[str, MessageRow]]:
-    """The messages of one hazard, and what was in force when they were composed; `lifted` as in `make_bundle`.
+    """The messages of one hazard, and what was in force when they were composed; arguments as in `make_bundle`.
 
     Raises:
         IssueError: what `compose` refuses; what a draft rests on was ended by another message; a wrong clock.
@@ -127,17 +139,21 @@ def make_composed(
     """
     now = require_utc(now)
     live = {row.identifier: row for row in _live(office, rows[0].hazard, now)}
-    sent = _own_second(office, now)
-    standing = [record for record in map(record_of, live.values()) if is_live(record, sent)]
-    records = [_draft_of(office, row, now) for row in rows]
+    if not ahead_ok:
+        _refuse_ahead(office, now)
+    in_force, records = [record_of(row) for row in live.values()], [_draft_of(office, row, now) for row in rows]
+    ahead = _ended_ahead(records, in_force, now)
+    sent = _own_second(office, ahead, len(rows), now)
+    standing = [record for record in in_force if is_live(record, sent)]
     drafts = [_afresh(office, row, record, standing, now) for row, record in zip(rows, records, strict=True)]
     if lifted is None:
         lifted = _unclaimed(office, drafts, standing, now)
-    recent = list_messages(office.ledger, office.region.id, since=now - CANCEL_LIFE)
+    if ahead:  # cancellations, as old when they are sent as they are now
+        drafts = [_later(draft, sent - now) for draft in drafts]
     composed = compose(
         drafts, standing, now=sent, status=office.policy.status, book=office.book, lifted=lifted,
         taken=lambda name: find_message(office.ledger, name) is not None,
-        cancelled=[record_of(row) for row in recent if row.msg_type == "Cancel"],
+        cancelled=_cancelled(office, now),
         made={row.id: row.created_at for row in rows if row.origin == "person"},
     )  # fmt: skip
     cycles = {record.id: record.cycle for record in records}
@@ -170,18 +186,80 @@ def _unclaimed(office: Office, drafts: Sequence[Warning], standing: Sequence[War
     return before - named - {key for row in open_ for key in keys_of(record_of(row))}
 
 
-def _own_second(office: Office, now: datetime) -> datetime:
-    """`now`, or the second after the newest message: the national form tells messages apart by the second."""
-    sent = [row.sent for row in list_messages(office.ledger, office.region.id, since=now - timedelta(minutes=1))]
-    newest = max(sent, default=now)
-    if newest - now > MOST_AHEAD:
+def ahead_of_clock(office: Office, now: datetime) -> datetime | None:
+    """When the newest message was sent, where that is later than a right clock allows (MOST_AHEAD).
+
+    Raises:
+        TimeError: `now` is naive.
+    """
+    now = require_utc(now)
+    newest = max(_times_sent(office, now), default=now)
+    return newest if newest - now > MOST_AHEAD else None
+
+
+def _times_sent(office: Office, now: datetime) -> set[datetime]:
+    return {row.sent for row in list_messages(office.ledger, office.region.id, since=now - timedelta(minutes=1))}
+
+
+def _refuse_ahead(office: Office, now: datetime) -> None:
+    newest = ahead_of_clock(office, now)
+    if newest is not None:
         raise IssueError(
-            f"the newest message was sent at {newest:%Y-%m-%d %H:%M:%S}Z, ahead of the clock: the clock is wrong, or "
-            "was; set it right, or wait until then",
-            f"最新预警的发布时间为 {newest:%Y-%m-%d %H:%M:%S}（世界时），晚于当前时钟：时钟有误或曾经有误，"
-            "请校正时钟，或等到该时间之后",
+            f"the newest message was sent at {beijing(newest):%Y-%m-%d %H:%M:%S} BJT, ahead of the clock: the clock is "
+            "wrong, or was; set it right, wait until then, or give a reason to override (a cancellation of that "
+            "message is then sent a second after it, any other release now)",
+            f"最新预警的发布时间为 {beijing(newest):%Y-%m-%d %H:%M:%S}（北京时），晚于当前时钟：时钟有误或曾经有误，"
+            "请校正时钟，或等到该时间之后；如须立即发布，请填写越限理由"
+            "（解除该预警的发布时间为其后一秒，其他发布以当前时间为准）",
         )
-    return max(now, newest + SECOND) if sent else now
+
+
+def _ended_ahead(records: Sequence[Warning], in_force: Sequence[Warning], now: datetime) -> list[Warning]:
+    """The messages ahead of the clock that these drafts cancel; an update of one would tell the hazard for then."""
+    ahead = [message for message in in_force if message.sent - now > MOST_AHEAD]
+    ended = [_ended_by(record, ahead) for record in records]
+    found = [message for messages in ended for message in messages]
+    if found and not (all(ended) and all(record.msg_type == "Cancel" for record in records)):
+        last = max(found, key=lambda message: message.sent)
+        raise IssueError(
+            f"{last.id} in force there was sent at {beijing(last.sent):%Y-%m-%d %H:%M:%S} BJT, ahead of the clock: "
+            "cancel it first, in a release by itself, then release this",
+            f"当地生效的 {last.id} 发布时间为 {beijing(last.sent):%Y-%m-%d %H:%M:%S}（北京时），晚于当前时钟："
+            "请先单独解除该预警，再发布本稿",
+        )
+    return found
+
+
+def _ended_by(record: Warning, messages: Sequence[Warning]) -> list[Warning]:
+    if record.msg_type != "Cancel":
+        return predecessors(record, messages)
+    named = {reference.identifier for reference in record.references}
+    return [message for message in messages if message.id in named]
+
+
+def _later(draft: Warning, by: timedelta) -> Warning:
+    times = {name: getattr(draft, name) + by for name in ("sent", "effective", "onset", "expires")}
+    return replace(draft, **times)
+
+
+def _own_second(office: Office, ahead: Sequence[Warning], count: int, now: datetime) -> datetime:
+    """The first of `count` seconds from `now` on that no message has: the national form tells messages apart by them.
+
+    After what is not ahead of the clock, and after what is ended (`ahead`).
+    """
+    taken = _times_sent(office, now)
+    before = [*(time for time in taken if time - now <= MOST_AHEAD), *(message.sent for message in ahead)]
+    first = max([now, *(time + SECOND for time in before)])
+    while any(first + number * SECOND in taken for number in range(count)):
+        first += SECOND
+    return first
+
+
+def _cancelled(office: Office, now: datetime) -> list[Warning]:
+    """Cancellations of the last hour, as of their release: those of messages ahead of the clock are sent later."""
+    recent = list_messages(office.ledger, office.region.id, since=now - CANCEL_LIFE)
+    found = [row for row in recent if row.msg_type == "Cancel" and row.released_at <= now]
+    return [replace(record_of(row), sent=row.released_at) for row in found]
 
 
 def _draft_of(office: Office, row: WarningRow, now: datetime) -> Warning:
@@ -191,10 +269,10 @@ def _draft_of(office: Office, row: WarningRow, now: datetime) -> Warning:
     """
     refuse_altered(row)
     record = record_of(row)
-    if record.cycle > now:
+    if record.cycle > now and record.msg_type != "Cancel":  # what was issued by a clock that was ahead can be cancelled
         raise IssueError(
-            f"{row.id} rests on the analysis of {record.cycle:%Y-%m-%d %H:%M}Z, which is after now: the clock is wrong",
-            f"{row.id} 依据 {record.cycle:%Y-%m-%d %H:%M}（世界时）的分析，晚于当前时间：时钟有误，请校正",
+            f"{row.id} rests on the analysis of {bjt(record.cycle)} BJT, which is after now: the clock is wrong",
+            f"{row.id} 依据 {bjt(record.cycle)}（北京时）的分析，晚于当前时间：时钟有误，请校正",
         )
     parent = _message_above(office, row)
     if parent is not None and parent.ended_by not in {"", EXPIRED}:
@@ -226,7 +304,7 @@ def _signed_cap(office: Office, message: Warning, composed: Composed, now: datet
             xml = sign_xml(xml, policy.key_file.read_bytes(), cert)
         except OSError as cause:
             raise IssueError(f"the signing key cannot be read: {cause}", f"无法读取签名密钥：{cause}") from cause
-        _check_signature(xml, cert, policy.cert_file, now)
+        _check_signature(xml, cert, policy.cert_file, max(now, message.sent))
     elif policy.status == ACTUAL:
         raise IssueError("an Actual message needs a signing key", "正式预警必须配置签名密钥")
     chain = [reference for old in composed.predecessors[message.id] for reference in (*old.references, old.reference)]

@@ -22,6 +22,7 @@ from wxcore.landing.ledger import (
 from wxcore.pipeline.issue_office import Office, record_of
 from wxcore.times import require_utc
 from wxcore.warning.contacts import next_call
+from wxcore.warning.words import bjt
 
 TOKEN_BYTES = 24
 """Randomness of an acknowledgement link: 192 bits (OWASP ASVS asks for 128)."""
@@ -57,8 +58,8 @@ def acknowledge_token(office: Office, token: str, *, now: datetime, note: str = 
         raise IssueError("this acknowledgement link is not known", "确认链接无效")
     if row.acknowledged_at is None and row.expires_at <= now:
         raise IssueError(
-            f"the warning ran out at {row.expires_at:%Y-%m-%d %H:%M}Z: nothing is left to acknowledge",
-            f"预警已于 {row.expires_at:%Y-%m-%d %H:%M}（世界时）失效，无需确认",
+            f"the warning ran out at {bjt(row.expires_at)} BJT: nothing is left to acknowledge",
+            f"预警已于 {bjt(row.expires_at)}（北京时）失效，无需确认",
         )
     acknowledge(office.ledger, Actor(row.person, CONTACT_ROLE), row.key, now=now, how="link", note=note)
     return callout_of_token(office, token) or row

@@ -22,7 +22,7 @@ from wxcore.landing.ledger import (
     signed_for,
 )
 from wxcore.landing.ledger.issuing import require_as_signed
-from wxcore.pipeline.issue_bundle import Bundle, make_bundle, make_composed, seen_live
+from wxcore.pipeline.issue_bundle import Bundle, ahead_of_clock, make_bundle, make_composed, seen_live
 from wxcore.pipeline.issue_office import (
     Office,
     digest_of,
@@ -32,6 +32,7 @@ from wxcore.pipeline.issue_office import (
     require_issuer,
 )
 from wxcore.pipeline.policy import ACTUAL
+from wxcore.times import iso
 from wxcore.warning.compose import Composed
 from wxcore.warning.lifecycle import whole_second
 
@@ -55,7 +56,7 @@ def release(
         ids: of drafts; those of one hazard that touch the same messages belong together.
         lifted: keys (adcodes) of places whose warning is lifted although nothing names them any more.
         reason: for the audit; "": why each draft was made.
-        override: why more than MOST_A_MINUTE must go out; audited.
+        override: why more than MOST_A_MINUTE must go out, or go out although messages are ahead of the clock; audited.
 
     Raises:
         IssueError: not signed, or not what was signed, not allowed, too old, too many, changed meanwhile, or a place
@@ -74,14 +75,15 @@ def release(
             "一次只能针对一种灾害解除部分地区，请分次发布",
         )
     _check_status(office, [row for rows in groups for row in rows])
-    together = [make_composed(office, rows, now, lifted)[0] for rows in groups] if len(groups) > 1 else []
+    ahead_ok, several = bool(override.strip()), groups if len(groups) > 1 else []
+    together = [make_composed(office, rows, now, lifted, ahead_ok=ahead_ok)[0] for rows in several]
     for rows in groups:
-        make_bundle(office, rows, now, lifted, together)
-    _check_pace(office, actor, sum(map(len, groups)), now, override)
+        make_bundle(office, rows, now, lifted, together, ahead_ok=ahead_ok)
+    _check_pace(office, actor, sum(map(len, groups)), now, override.strip())
     done: list[MessageRow] = []
     for number, rows in enumerate(groups):
         try:
-            done += _release(office, actor, rows, now, lifted, reason, together)
+            done += _release(office, actor, rows, now, lifted, reason, together, ahead_ok=ahead_ok)
         except WxcoreError as refusal:
             if not done:
                 raise
@@ -192,23 +194,25 @@ def _check_status(office: Office, rows: Sequence[WarningRow]) -> None:
 
 
 def _check_pace(office: Office, actor: Actor, count: int, now: datetime, override: str) -> None:
+    """Refuse too many within a minute without a reason; enter the reason where it was needed, also for the clock."""
     since = now - timedelta(minutes=1)
     recent = [
         row
         for row in list_messages(office.ledger, office.region.id, since=since)
         if row.released_by == actor.name and row.released_at > since
     ]
-    if len(recent) + count <= MOST_A_MINUTE:
+    ahead, is_within = ahead_of_clock(office, now), len(recent) + count <= MOST_A_MINUTE
+    if is_within and ahead is None:
         return
-    if not override.strip():
+    if not is_within and not override:
         raise IssueError(
             f"{len(recent)} released within a minute and {count} more asked for, at most {MOST_A_MINUTE}: wait, or "
             "give a reason to override",
             f"一分钟内已发布{len(recent)}份，再发{count}份将超过上限{MOST_A_MINUTE}份：请稍候，或填写越限理由",
         )
-    detail = {"recent": len(recent), "asked": count}
+    detail = {"recent": len(recent), "asked": count} | ({"ahead": iso(ahead)} if ahead else {})
     subject = f"{office.region.id} release"
-    record_act(office.ledger, actor, "override", subject, now=now, reason=override.strip(), detail=detail)
+    record_act(office.ledger, actor, "override", subject, now=now, reason=override, detail=detail)
 
 
 def _release(
@@ -219,15 +223,17 @@ def _release(
     lifted: Collection[str] | None,
     reason: str,
     together: Sequence[Composed] = (),
+    *,
+    ahead_ok: bool = False,
 ) -> list[MessageRow]:
     """Enter one hazard; composed anew, once, where what is in force has changed meanwhile."""
-    bundle = make_bundle(office, rows, now, lifted, together)
+    bundle = make_bundle(office, rows, now, lifted, together, ahead_ok=ahead_ok)
     try:
         done = _enter(office, actor, bundle, now, reason)
     except LedgerError:
         if seen_live(office, rows[0].hazard, now) == bundle.seen:
             raise
-        bundle = make_bundle(office, rows, now, lifted, together)
+        bundle = make_bundle(office, rows, now, lifted, together, ahead_ok=ahead_ok)
         done = _enter(office, actor, bundle, now, reason)
     _tag(office, actor, done, now)
     return done

@@ -13,7 +13,7 @@ from itertools import chain
 from wxcore.errors import WarningError
 from wxcore.warning import text_en, text_zh
 from wxcore.warning.model import Place, Warning
-from wxcore.warning.words import added_places, by_arrival, is_added, is_held, is_raise, percent, shift
+from wxcore.warning.words import added_places, by_arrival, held_places, is_added, is_held, is_raise, percent, shift
 
 Names = Sequence[tuple[str, str]]
 """Names of places (Chinese, English)."""
@@ -112,7 +112,7 @@ def _frames_zh(warning: Warning) -> list[Frame]:
         verb = f"{'升' if is_raise(move) else '降'}级为{COLOURS_ZH[move.new]}"
         what = f"{warning.event_zh}{COLOURS_ZH[move.old]}预警{verb}"
     elif warning.msg_type == "Update":
-        what += "维持" if held else "更新"
+        what += "维持" if _stands(warning) else "更新"
     times = ("" if held else f"{onset:%-H:%M}起，") + f"有效至{until.day}日{until:%-H:%M}"
     action = ACTIONS_ZH[(*warning.response, "None")[0]]
     before = f"{text_zh.mark(warning)}{what}："
@@ -129,7 +129,7 @@ def _frames_en(warning: Warning) -> list[Frame]:
         verb = f"{'raised' if is_raise(move) else 'lowered'} to {move.new}"
         whats = [f"{move.old.capitalize()} {event} warning {verb}", f"{warning.event_en} {verb}"]
     elif warning.msg_type == "Update":
-        act = "stands" if held else "update"
+        act = "stands" if _stands(warning) else "update"
         whats = [f"{whats[0]} {act}", f"{warning.colour_en} {event} {act}"]
     times = ("" if held else f"from {onset:%H:%M}, ") + f"until {until:%d %b %H:%M}"
     action = ACTIONS_EN[(*warning.response, "None")[0]]
@@ -147,10 +147,15 @@ def _over_en(warning: Warning, sent: datetime, colour: str = "") -> Frame:
     return f"{text_en.mark(warning)}{what[:1].upper()}{what[1:]} lifted {sent:%H:%M}: ", f". {ACTIONS_EN['None']}."
 
 
+def _stands(warning: Warning) -> bool:
+    """Does it say nothing but that earlier messages stand?"""
+    return is_held(warning) and not held_places(warning)[1]
+
+
 def _sure_zh(warning: Warning) -> list[str]:
     """How sure, in full and in short; nothing where only the earlier warning stands behind it."""
     if is_held(warning):
-        return [""]
+        return ["" if _stands(warning) else "，依据此前分析"]
     if is_added(warning):
         return ["，预报员添加"]
     own, about = _names(added_places(warning)), f"，概率约{percent(warning.p)}%"
@@ -160,7 +165,7 @@ def _sure_zh(warning: Warning) -> list[str]:
 
 def _sure_en(warning: Warning) -> list[str]:
     if is_held(warning):
-        return [""]
+        return ["" if _stands(warning) else ", earlier analysis"]
     if is_added(warning):
         return [", by forecaster"]
     own, about = _names(added_places(warning)), f", about {percent(warning.p)} %"

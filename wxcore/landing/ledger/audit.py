@@ -11,18 +11,20 @@ what was released and is not so any more, or was never released, is found too.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, Text, select, text, type_coerce
 
+from wxcore.errors import TimeError
 from wxcore.landing.ledger.engine import Writing, reading, writing
 from wxcore.landing.ledger.issue_tables import AUDIT, MESSAGES
 from wxcore.landing.ledger.replay import replay
 from wxcore.landing.ledger.rows import enter_rows
-from wxcore.landing.ledger.tables import Ledger, utc_text
-from wxcore.times import require_utc
+from wxcore.landing.ledger.tables import Ledger, UtcTime, utc_text
+from wxcore.times import parse_time, require_utc
 
 GENESIS = hashlib.sha256(b"wxcore audit log").hexdigest()
 """What the first entry follows."""
@@ -32,6 +34,9 @@ MOST_SUBJECT = 200
 
 MOST_REASON = 4000
 """Characters of a reason that are kept."""
+
+NO_TIME = datetime(1, 1, 1, tzinfo=UTC)
+"""Time of an entry whose cell somebody made something else: no act is of the year 1, and `verify_audit` names it."""
 
 BY_TIME = "expired"
 """`ended_by` of a message that no other one ended."""
@@ -150,14 +155,49 @@ def record_act(
 def list_audit(
     ledger: Ledger, *, subject: str | None = None, since_seq: int = 0, limit: int = 500, newest: bool = False
 ) -> list[AuditRow]:
-    """Entries by their number, ascending; the first `limit` after `since_seq`, or the last where `newest`."""
+    """Entries by their number, ascending; the first `limit` after `since_seq`, or the last where `newest`.
+
+    Whatever somebody wrote into a cell is shown as what can be read of it (a time that is none as NO_TIME).
+    """
     number = AUDIT.c.seq
-    wanted = select(AUDIT).where(number > since_seq).order_by(number.desc() if newest else number).limit(limit)
+    wanted = select(*_CELLS).where(number > since_seq).order_by(number.desc() if newest else number).limit(limit)
     if subject is not None:
         wanted = wanted.where(AUDIT.c.subject == subject)
-    with reading(ledger) as connection:
-        rows = [AuditRow(**row) for row in connection.execute(wanted).mappings()]
+    with _reading_all(ledger) as connection:
+        rows = [_entry(row) for row in connection.execute(wanted).mappings()]
     return rows[::-1] if newest else rows
+
+
+_CELLS = [type_coerce(column, Text) if isinstance(column.type, UtcTime) else column for column in AUDIT.columns]
+"""Columns of an entry, its time as the text that is kept: an edited one may be none."""
+
+
+@contextmanager
+def _reading_all(ledger: Ledger) -> Iterator[Connection]:
+    """As `reading`, where SQLite gives broken UTF-8 too, its bytes as lone surrogates (PostgreSQL holds none)."""
+    with reading(ledger) as connection:
+        raw: Any = connection.connection.driver_connection
+        if ledger.engine.dialect.name != "sqlite":
+            yield connection
+            return
+        raw.text_factory = lambda cell: cell.decode("utf-8", "surrogateescape")
+        try:
+            yield connection
+        finally:
+            raw.text_factory = str
+
+
+def _entry(row: Mapping[str, Any]) -> AuditRow:
+    texts = {key: _shown(value) for key, value in row.items() if key != "seq"}
+    try:
+        time = parse_time(texts["time"])
+    except TimeError:
+        time = NO_TIME
+    return AuditRow(**{**texts, "seq": row["seq"], "time": time})
+
+
+def _shown(cell: Any) -> str:
+    return _clean(cell.decode("utf-8", "surrogateescape") if isinstance(cell, bytes) else str(cell))
 
 
 def message_facts(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,7 +209,9 @@ def message_facts(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _sha256(content: Any) -> str:
     """Of a text; "bytes" and the like where somebody made it something else."""
-    return hashlib.sha256(content.encode()).hexdigest() if isinstance(content, str) else type(content).__name__
+    if not isinstance(content, str):
+        return type(content).__name__
+    return hashlib.sha256(content.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def verify_audit(ledger: Ledger) -> list[AuditFault]:
@@ -184,10 +226,9 @@ def verify_audit(ledger: Ledger) -> list[AuditFault]:
     told = None if ledger.warnings is None else _told(ledger)
     with writing(ledger):  # whatever of `told` was not committed by now never will be
         pass
-    wanted = "SELECT seq, time, actor, role, action, subject, reason, detail, prev, hash FROM audit ORDER BY seq"
-    with reading(ledger) as connection:
-        # As text: an edited time may be none.
-        rows = [dict(row) for row in connection.execute(text(wanted)).mappings()]
+    wanted = select(*_CELLS).order_by(AUDIT.c.seq)
+    with _reading_all(ledger) as connection:
+        rows = [dict(row) for row in connection.execute(wanted).mappings()]
         faults = [*_chain_faults(rows), *_message_faults(connection, rows)]
     if told is not None:
         if any(row["seq"] not in told for row in rows):  # entered while the journal was read, or behind its back
@@ -223,13 +264,18 @@ def _chain_faults(rows: Iterable[Mapping[str, Any]]) -> Iterator[AuditFault]:
 
 
 def _fault(seq: int, en: str, zh: str) -> AuditFault:
-    return AuditFault(seq, f"{en}; {TELLS_EN}", f"{zh}；{TELLS_ZH}")
+    return AuditFault(seq, _clean(f"{en}; {TELLS_EN}"), _clean(f"{zh}；{TELLS_ZH}"))
 
 
 def _gives_hash(row: Mapping[str, Any]) -> bool:
     entry = {key: row[key] for key in row.keys() - {"prev", "hash"}}
-    are_texts = all(isinstance(row[key], str) for key in row.keys() - {"seq"})
+    are_texts = all(_is_text(row[key]) for key in row.keys() - {"seq"})
     return are_texts and bool(row["hash"] == _hash(row["prev"], entry))
+
+
+def _is_text(cell: Any) -> bool:
+    """Is it a text, of valid UTF-8 (what else `_hash` would write as something that could be meant)?"""
+    return isinstance(cell, str) and cell == cell.encode("utf-8", "replace").decode()
 
 
 def _message_faults(connection: Connection, entries: Iterable[Mapping[str, Any]]) -> Iterator[AuditFault]:
@@ -244,7 +290,7 @@ def _message_faults(connection: Connection, entries: Iterable[Mapping[str, Any]]
         if entry is None:
             yield _fault(0, f"message {name} was never released: no entry of it", f"预警 {name} 没有发布记录：为插入")
         else:
-            expected = {**_detail(entry), **_end(ends.get(name))}
+            expected = {**detail_of(entry["detail"]), **_end(ends.get(name))}
             told = {**message_facts(dict(row)), "ended_by": row["ended_by"], "ended_at": row["ended_at"]}
             yield from _differences(int(entry["seq"]), name, told, expected)
     for name, entry in released.items():
@@ -266,10 +312,11 @@ def _differences(seq: int, name: str, found: Mapping[str, Any], expected: Mappin
             )
 
 
-def _detail(entry: Mapping[str, Any]) -> dict[str, Any]:
+def detail_of(cell: Any) -> dict[str, Any]:
+    """What the `detail` of an entry holds; nothing where somebody made it something else (`verify_audit` says so)."""
     try:
-        found = json.loads(entry["detail"])
-    except (ValueError, TypeError):  # the chain says so
+        found = json.loads(cell)
+    except (ValueError, TypeError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -277,7 +324,7 @@ def _detail(entry: Mapping[str, Any]) -> dict[str, Any]:
 def _end(entry: Mapping[str, Any] | None) -> dict[str, Any]:
     if entry is None:
         return {"ended_by": "", "ended_at": None}
-    by = BY_TIME if entry["action"] == "expire" else _detail(entry).get("by")
+    by = BY_TIME if entry["action"] == "expire" else detail_of(entry["detail"]).get("by")
     return {"ended_by": by, "ended_at": entry["time"]}
 
 

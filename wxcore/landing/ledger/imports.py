@@ -1,7 +1,6 @@
 """Alerts of other offices that came in, each once; how their signatures were judged stands in the audit log."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, select
 
 from wxcore.errors import RefusedError
-from wxcore.landing.ledger.audit import MACHINE, MOST_SUBJECT, Act, enter_act
+from wxcore.landing.ledger.audit import MACHINE, MOST_SUBJECT, Act, detail_of, enter_act
 from wxcore.landing.ledger.engine import Writing, reading, writing
 from wxcore.landing.ledger.issue_tables import AUDIT, IMPORTS
 from wxcore.landing.ledger.rows import change_rows, enter_rows, portions
@@ -130,8 +129,8 @@ def _judged(connection: Connection, rows: Sequence[RowMapping]) -> dict[str, dic
     found: dict[str, dict[str, Any]] = {}
     for some in portions(sorted({row["identifier"][:MOST_SUBJECT] for row in rows})):
         for text in connection.execute(acts.where(AUDIT.c.subject.in_(some))).scalars():
-            detail = json.loads(text)
-            found[detail["sha256"]] = detail
+            detail = detail_of(text)
+            found[detail.get("sha256", "")] = detail
     return found
 
 

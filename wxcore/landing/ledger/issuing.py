@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from wxcore.errors import RefusedError
-from wxcore.landing.ledger.audit import MACHINE, Act, Actor, enter_act
+from wxcore.landing.ledger.audit import MACHINE, Act, Actor, detail_of, enter_act
 from wxcore.landing.ledger.engine import Writing, reading, writing
 from wxcore.landing.ledger.issue_tables import AUDIT, MESSAGES
 from wxcore.landing.ledger.rows import change_rows, enter_rows
@@ -230,7 +230,7 @@ def _signed_for(connection: Connection, found: WarningRow, status: str) -> bool:
 def _signature(connection: Connection, name: str) -> Mapping[str, Any]:
     """What the audit log holds of the last signature of a draft; nothing where there is none."""
     last = _last_act(connection, name, "sign")
-    return {} if last is None else dict(json.loads(last.detail))
+    return {} if last is None else detail_of(last.detail)
 
 
 def reason_of(connection: Connection, name: str) -> str:
@@ -241,7 +241,9 @@ def reason_of(connection: Connection, name: str) -> str:
 
 def _last_act(connection: Connection, name: str, action: str) -> Row[Any] | None:
     these = (AUDIT.c.subject == name) & (AUDIT.c.action == action)
-    return connection.execute(select(AUDIT).where(these).order_by(AUDIT.c.seq.desc()).limit(1)).one_or_none()
+    return connection.execute(
+        select(AUDIT.c.reason, AUDIT.c.detail).where(these).order_by(AUDIT.c.seq.desc()).limit(1)
+    ).one_or_none()
 
 
 def require_as_signed(ledger: Ledger, found: WarningRow) -> None:
