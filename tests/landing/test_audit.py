@@ -10,10 +10,11 @@ from time import monotonic
 import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from tests.landing.issued import LI, MINUTE, NOON, issue, put, release, sign, whole_life
-from wxcore.errors import TimeError
+from wxcore.errors import LedgerError, RefusedError, TimeError
 from wxcore.landing.ledger import (
     GENESIS,
     Actor,
@@ -28,11 +29,12 @@ from wxcore.landing.ledger import (
     record_act,
     verify_audit,
 )
-from wxcore.landing.ledger.audit import Act, enter_act, message_facts
-from wxcore.landing.ledger.engine import writing
-from wxcore.landing.ledger.issue_tables import MESSAGES
-from wxcore.landing.ledger.journal import day_files, plain, row_of
+from wxcore.landing.ledger.audit import NO_TIME, Act, enter_act, message_facts
+from wxcore.landing.ledger.engine import reading, writing
+from wxcore.landing.ledger.issue_tables import AUDIT, MESSAGES
+from wxcore.landing.ledger.journal import WARNINGS_JOURNAL, day_files, plain, row_of
 from wxcore.landing.ledger.rows import enter_rows
+from wxcore.landing.ledger.tables import utc_text
 
 COLUMNS = ("time", "actor", "role", "action", "subject", "reason", "detail", "prev", "hash")
 COUNT = 8
@@ -248,6 +250,20 @@ class TestTampered:
         assert tamper(journaled, *changes) == [6, 7, 8]
         forged.engine.dispose()
 
+    def test_a_line_added_to_the_journal_is_no_witness(self, journaled: Ledger, folders: tuple[Path, Path]) -> None:
+        """Whoever forges the last entry, and then tells the journal so: what it was told first counts."""
+        fill(journaled)
+        row = list_audit(journaled)[-1]
+        entry = {**asdict(row), "time": utc_text(row.time), "reason": "another"}
+        sha256 = audit._hash(row.prev, {key: entry[key] for key in entry.keys() - {"prev", "hash"}})
+        with writing(journaled) as transaction:
+            transaction.tell(WARNINGS_JOURNAL, "enter", {"table": "audit", "row": {**entry, "hash": sha256}})
+        assert b"another" in day_files(folders[1])[0].read_bytes()
+        assert verify_audit(journaled) == []
+        change = f"UPDATE audit SET reason = 'another', hash = '{sha256}' WHERE seq = {COUNT}"
+        (fault,) = found_after(journaled, change)
+        assert (fault.seq, "another one in the journal" in fault.en) == (COUNT, True)
+
     def test_an_entry_that_comes_while_the_journal_is_read(
         self, journaled: Ledger, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -280,6 +296,58 @@ class TestTampered:
         fill(ledger)
         assert seq in tamper(ledger, f"UPDATE audit SET {column} = '{junk}' WHERE seq = {seq}")
         ledger.engine.dispose()
+
+
+class TestEditedCells:
+    """Whatever somebody wrote into a cell, the log can be read, and the entry is named."""
+
+    @pytest.mark.parametrize("time", ["soon", "", "2025-06-09", "9999-12-31T23:59:59.000000Z"])
+    def test_a_time_that_is_none(self, time: str, ledger: Ledger) -> None:
+        fill(ledger)
+        assert tamper(ledger, f"UPDATE audit SET time = '{time}' WHERE seq = 3") == [3]
+        assert [row.seq for row in list_audit(ledger) if row.time == NO_TIME] == [3]
+
+    @pytest.mark.parametrize("column", COLUMNS)
+    @pytest.mark.parametrize("cell", ["CAST(x'ff41' AS TEXT)", "x'ff41'"])
+    def test_bytes_that_are_no_text(self, column: str, cell: str, tmp_path: Path) -> None:
+        ledger = open_ledger(tmp_path / "a.sqlite")
+        fill(ledger)
+        assert 3 in tamper(ledger, f"UPDATE audit SET {column} = {cell} WHERE seq = 3")
+        rows = list_audit(ledger)
+        assert [row.seq for row in rows] == list(range(1, COUNT + 1))
+        assert all(str(asdict(row)).encode() for row in rows)
+        ledger.engine.dispose()
+
+    def test_broken_bytes_are_not_what_stands_for_them(self, tmp_path: Path) -> None:
+        ledger = open_ledger(tmp_path / "a.sqlite")
+        for text in ("\\udcff", "\\xff"):
+            record_act(ledger, LI, "login", text, now=NOON)
+        assert tamper(ledger, "UPDATE audit SET subject = CAST(x'ff' AS TEXT)") == [1, 2]
+        with pytest.raises(LedgerError, match="UTF-8"), reading(ledger) as connection:  # only the log is read like this
+            connection.execute(select(AUDIT.c.subject)).all()
+        ledger.engine.dispose()
+
+    @pytest.mark.parametrize("column", [column.name for column in MESSAGES.columns])
+    def test_broken_bytes_in_a_message(self, column: str, tmp_path: Path) -> None:
+        ledger = open_ledger(tmp_path / "a.sqlite")
+        whole_life(ledger)
+        faults = found_after(ledger, f"UPDATE messages SET {column} = CAST(x'ff41' AS TEXT) WHERE identifier = 'm1'")
+        assert any("message" in fault.en and (fault.en + fault.zh).encode() for fault in faults)
+        ledger.engine.dispose()
+
+    def test_a_signature_in_an_entry_with_no_time_still_stands(self, ledger: Ledger) -> None:
+        put(ledger, "a")
+        sign(ledger, "a")
+        found_after(ledger, "UPDATE audit SET time = 'soon'")
+        assert [row.identifier for row in release(ledger, issue("m1", "a"))] == ["m1"]
+
+    @pytest.mark.parametrize("detail", ["{", "[]", "{}"])
+    def test_without_its_detail_a_signature_does_not(self, detail: str, ledger: Ledger) -> None:
+        put(ledger, "a")
+        sign(ledger, "a")
+        found_after(ledger, f"UPDATE audit SET detail = '{detail}'")
+        with pytest.raises(RefusedError, match="content was changed"):
+            release(ledger, issue("m1", "a"))
 
 
 @pytest.fixture(scope="module")

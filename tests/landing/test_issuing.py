@@ -151,6 +151,13 @@ class TestDrafts:
             move(ledger, "a", "released")
         assert [row.action for row in list_audit(ledger, subject="a")] == ["review", "reject", "reopen"]
 
+    def test_a_signed_draft_does_not_go_back_to_review(self, ledger: Ledger) -> None:
+        put(ledger, "a")
+        sign(ledger, "a")
+        with pytest.raises(RefusedError, match="it is signed and cannot be moved to review"):
+            move(ledger, "a", "review")
+        assert (draft(ledger, "a").state, draft(ledger, "a").signed_by) == ("signed", "li")
+
     def test_two_people_sign_the_same_or_not_at_all(self, ledger: Ledger) -> None:
         put(ledger, "a")
         seen = draft(ledger, "a").digest

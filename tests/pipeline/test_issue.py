@@ -33,6 +33,8 @@ from wxcore.landing.ledger import (
     live_messages,
     verify_audit,
 )
+from wxcore.landing.ledger.engine import writing
+from wxcore.landing.ledger.warnings import withdraw_drafts
 from wxcore.pipeline import issue_release
 from wxcore.pipeline.issue import (
     MOST_A_MINUTE,
@@ -151,6 +153,13 @@ def test_six_a_minute_without_a_word(office: Office) -> None:
     release(office, LI, [signed(office, D1, number=100)], now=NOW + minutes(2))
 
 
+def test_the_pace_is_everybodys_own(office: Office) -> None:
+    for number in range(MOST_A_MINUTE):
+        release(office, LI, [signed(office, D1, number=number)], now=NOW + timedelta(seconds=number))
+    assert release(office, WANG, [signed(office, D1, number=99)], now=NOW + timedelta(seconds=9))
+    assert ("override", "wang") not in actions(office)
+
+
 def test_who_is_faster_is_not_overwritten(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     slow, fast = signed(office, D1, number=1), signed(office, D1, D2, level="orange", number=2)
     enters = issue_release.release_messages
@@ -257,6 +266,24 @@ def test_calls_go_up_until_somebody_answers(office: Office) -> None:
     assert not list_outbox(office.ledger, state="waiting")
 
 
+def test_an_answer_comes_until_the_warning_ends(office: Office) -> None:
+    (message,) = release(office, LI, [signed(office, D1)], now=NOW)
+    first, second = tokens(office)
+    last = message.expires - timedelta(seconds=1)
+    assert acknowledge_token(office, first, now=last).acknowledged_at == last
+    with pytest.raises(IssueError, match="nothing is left to acknowledge"):
+        acknowledge_token(office, second, now=message.expires)
+
+
+def test_the_calls_of_another_region_are_not_ours(office: Office) -> None:
+    (ours,) = release(office, LI, [signed(office, D1)], now=NOW)
+    there = replace(office, region=replace(REGION, id="elsewhere"))
+    tick(there, now=NOW + minutes(3))
+    assert {row.state for row in list_callouts(office.ledger)} == {"called"}
+    tick(office, now=NOW + minutes(3))
+    assert {row.identifier for row in list_callouts(office.ledger) if row.state == "escalated"} == {ours.identifier}
+
+
 def test_no_archive_holds_no_warning_back(office: Office) -> None:
     (message,) = release(office, LI, [signed(office, D1)], now=NOW)
     (entry,) = [entry for entry in list_audit(office.ledger) if entry.action == "tag_failed"]
@@ -275,6 +302,15 @@ def test_what_is_overtaken_or_old_is_not_on_the_desk(office: Office) -> None:
     assert [row.id for row in drafts_open(office, WHEN + minutes(13))] == [third.id, second.id]  # signed: it may go out
     reject(office, LI, second.id, now=WHEN + minutes(13), reason="x", digest=draft_row(office, second.id).digest)
     assert drafts_open(office, (WHEN + minutes(73)).astimezone(UTC)) == []
+
+
+def test_a_withdrawn_successor_overtakes_nothing(office: Office) -> None:
+    first = machine_draft("hail", "orange", (D1,), WHEN)
+    second = replace(machine_draft("hail", "red", (D1,), WHEN + minutes(6)), references=(first.reference,))
+    enter(office, first, second)
+    with writing(office.ledger) as transaction:
+        assert withdraw_drafts(transaction, "testland", second.cycle, []) == [second.id]
+    assert [row.id for row in drafts_open(office, WHEN + minutes(7))] == [first.id]
 
 
 def test_the_audit_says_why_it_ended_and_where_it_was_lifted(office: Office) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import update
 from tests.pipeline.issuing import (
     D1,
     D2,
+    D3,
     LI,
     REGION,
     WANG,
@@ -26,6 +27,7 @@ from wxcore.landing.ledger import (
     MACHINE,
     MessageRow,
     content_digest,
+    find_message,
     list_audit,
     list_messages,
     live_messages,
@@ -143,6 +145,18 @@ class TestSignatures:
         tick(replace(office, policy=Policy(auto_release=True)), now=NOW)
         assert [row.draft_id for row in out(office)] == [name]
 
+    def test_what_the_row_says_the_machine_signed_never_goes_out_as_actual(
+        self, office: Office, actual: Policy
+    ) -> None:
+        """A person signed it by the audit log; the row says the machine did."""
+        real = replace(office, policy=actual, region=REAL)
+        name = signed(real, D1)
+        with office.ledger.engine.begin() as connection:
+            connection.execute(update(WARNINGS).where(WARNINGS.c.id == name).values(signed_by="machine"))
+        with pytest.raises(IssueError, match="not given by a person for Actual"):
+            release(real, LI, [name], now=NOW)
+        assert out(real) == []
+
     def test_a_signature_for_a_test_is_none_for_actual(self, office: Office, actual: Policy) -> None:
         name, real = signed(office, D1), replace(office, policy=actual, region=REAL)
         with pytest.raises(IssueError, match="sign again"):
@@ -185,6 +199,18 @@ class TestHalfDone:
         monkeypatch.setattr(issue_release, "release_messages", fail)
         with pytest.raises(LedgerError, match=r"^disk full$"):
             release(office, LI, names, now=NOW)
+
+    def test_what_fails_for_no_race_is_tried_once(self, office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+        tried: list[object] = []
+
+        def count(*args: object, **more: object) -> None:
+            tried.append(args)
+            fail()
+
+        monkeypatch.setattr(issue_release, "release_messages", count)
+        with pytest.raises(LedgerError, match="disk full"):
+            release(office, LI, [signed(office, D1)], now=NOW)
+        assert len(tried) == 1
 
     @pytest.mark.parametrize("broken", ["record_act", "find_cycle", "tag_snapshot"])
     def test_naming_the_snapshot_never_says_refused(
@@ -256,6 +282,12 @@ class TestOrder:
         sign(office, WANG, again.id, again.digest, now=later + minutes(2))
         assert release(office, WANG, [again.id], now=later + minutes(2))  # made after it, by a person
 
+    def test_an_analysis_of_an_hour_ago_is_not_too_old(self, office: Office) -> None:
+        name = signed(office, D1)
+        with pytest.raises(IssueError, match="more than 60 min ago"):
+            release(office, LI, [name], now=WHEN + minutes(60) + timedelta(seconds=1))
+        assert release(office, LI, [name], now=WHEN + minutes(60))
+
     def test_nothing_goes_out_behind_a_newer_analysis(self, office: Office) -> None:
         old = signed(office, D1, level="orange")
         release(office, LI, [signed(office, D1, now=NOW + minutes(12))], now=NOW + minutes(12))
@@ -271,6 +303,17 @@ class TestClocks:
         assert "时钟" in caught.value.zh
         assert out(office) == [first]
 
+    @pytest.mark.parametrize(("ahead_s", "goes"), [(10, True), (11, False)])
+    def test_how_far_ahead_is_no_fault(self, office: Office, ahead_s: int, goes: bool) -> None:
+        later = NOW + timedelta(seconds=ahead_s)
+        release(office, LI, [signed(office, D1, now=later)], now=later)
+        name = signed(office, D2, number=2)
+        if not goes:
+            with pytest.raises(IssueError, match="clock is wrong"):
+                release(office, LI, [name], now=NOW)
+            return
+        assert [row.sent for row in release(office, LI, [name], now=NOW)] == [later + timedelta(seconds=1)]
+
     def test_seconds_of_the_own_bundle_are_no_fault(self, office: Office) -> None:
         for number in range(3):
             release(office, LI, [signed(office, D1, number=number)], now=NOW)
@@ -281,6 +324,86 @@ class TestClocks:
         sign(office, LI, name, digest_of(draft_row(office, name)), now=NOW)
         with pytest.raises(IssueError, match="after now"):
             release(office, LI, [name], now=NOW)
+
+
+class TestOverride:
+    """Messages were released while the clock was ahead; it is right again."""
+
+    SECOND = timedelta(seconds=1)
+
+    def ahead(self, office: Office, by_min: float = 170) -> MessageRow:
+        later = NOW + minutes(by_min)
+        (message,) = release(office, LI, [signed(office, D1, now=later)], now=later)
+        return message
+
+    def cancel(self, office: Office, message: MessageRow, override: str = "时钟曾超前") -> MessageRow:
+        draft = prepare_cancel(office, LI, message.identifier, now=NOW, reason="时钟有误")
+        sign(office, LI, draft.id, draft.digest, now=NOW)
+        (end,) = release(office, LI, [draft.id], now=NOW, override=override)
+        return end
+
+    def test_a_release_elsewhere_goes_out_now(self, office: Office) -> None:
+        first = self.ahead(office)
+        name = signed(office, D2, number=2)
+        for override in ("", " "):
+            with pytest.raises(IssueError, match="21:34:00 BJT, ahead of the clock") as refused:
+                release(office, LI, [name], now=NOW, override=override)
+        assert "21:34:00（北京时）" in refused.value.zh
+        (message,) = release(office, LI, [name], now=NOW, override=" 时钟曾超前 ")
+        assert (message.sent, message.msg_type, record_of(message).references) == (NOW, "Alert", ())
+        (act,) = [act for act in list_audit(office.ledger) if act.action == "override"]
+        assert (act.actor, act.reason, json.loads(act.detail)["ahead"]) == ("li", "时钟曾超前", "2025-06-09T13:34:00Z")
+        assert find_message(office.ledger, first.identifier) == first
+        assert verify_audit(office.ledger) == []
+
+    def test_what_cancels_it_comes_a_second_after_it_and_makes_way(self, office: Office) -> None:
+        first, new = self.ahead(office), signed(office, D1, number=2)
+        update = prepare_update(office, LI, first.identifier, now=NOW, reason="x")
+        with pytest.raises(IssueError, match="cancel it first") as refused:
+            release(office, LI, [new], now=NOW, override="时钟曾超前")
+        assert "21:34:00（北京时）" in refused.value.zh
+        with pytest.raises(IssueError, match="clock is wrong"):
+            self.cancel(office, first, override="")
+        end = self.cancel(office, first)
+        assert (end.sent, end.chain) == (first.sent + self.SECOND, first.identifier)
+        assert [ref.identifier for ref in record_of(end).references] == [first.identifier]
+        (message,) = release(office, LI, [new], now=NOW, override="时钟曾超前")
+        assert (message.sent, message.msg_type) == (NOW, "Alert")
+        assert live_messages(office.ledger, "testland", NOW) == [message]
+        assert draft_row(office, update.id).state == "draft"
+        assert verify_audit(office.ledger) == []
+
+    def test_a_cancellation_of_it_grows_old_as_any_other(self, office: Office) -> None:
+        draft = prepare_cancel(office, LI, self.ahead(office).identifier, now=NOW, reason="时钟有误")
+        sign(office, LI, draft.id, draft.digest, now=NOW)
+        with pytest.raises(IssueError, match="more than 60 min ago"):
+            release(office, LI, [draft.id], now=NOW + minutes(61), override="时钟曾超前")
+
+    def test_another_cancellation_is_not_sent_that_late_with_it(self, office: Office) -> None:
+        (old,) = release(office, LI, [signed(office, D2)], now=NOW)
+        names = []
+        for message in (old, self.ahead(office)):
+            draft = prepare_cancel(office, LI, message.identifier, now=NOW, reason="结束")
+            names.append(sign(office, LI, draft.id, draft.digest, now=NOW).id)
+        with pytest.raises(IssueError, match="in a release by itself"):
+            release(office, LI, names, now=NOW, override="时钟曾超前")
+        sent = [release(office, LI, [name], now=NOW, override="时钟曾超前")[0].sent - NOW for name in names]
+        assert sent == [self.SECOND, minutes(170) + self.SECOND]
+
+    def test_no_second_is_taken_twice(self, office: Office) -> None:
+        """The national form tells messages apart by the second: a bundle goes around those that are taken."""
+        self.ahead(office, 0.2)
+        for number in range(11):
+            release(office, WANG, [signed(office, D2, number=10 + number)], now=NOW, override="时钟曾超前")
+        bundle = [signed(office, D2, number=30), signed(office, D3, level="orange", number=31)]
+        release(office, WANG, bundle, now=NOW, override="时钟曾超前")
+        seconds = [(row.sent - NOW) // self.SECOND for row in out(office)]
+        assert seconds == [*range(11), 12, 13, 14]
+
+    def test_its_signature_can_be_verified_then(self, office: Office, actual: Policy) -> None:
+        real = replace(office, policy=actual, region=REAL)
+        first = self.ahead(real)
+        assert self.cancel(real, first).sent == first.sent + self.SECOND
 
 
 class TestBeside:

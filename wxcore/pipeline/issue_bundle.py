@@ -256,10 +256,9 @@ def _own_second(office: Office, ahead: Sequence[Warning], count: int, now: datet
 
 
 def _cancelled(office: Office, now: datetime) -> list[Warning]:
-    """Cancellations of the last hour, as of their release: those of messages ahead of the clock are sent later."""
+    """Cancellations of the last hour; those ahead of the clock make way for what is released now."""
     recent = list_messages(office.ledger, office.region.id, since=now - CANCEL_LIFE)
-    found = [row for row in recent if row.msg_type == "Cancel" and row.released_at <= now]
-    return [replace(record_of(row), sent=row.released_at) for row in found]
+    return [record_of(row) for row in recent if row.msg_type == "Cancel" and row.sent - now <= MOST_AHEAD]
 
 
 def _draft_of(office: Office, row: WarningRow, now: datetime) -> Warning:

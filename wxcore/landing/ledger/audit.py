@@ -164,7 +164,7 @@ def list_audit(
     if subject is not None:
         wanted = wanted.where(AUDIT.c.subject == subject)
     with _reading_all(ledger) as connection:
-        rows = [_entry(row) for row in connection.execute(wanted).mappings()]
+        rows = [_entry(dict(row)) for row in connection.execute(wanted).mappings()]
     return rows[::-1] if newest else rows
 
 
@@ -269,13 +269,8 @@ def _fault(seq: int, en: str, zh: str) -> AuditFault:
 
 def _gives_hash(row: Mapping[str, Any]) -> bool:
     entry = {key: row[key] for key in row.keys() - {"prev", "hash"}}
-    are_texts = all(_is_text(row[key]) for key in row.keys() - {"seq"})
+    are_texts = all(isinstance(row[key], str) for key in row.keys() - {"seq"})
     return are_texts and bool(row["hash"] == _hash(row["prev"], entry))
-
-
-def _is_text(cell: Any) -> bool:
-    """Is it a text, of valid UTF-8 (what else `_hash` would write as something that could be meant)?"""
-    return isinstance(cell, str) and cell == cell.encode("utf-8", "replace").decode()
 
 
 def _message_faults(connection: Connection, entries: Iterable[Mapping[str, Any]]) -> Iterator[AuditFault]:

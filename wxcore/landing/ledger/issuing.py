@@ -241,9 +241,8 @@ def reason_of(connection: Connection, name: str) -> str:
 
 def _last_act(connection: Connection, name: str, action: str) -> Row[Any] | None:
     these = (AUDIT.c.subject == name) & (AUDIT.c.action == action)
-    return connection.execute(
-        select(AUDIT.c.reason, AUDIT.c.detail).where(these).order_by(AUDIT.c.seq.desc()).limit(1)
-    ).one_or_none()
+    wanted = select(AUDIT.c.reason, AUDIT.c.detail).where(these).order_by(AUDIT.c.seq.desc()).limit(1)
+    return connection.execute(wanted).one_or_none()
 
 
 def require_as_signed(ledger: Ledger, found: WarningRow) -> None:
