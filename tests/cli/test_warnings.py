@@ -12,7 +12,7 @@ from argon2 import PasswordHasher
 from typer.testing import CliRunner, Result
 
 from tests.landing.doors import record_cycle
-from tests.pipeline.issuing import D1, D2, REGION, WHEN, enter, machine_draft, new_office
+from tests.pipeline.issuing import D1, D2, REGION, WHEN, enter, machine_draft, new_office, reopen
 from tests.warning.identity import identity_files
 from tests.warning.test_cap_rules import GOOD
 from wxcore.cli import warnings, warnings_act
@@ -277,7 +277,7 @@ def test_what_is_sent_is_sent_by_the_clock_of_the_exercise(home: Path) -> None:
 
 def test_an_empty_list_says_where_to_look(home: Path) -> None:
     assert "尚无分析时次" in wx(home, "list").output
-    record_cycle(new_office(home).ledger, REGION.id, WHEN, snapshot_id="s", fingerprint="f", degraded=False, missing=[])
+    record_cycle(reopen(home).ledger, REGION.id, WHEN, snapshot_id="s", fingerprint="f", degraded=False, missing=[])
     told = wx(home, "list").output.replace("\n", "")
     assert f"--at {iso(WHEN)}" in told
     assert "没有草稿和报文" in told
@@ -286,7 +286,7 @@ def test_an_empty_list_says_where_to_look(home: Path) -> None:
 
 def test_the_list_is_newest_first_and_in_the_users_words(home: Path) -> None:
     later = machine_draft("gale", "orange", (D1,), WHEN + timedelta(minutes=1))
-    enter(new_office(home), later)
+    enter(reopen(home), later)
     told = wx(home, "list", "--at", AT).output
     first, second = (told.index(word) for word in ("-gale-", "-hail-"))
     assert first < second
