@@ -5,6 +5,7 @@ import json
 import math
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from tests.desk.scene_map import (
     build,
     draft_record,
 )  # fmt: skip
+from tests.desk.scene_pages import enter, make_drafts
 from wxcore.desk import frames, status
 from wxcore.desk import map as map_pages
 from wxcore.desk.access import ROLES, Permit
@@ -35,6 +37,7 @@ from wxcore.desk.frames import (
     LAYERS,
     district_chances,
     district_shapes,
+    drafts_now,
     frame,
     issued_at,
     layer_png,
@@ -48,6 +51,8 @@ from wxcore.desk.once import Once
 from wxcore.desk.state import Desk
 from wxcore.errors import ArchiveError, TimeError
 from wxcore.landing.ledger import MessageRow
+from wxcore.landing.ledger.engine import writing
+from wxcore.landing.ledger.warnings import withdraw_drafts
 from wxcore.pipeline.canvas import Canvas
 from wxcore.pipeline.issue import Policy, open_office
 from wxcore.times import CYCLE
@@ -148,10 +153,37 @@ def test_what_is_not_in_the_archive_is_refused(scene: Scene) -> None:
 
 def test_drafts_are_drawn_from_their_record(scene: Scene) -> None:
     (shown,) = frame(scene.home, scene.region, scene.cycle(2))["drafts"]
-    assert (shown["kind"], shown["level"], shown["hazard"]) == ("draft", "orange", "hail")
+    assert (shown["kind"], shown["level"], shown["hazard"]) == ("past", "orange", "hail")
     canvas = Canvas.of(scene.region.grid)
-    assert (shown["x"], shown["y"]) == (canvas.x(106.15), canvas.y(29.15))
-    assert outline_of({**draft_record(), "polygons": []}, canvas, kind="draft")["x"] is None
+    ((top, bottom, middle),) = shown["spots"]
+    assert (top[1], bottom[1]) == (canvas.y(29.2), canvas.y(29.1))
+    assert middle == (canvas.x(106.15), canvas.y(29.15))
+    assert outline_of({**draft_record(), "polygons": []}, canvas, kind="draft")["spots"] == []
+
+
+def test_each_polygon_has_its_own_places_for_a_word_the_largest_first(scene: Scene) -> None:
+    canvas = Canvas.of(scene.region.grid)
+    small = [[106.3, 29.3], [106.32, 29.3], [106.32, 29.32], [106.3, 29.32], [106.3, 29.3]]
+    shown = outline_of({**draft_record(), "polygons": [small, *draft_record()["polygons"]]}, canvas, kind="issued")
+    assert [spots[0][1] for spots in shown["spots"]] == [canvas.y(29.2), canvas.y(29.32)]
+
+
+def test_the_newest_frame_shows_the_drafts_that_can_be_acted_on_and_no_other(
+    app: FastAPI, client: TestClient, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was released, cancelled or rejected is no draft any more; earlier frames show what was drafted then."""
+    office = app.state.desk.office
+    assert client.get(PAGE).json()["drafts"] == []  # the machine's record of the cycle names one; the ledger has none
+    made = make_drafts()[0]
+    enter(office, [made], TIMES[2])
+    (shown,) = client.get(PAGE).json()["drafts"]
+    assert (shown["id"], shown["kind"], len(shown["spots"])) == (made.id, "draft", len(made.polygons))
+    with writing(office.ledger) as transaction:
+        withdraw_drafts(transaction, scene.region.id, TIMES[2], keep=set())
+    assert client.get(PAGE).json()["drafts"] == []
+    monkeypatch.setattr(map_pages, "recent_cycles", lambda *args, **kwargs: [SimpleNamespace(time=NOW)])
+    (then,) = client.get(PAGE).json()["drafts"]  # not the newest frame any more
+    assert then["kind"] == "past"
 
 
 def test_a_message_stands_from_its_sending_to_its_end(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,6 +228,7 @@ def test_naive_times_are_refused(scene: Scene) -> None:
         lambda: issued_at(scene.ledger, scene.region, naive),
         lambda: shown_until(naive, NOW, NOW),
         lambda: district_shapes(scene.region, naive),
+        lambda: drafts_now(open_office(scene.home, scene.region, Policy()), naive),
     ):
         with pytest.raises(TimeError):
             call()

@@ -106,6 +106,14 @@ def test_every_number_that_may_be_told_has_its_words() -> None:
     assert all(step > 0 for step in STEPS.values())
 
 
+def test_a_name_says_no_direction_that_the_number_contradicts() -> None:
+    """Brightness temperature that fell less than before went up: "cooling" with an upward arrow said the opposite."""
+    before = dict.fromkeys(STEPS, 1.0) | {"bt108_change_15min_k": -33.8}
+    (told,) = changed_features(before, before | {"bt108_change_15min_k": -1.4})
+    assert (told["zh"], told["en"]) == ("15分钟云顶亮温变化", "change of cloud-top temperature in 15 min")
+    assert told["up"] is True
+
+
 def test_expired_tables_leave_a_gap(scene: Scene, tmp_path: Path) -> None:
     elsewhere = type(scene.home)(tmp_path)
     assert sightings(elsewhere, scene.region, [scene.cycle(0)], STORM) == []

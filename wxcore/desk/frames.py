@@ -24,6 +24,7 @@ from wxcore.pipeline.analyse import REAL
 from wxcore.pipeline.canvas import WIDTH, Canvas
 from wxcore.pipeline.catchup import WARNING_MEMORY
 from wxcore.pipeline.home import Home
+from wxcore.pipeline.issue import Office, drafts_open
 from wxcore.pipeline.picture import MESH_COLOURS, REFLECTIVITY_COLOURS, Bands, nothing_of, paint
 from wxcore.pipeline.report_animation import OUTLINE_TOLERANCE_DEG, leads
 from wxcore.pipeline.result import first_hour, plain, speed_m_s
@@ -167,7 +168,7 @@ def tables_of(home: Home, region: Region, cycle: CycleRow) -> tuple[pd.DataFrame
 
 
 def frame(home: Home, region: Region, cycle: CycleRow) -> dict[str, Any]:
-    """JSON of a cycle: storms, probabilities by district, and the machine's drafts in force after it.
+    """JSON of a cycle: storms, probabilities by district, and the drafts that the machine made of it then.
 
     Raises:
         ArchiveError: the cycle's tables are not in the archive.
@@ -185,7 +186,7 @@ def _frame(home: Home, region: Region, cycle: CycleRow) -> dict[str, Any]:
         storms.head(MAX_STORMS), region, cycle.time, horizon_min=HORIZON_MIN, min_overlap_km2=MIN_OVERLAP_KM2
     )
     hour = first_hour(chances)
-    drafts = [outline_of(item, canvas, kind="draft") for item in provenance.get("warnings", [])]
+    drafts = [outline_of(item, canvas, kind="past") for item in provenance.get("warnings", [])]
     return {
         **_clock(cycle.time),
         "version": cycle.fingerprint[:12],
@@ -253,12 +254,20 @@ def district_chances(
 
 
 def outline_of(record: Mapping[str, Any], canvas: Canvas, *, kind: str) -> dict[str, Any]:
-    """A warning's record as the map draws it. `kind`: "draft" or "issued"."""
+    """A warning's record as the map draws it.
+
+    Args:
+        kind: "issued", "draft" (somebody can act on it now), "past" (drafted by the machine at the frame's time).
+
+    Returns:
+        among others `spots`: of each polygon, largest first, the places for its word: top, bottom, centre.
+    """
     shapes = [Polygon(ring) for ring in record.get("polygons", []) if len(ring) >= 4]
-    largest = max(shapes, key=lambda shape: shape.area, default=None)
+    shapes.sort(key=lambda shape: -shape.area)
     return {
         "id": record["id"],
         "kind": kind,
+        "msg_type": record.get("msg_type", ""),
         "hazard": record["hazard"],
         "level": record["level"],
         "status": record.get("status", ""),
@@ -268,9 +277,14 @@ def outline_of(record: Mapping[str, Any], canvas: Canvas, *, kind: str) -> dict[
         "headline_en": record.get("headline_en", ""),
         "expires": record["expires"],
         "path": "".join(canvas.path(shape) for shape in shapes),
-        "x": canvas.x(largest.centroid.x) if largest is not None else None,
-        "y": canvas.y(largest.centroid.y) if largest is not None else None,
+        "spots": [_spots(shape, canvas) for shape in shapes],
     }
+
+
+def _spots(shape: Polygon, canvas: Canvas) -> list[tuple[float, float]]:
+    around = sorted(shape.exterior.coords, key=lambda point: -point[1])
+    middle = shape.representative_point()
+    return [(canvas.x(lon), canvas.y(lat)) for lon, lat in (around[0], around[-1], (middle.x, middle.y))]
 
 
 def make_ready(home: Home, region: Region, ledger: Ledger, *, now: datetime) -> None:
@@ -324,6 +338,16 @@ def issued_at(ledger: Ledger, region: Region, when: datetime) -> list[dict[str, 
         for row in list_messages(ledger, region.id, since=when - WARNING_MEMORY, until=when + SECOND)
         if row.msg_type != "Cancel" and row.sent <= when < row.expires and (row.ended_at is None or row.ended_at > when)
     ]
+
+
+def drafts_now(office: Office, now: datetime) -> list[dict[str, Any]]:
+    """The drafts that somebody can act on at this moment, people's and the machine's, as the map draws them.
+
+    Raises:
+        TimeError: a naive time.
+    """
+    canvas = Canvas.of(office.region.grid)
+    return [outline_of(json.loads(row.json), canvas, kind="draft") for row in drafts_open(office, now)]
 
 
 def shown_until(when: datetime, newest: datetime, now: datetime) -> datetime:

@@ -13,6 +13,7 @@ from wxcore.desk.access import ROLES, permits
 from wxcore.desk.frames import (
     LAYERS,
     district_shapes,
+    drafts_now,
     find_frame,
     frame,
     issued_at,
@@ -61,17 +62,18 @@ def districts(request: Request) -> Response:
 
 @router.get("/api/frame/{time}", dependencies=_seen)
 def one_frame(request: Request, time: str) -> Response:
-    """A cycle: storms, probabilities by district, warnings."""
+    """A cycle: storms, probabilities by district, warnings; on the newest the drafts as they stand now."""
     desk = desk_of(request)
-    office = desk.office
+    office, now = desk.office, desk.now()
     cycle = _cycle(desk, time)
-    newest = recent_cycles(office.ledger, office.region, now=desk.now(), hours=HOURS)[-1].time
-    until = shown_until(cycle.time, newest, desk.now())
+    newest = recent_cycles(office.ledger, office.region, now=now, hours=HOURS)[-1].time
+    until = shown_until(cycle.time, newest, now)
     try:
         shown = frame(office.home, office.region, cycle)
     except ArchiveError as cause:
         raise HTTPException(404) from cause
-    return _tagged(request, {**shown, "issued": issued_at(office.ledger, office.region, until)})
+    drafts = drafts_now(office, now) if cycle.time >= newest else shown["drafts"]
+    return _tagged(request, {**shown, "drafts": drafts, "issued": issued_at(office.ledger, office.region, until)})
 
 
 @router.get("/layer/{name}/{time}.png", dependencies=_seen)

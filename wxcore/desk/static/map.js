@@ -9,16 +9,19 @@ const POLL_MS = 15000;
 const PLAY_MS = 700;
 const LABEL_PX = 12;
 const STALE_MIN = 15;
+const MINUTE_MS = 60000;
 
 const byId = (id) => document.getElementById(id);
-const state = { frames: [], layers: [], shapes: null, at: -1, follow: true, chosen: null, playing: null, polling: null, serial: 0 };
+const state = { frames: [], layers: [], shapes: null, at: -1, follow: true, chosen: null, playing: null, polling: null, serial: 0, ahead: 0 };
 const kept = new Map();
 
 let em = LABEL_PX;
-const zoomer = zoomable(byId("map"), (units) => {
+let view = null;
+const zoomer = zoomable(byId("map"), (units, box) => {
   em = LABEL_PX * units;
-  for (const id of ["labels", "warnings", "storms"]) byId(id).setAttribute("font-size", em.toFixed(2));
-  placeLabels(em);
+  view = box;
+  for (const id of ["labels", "storms"]) byId(id).setAttribute("font-size", em.toFixed(2));
+  placeLabels(em, view);
 });
 const picked = (name) => document.querySelector(`input[name="${name}"]:checked`)?.value ?? "";
 const shown = () => new Set([...document.querySelectorAll('input[name="show"]:checked')].map((box) => box.value));
@@ -42,13 +45,20 @@ async function refresh() {
       notice(t("归档中还没有分析时次。", "There is no cycle in the archive yet."));
       return;
     }
-    const newest = state.frames.at(-1);
-    const age = Math.round((Date.parse(found.now) - Date.parse(newest.time)) / 60000);
-    notice(age > STALE_MIN ? t(`最新时次为北京时 ${newest.bjt}，距今 ${age} 分钟：不是现在的天气。`, `The newest cycle is of ${newest.bjt} BJT, ${age} min ago: this is not the weather of now.`) : "");
+    state.ahead = Date.parse(found.now) - Date.now();
+    tellAge();
     await show(state.follow || stays < 0 ? state.frames.length - 1 : stays);
   } catch (error) {
     failed(error);
   }
+}
+
+/** How old the newest cycle is by the desk's clock; told again every minute, for no news comes where cycles stop. */
+function tellAge() {
+  const newest = state.frames.at(-1);
+  if (!newest) return;
+  const age = Math.round((Date.now() + state.ahead - Date.parse(newest.time)) / 60000);
+  notice(age > STALE_MIN ? t(`最新时次为北京时 ${newest.bjt}，距今 ${age} 分钟：不是现在的天气。`, `The newest cycle is of ${newest.bjt} BJT, ${age} min ago: this is not the weather of now.`) : "");
 }
 
 function failed(error) {
@@ -89,7 +99,7 @@ function paintFrame(frame, item) {
   else field.removeAttribute("href");
   byId("syn").hidden = !frame.simulated;
   drawFrame(frame, state.shapes, { hazard: picked("hazard"), shown: shown(), chosen: state.chosen, onStorm: choose });
-  placeLabels(em);
+  placeLabels(em, view);
   drawLegend(state.layers.find((layer) => layer.name === name), picked("hazard"), frame);
   byId("map").dataset.time = item.time;
 }
@@ -128,13 +138,20 @@ function listen() {
     clearInterval(state.polling);
     state.polling = on ? setInterval(changed, POLL_MS) : null;
   };
+  let due = null;
+  const soon = (event) => {
+    due ??= setTimeout(() => {
+      due = null;
+      changed();
+    }, Math.random() * JSON.parse(event.data).spread_ms); // not all viewers at a time
+  };
   const events = new EventSource("/events");
   events.addEventListener("open", () => {
     if (state.polling) changed();
     poll(false);
   });
   events.addEventListener("error", () => poll(true));
-  for (const kind of ["cycle", "message"]) events.addEventListener(kind, changed);
+  for (const kind of ["cycle", "message", "change"]) events.addEventListener(kind, soon);
 }
 
 async function start() {
@@ -154,6 +171,7 @@ async function start() {
   drawDistricts(state.shapes);
   await refresh();
   listen();
+  setInterval(() => state.polling || tellAge(), MINUTE_MS);
 }
 
 start().catch(failed);

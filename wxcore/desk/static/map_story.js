@@ -23,7 +23,7 @@ export function showList(frame, onStorm) {
     body().replaceChildren(html("p", {}, [t("本时次没有识别到风暴。", "No storm was found in this cycle.")]));
     return;
   }
-  const heads = [t("号", "no."), "dBZ", "MESH", ...HAZARDS.map(([, word]) => word)];
+  const heads = [t("号", "no."), "dBZ", "MESH", ...HAZARDS.map(([, word]) => word.replace("thunderstorm", "thunder\u00adstorm"))]; // a soft hyphen: the table is as wide as its panel
   const rows = frame.storms.map((storm) => {
     const open = html("button", { type: "button", class: "plain", "aria-label": t(`打开风暴 ${storm.n}`, `open storm ${storm.n}`) }, [`${storm.n}`]);
     open.addEventListener("click", () => onStorm(storm.id));

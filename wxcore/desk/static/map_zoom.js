@@ -3,32 +3,41 @@
 const MOST = 12;
 const STEP = 1.5;
 
-/** Make a map zoomable; `onChange(unitsPerPixel)` is told after each change. */
+/** Make a map zoomable; `onChange(unitsPerPixel, viewBox)` is told after each change. */
 export function zoomable(map, onChange) {
   let whole = { width: 1000, height: 1000 };
-  let box = { x: 0, y: 0, width: 1000, height: 1000 };
+  let factor = 1; // 1: the whole map is in sight, in a view box of the shape of the element, so that none of it is idle
+  let centre = { x: 500, y: 500 };
   let grip = null;
 
+  function view() {
+    const { width: across, height: down } = map.getBoundingClientRect();
+    const aspect = across && down ? down / across : whole.height / whole.width;
+    const width = Math.max(whole.width, whole.height / aspect) / factor;
+    const height = width * aspect;
+    return { x: centre.x - width / 2, y: centre.y - height / 2, width, height };
+  }
+  /** The centre so that the view stays on the map, or around it where it is the larger. */
+  const within = (at, size, most) => (size >= most ? most / 2 : Math.min(Math.max(at, size / 2), most - size / 2));
   function show() {
-    box.width = Math.min(box.width, whole.width);
-    box.height = (box.width * whole.height) / whole.width;
-    box.x = Math.min(Math.max(box.x, 0), whole.width - box.width);
-    box.y = Math.min(Math.max(box.y, 0), whole.height - box.height);
+    const { width, height } = view();
+    centre = { x: within(centre.x, width, whole.width), y: within(centre.y, height, whole.height) };
+    const box = view();
     map.setAttribute("viewBox", `${box.x} ${box.y} ${box.width} ${box.height}`);
-    onChange(unitsPerPixel());
+    onChange(unitsPerPixel(), box);
   }
   function unitsPerPixel() {
-    const matrix = map.getScreenCTM();
-    return matrix ? 1 / matrix.a : box.width / Math.max(map.clientWidth, 1);
+    return view().width / Math.max(map.getBoundingClientRect().width, 1);
   }
   function place(event) {
     const matrix = map.getScreenCTM();
     return new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix.inverse());
   }
-  function zoom(factor, at = { x: box.x + box.width / 2, y: box.y + box.height / 2 }) {
-    const width = Math.min(Math.max(box.width / factor, whole.width / MOST), whole.width);
-    const ratio = width / box.width;
-    box = { ...box, x: at.x - (at.x - box.x) * ratio, y: at.y - (at.y - box.y) * ratio, width };
+  function zoom(by, at = centre) {
+    const old = factor;
+    factor = Math.min(Math.max(factor * by, 1), MOST);
+    const ratio = old / factor;
+    centre = { x: at.x + (centre.x - at.x) * ratio, y: at.y + (centre.y - at.y) * ratio };
     show();
   }
 
@@ -46,7 +55,7 @@ export function zoomable(map, onChange) {
     if (!grip.moved) map.setPointerCapture(event.pointerId);
     grip.moved = true;
     map.classList.add("dragging");
-    box = { ...box, x: box.x + grip.at.x - now.x, y: box.y + grip.at.y - now.y };
+    centre = { x: centre.x + grip.at.x - now.x, y: centre.y + grip.at.y - now.y };
     show();
   });
   for (const name of ["pointerup", "pointercancel"]) {
@@ -58,11 +67,11 @@ export function zoomable(map, onChange) {
   document.getElementById("zoom-in").addEventListener("click", () => zoom(STEP));
   document.getElementById("zoom-out").addEventListener("click", () => zoom(1 / STEP));
   document.getElementById("zoom-all").addEventListener("click", () => zoom(1 / MOST));
-  window.addEventListener("resize", show);
+  new ResizeObserver(show).observe(map);
   return {
     fit(width, height) {
       whole = { width, height };
-      box = { x: 0, y: 0, width, height };
+      factor = 1;
       show();
     },
   };

@@ -99,11 +99,18 @@ POLARIMETRY = (
     Feature("kdp_low_deg_km", "degree km-1", "polarimetry", "KDP below the 0 C level", "0℃层以下KDP"),
 )
 SATELLITE = (
-    Feature("bt108_min_k", "K", "satellite", "coldest cloud top", "最低云顶亮温", down=STORM),
-    Feature("bt108_change_15min_k", "K", "satellite", "cloud-top cooling in 15 min", "15分钟云顶降温", down=STORM),
+    Feature("bt108_min_k", "K", "satellite", "lowest cloud-top temperature", "最低云顶亮温", down=STORM),
+    Feature(
+        "bt108_change_15min_k",
+        "K",
+        "satellite",
+        "change of cloud-top temperature in 15 min",
+        "15分钟云顶亮温变化",
+        down=STORM,
+    ),
     Feature("wv_difference_max_k", "K", "satellite", "water vapour minus window", "水汽与窗区亮温差", up=STORM),
     Feature("overshooting_tops", "1", "satellite", "overshooting tops", "过冲云顶数", up=HAIL + STORM),
-    Feature("bt108_trend", "K min-1", "satellite", "trend of the coldest cloud top", "最低云顶亮温趋势"),
+    Feature("bt108_trend", "K min-1", "satellite", "trend of the lowest cloud-top temperature", "最低云顶亮温趋势"),
     Feature("satellite_age_min", "min", "satellite", "age of the satellite image", "卫星图像时效"),
 )
 LIGHTNING = (
