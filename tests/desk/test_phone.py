@@ -253,7 +253,7 @@ def test_a_cancel_lifts_and_threatens_nobody(scene):
         assert badges, path
         assert all("over" in badge for badge in badges), path
     page = text_of(browser.get(f"/m/{identifier}").text)
-    assert "自6月9日18:44解除" in page
+    assert "自6月9日18:44（北京时）解除" in page
     assert all(place.name_zh in page for place in districts)
     for words in ("把握", "依据", "各地时间", "至", "%", WHY[0]):
         assert words not in page, words

@@ -106,7 +106,7 @@ def when_span(start: datetime, end: datetime) -> Pair:
     (first, first_en), (last, last_en) = when_day(start), when_day(end)
     if beijing(start).date() == beijing(end).date():
         last, last_en = f"{beijing(end):%H:%M}", f"{beijing(end):%H:%M} BJT"
-    return f"{first} 至 {last}", f"{first_en.removesuffix(' BJT')} to {last_en}"
+    return f"{first} 至 {last} 北京时", f"{first_en.removesuffix(' BJT')} to {last_en}"
 
 
 def lifted_from(time: datetime) -> Pair:
@@ -116,7 +116,7 @@ def lifted_from(time: datetime) -> Pair:
         TimeError: a naive time.
     """
     zh, en = when_day(time)
-    return f"自{zh}解除", f"lifted from {en}"
+    return f"自{zh}（北京时）解除", f"lifted from {en}"
 
 
 def when_exact(time: datetime) -> str:
