@@ -30,7 +30,7 @@ from wxcore.pipeline.issue import (
 from wxcore.pipeline.policy import ACTUAL
 from wxcore.settings import language, load_settings, policy_at
 from wxcore.times import parse_time
-from wxcore.warning.model import Warning, from_dict
+from wxcore.warning.model import Warning, from_json
 
 SIGNER = "forecaster"
 """The role that edits, signs and releases."""
@@ -67,7 +67,7 @@ def warning_of(office: Office, name: str) -> Warning:
             f"{name}: no such draft or message: `wx warnings list` names them",
             f"{name}：没有此草稿或报文：请用 `wx warnings list` 查看编号",
         )
-    return from_dict(json.loads(row.json))
+    return from_json(row.json)
 
 
 def actor_of(office: Office, name: str, *, from_stdin: bool) -> Actor:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from fastapi import APIRouter, HTTPException
@@ -13,14 +13,11 @@ from wxcore.desk.access import permits
 from wxcore.desk.state import desk_of
 from wxcore.landing.ledger import MessageRow, find_message, list_messages, message_count
 from wxcore.times import require_utc
-from wxcore.warning.deliver.feed import CAP_TYPE, KEEP, Feeds, feed_bytes
+from wxcore.warning.deliver.feed import CAP_TYPE, FEED_BACK, Feeds, feed_bytes
 
 router = APIRouter()
 
 ATOM_TYPE, RSS_TYPE = "application/atom+xml", "application/rss+xml"
-LONGEST_LIFE = timedelta(hours=24)
-"""No message of ours lives longer: what was sent earlier than this and KEEP ago is in no feed."""
-
 ASK_AGAIN = "no-cache"
 """Caches may keep it and ask each time whether it is still good."""
 
@@ -80,7 +77,7 @@ def _feeds(request: Request) -> tuple[Feeds, datetime]:
     region, url = office.region.id, office.policy.desk_url
 
     def made() -> tuple[Feeds, datetime]:
-        rows = list_messages(office.ledger, region, since=now - KEEP - LONGEST_LIFE)
+        rows = list_messages(office.ledger, region, since=now - FEED_BACK)
         return feed_bytes(rows, now=now, base_url=url, region=region), _changed(rows)
 
     # Counted before they are read: an act in between makes the next caller's key another one.

@@ -17,13 +17,11 @@ from wxcore.desk.app import create_app
 from wxcore.desk.frames import make_ready
 from wxcore.desk.state import Desk
 from wxcore.pipeline.issue import Office, tick
-from wxcore.pipeline.send import send_loop
+from wxcore.pipeline.send import TICK_S, send_loop
 from wxcore.pipeline.steady import Steady
 
 LOG = logging.getLogger(__name__)
 HOST, PORT = "127.0.0.1", 8080
-TICK_S = 10.0
-"""How often expiry and escalation are looked at [s]; a person is given minutes to answer."""
 
 STOP_S = 10.0
 """How long the threads may take to end [s]."""

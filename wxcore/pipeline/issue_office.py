@@ -1,6 +1,5 @@
 """The office: what issuing needs, who may do what, and rows of the ledger as records."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,7 +21,7 @@ from wxcore.region import Region
 from wxcore.times import require_utc
 from wxcore.warning.contacts import Contacts, load_contacts
 from wxcore.warning.level import Rulebook, rulebook
-from wxcore.warning.model import Warning, digest, from_dict
+from wxcore.warning.model import Warning, digest, from_json
 
 ISSUING_ROLE = "forecaster"
 """Only a person of the weather bureau may issue (DOMAIN.md 6.1): the one role that edits, signs and releases."""
@@ -74,7 +73,7 @@ def open_office(home: Home, region: Region, policy: Policy) -> Office:
 
 def record_of(row: WarningRow | MessageRow) -> Warning:
     """The record that a row holds."""
-    return from_dict(json.loads(row.json))
+    return from_json(row.json)
 
 
 def digest_of(row: WarningRow) -> str:

@@ -1,7 +1,6 @@
 """The report: one self-contained page that opens offline, and the drafts as CAP and GeoJSON beside it."""
 
 import hashlib
-import json
 import math
 import re
 import tempfile
@@ -41,7 +40,7 @@ from wxcore.schema import HAZARDS
 from wxcore.times import CYCLE, beijing, parse_time, require_utc
 from wxcore.warning.cap import cap_xml
 from wxcore.warning.geojson import geojson_bytes
-from wxcore.warning.model import Warning, from_dict
+from wxcore.warning.model import Warning, from_json
 
 MAX_CYCLES = 12
 """Cycles shown in one report; of a longer run the newest."""
@@ -136,7 +135,7 @@ def _draft_files(home: Home, region: Region, when: datetime, rows: Sequence[Warn
 def _warning(row: WarningRow) -> Warning | None:
     """None for what another version of wxcore wrote and this one cannot read: its files stay as they are."""
     try:
-        return from_dict(json.loads(row.json))
+        return from_json(row.json)
     except (KeyError, TypeError, ValueError, WxcoreError):
         return None
 

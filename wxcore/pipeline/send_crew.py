@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from time import monotonic
 from typing import Protocol
@@ -23,7 +23,7 @@ from wxcore.times import require_utc
 from wxcore.warning.contacts import Contacts
 from wxcore.warning.deliver import Parcel
 from wxcore.warning.deliver.channels import FEED, FILES, MAIL, PROJECTIONS, WEBHOOK, WIS2, Channel
-from wxcore.warning.deliver.feed import KEEP
+from wxcore.warning.deliver.feed import FEED_BACK
 from wxcore.warning.deliver.files import is_public, write_public
 from wxcore.warning.deliver.mail import send_mail
 from wxcore.warning.deliver.webhook import send_webhook
@@ -47,9 +47,6 @@ CARRIERS = 4
 MOST_UNDER_WAY = 256
 """Rows of one channel claimed and not yet marked: a channel that hangs keeps no more than these from the outbox, and no
 other channel waits for it. 4 carriers that take 0.1 s each send 256 in 6 s, well within a claim."""
-
-LOOK_BACK = KEEP + timedelta(hours=48)
-"""Messages that may still be in the feed: KEEP after an end that is at most two days after they were sent."""
 
 LASTING = "needs a person 需人工处理: "
 """Before an error that trying again will not cure."""
@@ -198,7 +195,7 @@ def write_projections(office: Sending, *, now: datetime) -> None:
     """
     now = require_utc(now)
     with _WRITING:  # who reads the ledger later writes later
-        messages = list_messages(office.ledger, office.region.id, since=now - LOOK_BACK)
+        messages = list_messages(office.ledger, office.region.id, since=now - FEED_BACK)
         write_public(
             public_folder(office.home), messages, now=now, base_url=office.contacts.base_url, region=office.region.id
         )

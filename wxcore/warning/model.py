@@ -252,6 +252,15 @@ def digest(warning: Warning) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def from_json(text: str) -> Warning:
+    """The record that a row of the ledger holds.
+
+    Raises:
+        WarningError: as `from_dict`.
+    """
+    return from_dict(json.loads(text))
+
+
 def from_dict(data: Mapping[str, Any]) -> Warning:
     """Back from `to_dict` (after JSON too). Fields that have a default may be missing: older records lack them.
 

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, upd
 
 from wxcore.landing.ledger.engine import Writing, reading, writing
 from wxcore.landing.ledger.journal import WARNINGS_JOURNAL, Replayer, plain
+from wxcore.landing.ledger.rows import portions
 from wxcore.landing.ledger.tables import Ledger, utc_time
 from wxcore.landing.ledger.work_tables import OUTBOX
 from wxcore.times import require_utc
@@ -34,9 +35,6 @@ EVERYONE = "all"
 
 SUPERSEDED_BY = "superseded by "
 """Before the identifier, in `last_error` of a row that was closed because its message was ended by another one."""
-
-MOST_KEYS = 500
-"""Keys in one statement: older SQLite takes 999 values at most (sqlite.org/limits.html, number 9)."""
 
 
 @dataclass(frozen=True)
@@ -353,15 +351,11 @@ def _claim_ended(now: datetime) -> ColumnElement[bool]:
 
 
 def _rows(connection: Connection, keys: Sequence[str]) -> Iterator[OutboxRow]:
-    for some in _portions(keys):
+    for some in portions(keys):
         for row in connection.execute(select(*_COLUMNS).where(OUTBOX.c.key.in_(some))).mappings():
             yield OutboxRow(**row)
 
 
 def _change(connection: Connection, keys: Sequence[str], values: Mapping[str, Any]) -> None:
-    for some in _portions(keys):
+    for some in portions(keys):
         connection.execute(update(OUTBOX).where(OUTBOX.c.key.in_(some)).values(values))
-
-
-def _portions(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (keys[start : start + MOST_KEYS] for start in range(0, len(keys), MOST_KEYS))

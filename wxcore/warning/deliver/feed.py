@@ -5,7 +5,6 @@ only when there is something new.
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,8 @@ from lxml import etree
 
 from wxcore.landing.ledger import MessageRow
 from wxcore.times import iso, require_utc
-from wxcore.warning.model import Warning, from_dict
+from wxcore.warning.lifecycle import MAX_VALIDITY
+from wxcore.warning.model import Warning, from_json
 
 ATOM = "http://www.w3.org/2005/Atom"
 CAP_TYPE = "application/cap+xml"
@@ -23,6 +23,9 @@ CAP_TYPE = "application/cap+xml"
 
 KEEP = timedelta(hours=48)
 """How long what is over stays in the feed: Google's public alerts guide asks for 24 to 48 h (RELIABILITY.md 3)."""
+
+FEED_BACK = KEEP + MAX_VALIDITY
+"""What was sent earlier than so long ago is in no feed: no message lives longer than MAX_VALIDITY."""
 
 NOTHING_YET = datetime(1970, 1, 1, tzinfo=UTC)
 """`updated` of a feed that has never had a message: it must not change with every look."""
@@ -39,11 +42,6 @@ class Feeds:
     def etag(self) -> str:
         """Strong validator (RFC 9110 8.8.3) of the ATOM bytes, with its quotes."""
         return f'"{hashlib.sha256(self.atom).hexdigest()}"'
-
-
-def message_of(row: MessageRow) -> Warning:
-    """The record of a message that was released."""
-    return from_dict(json.loads(row.json))
 
 
 def end_of(row: MessageRow) -> datetime:
@@ -72,7 +70,7 @@ def feed_bytes(messages: Sequence[MessageRow], *, now: datetime, base_url: str, 
         TimeError: a naive time.
     """
     kept = in_feed(messages, require_utc(now))
-    rows = [(row, message_of(row)) for row in kept]
+    rows = [(row, from_json(row.json)) for row in kept]
     updated = max((_changed(row) for row in messages), default=NOTHING_YET)
     title = f"wxcore {region}".strip()
     return Feeds(_atom(rows, title, updated, base_url), _rss(rows, title, updated, base_url))

@@ -14,8 +14,9 @@ from pathlib import Path
 from wxcore.errors import IssueError
 from wxcore.landing.ledger import MessageRow
 from wxcore.times import require_utc
-from wxcore.warning.deliver.feed import Feeds, feed_bytes, in_feed, message_of
+from wxcore.warning.deliver.feed import Feeds, feed_bytes, in_feed
 from wxcore.warning.geojson import geojson_bytes
+from wxcore.warning.model import from_json
 
 FEED_FILE, RSS_FILE, GEOJSON_FILE = "feed.atom", "feed.rss", "warnings.geojson"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
@@ -56,7 +57,7 @@ def write_public(
     now = require_utc(now)
     for row in in_feed(messages, now):
         put_whole(cap_file(folder, row.identifier), row.cap.encode())
-    live = [message_of(row) for row in in_feed(messages, now) if is_live(row, now)]
+    live = [from_json(row.json) for row in in_feed(messages, now) if is_live(row, now)]
     feeds = feed_bytes(messages, now=now, base_url=base_url, region=region)
     for name, content in ((GEOJSON_FILE, geojson_bytes(live)), (RSS_FILE, feeds.rss), (FEED_FILE, feeds.atom)):
         put_whole(folder / name, content)
