@@ -12,13 +12,14 @@ from argon2 import PasswordHasher
 from typer.testing import CliRunner, Result
 
 from tests.landing.doors import record_cycle
-from tests.pipeline.issuing import D1, D2, REGION, WHEN, enter, machine_draft, new_office, reopen
+from tests.pipeline.issuing import D1, D2, LI, REGION, WHEN, enter, machine_draft, new_office, reopen, signed
 from tests.warning.identity import identity_files
 from tests.warning.test_cap_rules import GOOD
 from wxcore.cli import warnings, warnings_act
 from wxcore.cli.warnings import warnings_app
 from wxcore.desk import accounts
 from wxcore.errors import IssueError, WxcoreError
+from wxcore.pipeline.issue import release
 from wxcore.times import iso
 from wxcore.warning.cap_rules import validate
 from wxcore.warning.signature import sign_xml
@@ -297,3 +298,11 @@ def test_the_list_is_newest_first_and_in_the_users_words(home: Path) -> None:
     assert "测试 生效中" in wx(home, "list", "--at", AT).output
     assert "签发" in wx(home, "audit").output
     assert "hours" in wx(home, "list", "--help").output
+
+
+def test_whom_it_reached_is_told_by_the_place_s_name(home: Path) -> None:
+    office = reopen(home)
+    now = WHEN + timedelta(minutes=2)
+    (message,) = release(office, LI, [signed(office, D1, now=now, number=2)], now=now)
+    told = [line for line in wx(home, "show", message.identifier).output.splitlines() if "☎" in line]
+    assert {line.split("☎ ")[1].split(":")[0] for line in told} == {f"{REGION.name_zh} 甲某", "甲区 丙某"}

@@ -17,7 +17,7 @@ from wxcore.cli.options import Json, Lang, Out, RegionId, home_of, region_of, un
 from wxcore.cli.show import SCREEN, print_json, say
 from wxcore.cli.warnings_act import At, add_acts, clock_of, office_of, warning_of
 from wxcore.cli.warnings_show import in_words, nothing_since, state_of
-from wxcore.desk.words import act_words, state_words
+from wxcore.desk.words import act_words, post_words, state_words
 from wxcore.errors import IssueError, WxcoreError
 from wxcore.landing.ledger import (
     AuditRow,
@@ -171,7 +171,8 @@ def show_command(name: Id, region: RegionId = "", out: Out = None, as_json: Json
         state = in_words(state_words(item.state), lang)
         SCREEN.print(f"  → {item.channel}: {state} ({item.attempts}) {item.last_error}", markup=False)
     for call in calls:
-        SCREEN.print(f"  ☎ {call.post} {call.name}: {in_words(state_words(call.state), lang)}", markup=False)
+        post, state = (in_words(pair, lang) for pair in (post_words(call.post, office.region), state_words(call.state)))
+        SCREEN.print(f"  ☎ {post} {call.name}: {state}", markup=False)
 
 
 def _act(act: AuditRow, lang: str) -> str:
