@@ -288,8 +288,9 @@ def test_a_wide_warning_is_on_one_screen(chromium, tmp_path):
                 faults += [f"{what}: {part} is below the fold" for part in parts if not _visible_at_once(phone, part)]
                 if phone.evaluate("document.documentElement.scrollWidth") > PHONE["width"]:
                     faults.append(f"{what}: wider than the screen")
-                checked.goto(f"{base}/{path}?lang={lang}")
-                _axe(checked, what, faults)
+                if count == 23:
+                    checked.goto(f"{base}/{path}?lang={lang}")
+                    _axe(checked, what, faults)
         phone.goto(f"{base}/{paths['Alert', 23]}?lang=zh")
         assert not phone.is_visible(".others")
         phone.click(".facts summary >> nth=0")

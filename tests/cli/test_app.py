@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,27 @@ def wx(*words: str, lang: str = "en") -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=env, check=False, timeout=300)
 
 
-def test_doctor_json_and_exit_code(tmp_path: Path, demo_files: list[Path]) -> None:
+Here = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Here:
+    """The same command in this process: a new one takes seconds before it begins."""
+
+    def run(*words: str, lang: str = "en") -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["wx", *words])
+        monkeypatch.setenv("WXCORE_LANG", lang)
+        monkeypatch.setenv("COLUMNS", "200")
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        code = ended.value.code
+        return subprocess.CompletedProcess(words, code if isinstance(code, int) else 0, *capfd.readouterr())
+
+    return run
+
+
+def test_doctor_json_and_exit_code(tmp_path: Path, demo_files: list[Path], here: Here) -> None:
     (broken := tmp_path / "broken.bin").write_bytes(b"RSTM" + bytes(200))
     done = wx("doctor", str(demo_files[0]), str(broken), "--json")
     good, bad = json.loads(done.stdout)
@@ -39,13 +60,13 @@ def test_doctor_json_and_exit_code(tmp_path: Path, demo_files: list[Path]) -> No
         "message_zh",
         "message_en",
     } <= set(good)
-    assert wx("doctor", str(demo_files[0])).returncode == 0
+    assert here("doctor", str(demo_files[0])).returncode == 0
 
 
-def test_run_again_is_a_duplicate_and_tells_the_same(demo_files: list[Path], tmp_path: Path) -> None:
+def test_run_again_is_a_duplicate_and_tells_the_same(demo_files: list[Path], tmp_path: Path, here: Here) -> None:
     words = ["run", *map(str, demo_files[:3]), "--out", str(tmp_path), "--direct", "--json", "--h0-m", "5000",
              "--hm20-m", "8300"]  # fmt: skip
-    first, second = (wx(*words) for _ in range(2))
+    first, second = wx(*words), here(*words)
     assert first.returncode == second.returncode == 0, first.stderr
     one, two = json.loads(first.stdout), json.loads(second.stdout)
     assert [item["status"] for item in two["inputs"]] == ["duplicate"] * 3
@@ -54,7 +75,7 @@ def test_run_again_is_a_duplicate_and_tells_the_same(demo_files: list[Path], tmp
     assert one["cycles"][0]["storms"] == two["cycles"][0]["storms"]
     assert one["cycles"][0]["drafts"] == two["cycles"][0]["drafts"]
     assert Path(one["report"]).is_file()
-    again = wx("cycle", "--at", "2026-07-01T08:00Z", "--out", str(tmp_path), "--direct", "--json", "--h0-m", "5000",
+    again = here("cycle", "--at", "2026-07-01T08:00Z", "--out", str(tmp_path), "--direct", "--json", "--h0-m", "5000",
                "--hm20-m", "8300")  # fmt: skip
     assert json.loads(again.stdout)["cycles"][0]["storms"] == one["cycles"][0]["storms"]
 
@@ -71,39 +92,29 @@ def test_run_again_is_a_duplicate_and_tells_the_same(demo_files: list[Path], tmp
     ],
 )
 def test_what_is_wrong_is_said_in_the_users_language(
-    tmp_path: Path,
-    words: list[str],
-    code: int,
-    en: str,
-    zh: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path, words: list[str], code: int, en: str, zh: str, here: Here
 ) -> None:
     for lang, text in (("en", en), ("zh", zh)):
-        monkeypatch.setattr(sys, "argv", ["wx", *words, "--out", str(tmp_path), "--lang", lang])
-        monkeypatch.setenv("WXCORE_LANG", "zh" if lang == "en" else "en")
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capfd.readouterr().err
-        assert ended.value.code == code, said
-        assert text in said
-        assert "Traceback" not in said
+        done = here(*words, "--out", str(tmp_path), "--lang", lang, lang="zh" if lang == "en" else "en")
+        assert done.returncode == code, done.stderr
+        assert text in done.stderr
+        assert "Traceback" not in done.stderr
 
 
-def test_run_on_nothing_but_rubbish_fails_but_answers(tmp_path: Path) -> None:
+def test_run_on_nothing_but_rubbish_fails_but_answers(tmp_path: Path, here: Here) -> None:
     (rubbish := tmp_path / "rubbish.bin").write_bytes(b"rubbish")
-    done = wx("run", str(rubbish), str(tmp_path / "absent"), "--out", str(tmp_path / "out"), "--direct", "--json")
+    done = here("run", str(rubbish), str(tmp_path / "absent"), "--out", str(tmp_path / "out"), "--direct", "--json")
     assert done.returncode == 1
     answer = json.loads(done.stdout)
     assert answer["cycles"] == []
     assert [item["reason"] for item in answer["inputs"]] == ["UNKNOWN_FORMAT", "NOT_FOUND"]
 
 
-def test_an_empty_folder_and_an_unwritable_output_are_told_in_one_line(tmp_path: Path) -> None:
+def test_an_empty_folder_and_an_unwritable_output_are_told_in_one_line(tmp_path: Path, here: Here) -> None:
     (empty := tmp_path / "empty").mkdir()
-    assert wx("doctor", str(empty)).returncode == 2
+    assert here("doctor", str(empty)).returncode == 2
     (blocked := tmp_path / "a-file").write_bytes(b"x")
-    done = wx("ingest", str(tmp_path / "absent.bin"), "--out", str(blocked))
+    done = here("ingest", str(tmp_path / "absent.bin"), "--out", str(blocked))
     assert done.returncode == 1
     assert "the system refused" in done.stderr
     assert "Traceback" not in done.stderr

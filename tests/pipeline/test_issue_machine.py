@@ -1,6 +1,6 @@
 """Whatever people, the machine and the clock do in whatever order, also across restarts: what is in force stays sound.
 
-WXCORE_EXAMPLES: how many histories are tried (20 in CI).
+WXCORE_EXAMPLES: how many histories are tried (14 in CI).
 """
 
 import json
@@ -62,7 +62,7 @@ from wxcore.warning.cap_model import Alert
 from wxcore.warning.cap_read import parse_cap
 from wxcore.warning.model import Warning, from_dict
 
-EXAMPLES = int(os.environ.get("WXCORE_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("WXCORE_EXAMPLES", "14"))
 PLACES = st.lists(st.sampled_from((D1, D2, D3)), min_size=1, max_size=3, unique=True).map(lambda x: tuple(sorted(x)))
 LEVELS = st.sampled_from(("orange", "red"))
 HAZARDS = st.sampled_from(("hail", "thunderstorm"))
