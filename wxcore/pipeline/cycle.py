@@ -60,7 +60,7 @@ from wxcore.storms.stations import storm_stations
 from wxcore.storms.track import track
 from wxcore.times import CYCLE, iso, require_utc
 from wxcore.warning.draft import draft, is_new
-from wxcore.warning.model import Warning, from_json, to_dict
+from wxcore.warning.model import Warning, from_dict, from_json, to_dict
 
 
 def run_cycle(
@@ -241,7 +241,7 @@ def _previous(home: Home, region: Region, ledger: Ledger, when: datetime) -> lis
     provenance = read_provenance(home.archive, region.id, earlier[-1]) or {}
     rows = warnings_before(ledger, region.id, when, since=when - WARNING_MEMORY)
     standing = {row.id for row in rows if row.state != WITHDRAWN}
-    return [item for item in map(from_json, provenance.get("warnings", [])) if item.id in standing]
+    return [item for item in map(from_dict, provenance.get("warnings", [])) if item.id in standing]
 
 
 def _as_issued(
