@@ -153,7 +153,7 @@ def test_a_draft_that_this_version_cannot_read_stops_nothing(
     deliver(write_cycle(region, tmp_path / "src", START), folder)
     with monkeypatch.context() as patch:
         patch.setattr(cycle, "to_dict", lambda item: {"id": item.id, "from": "another version"})
-        patch.setattr(report, "from_dict", lambda content: (_ for _ in ()).throw(KeyError("hazard")))
+        patch.setattr(report, "from_json", lambda text: (_ for _ in ()).throw(KeyError("hazard")))
         watch_once(folder, home, region, START + PATIENCE)
     assert all(json.loads(row.json)["from"] for row in rows(home, region))
     assert rows(home, region)
