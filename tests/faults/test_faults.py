@@ -11,6 +11,7 @@ SEED = 2026
 SMALL = [fault for fault in FAULTS if fault.small]
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("fault", SMALL, ids=[f"{fault.row}-{fault.title}".replace(" ", "-") for fault in SMALL])
 def test_it_holds(fault: Fault, tmp_path: Path) -> None:
     outcome = fault.make(fault.small, SEED, tmp_path)
