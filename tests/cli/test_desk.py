@@ -207,7 +207,7 @@ class TestConnections:
             server = await loop.create_server(lambda: serve.Impatient(config, state, {}), "127.0.0.1", 0)
             reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
             writer.write(sent)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 answer = await reader.read()
             writer.close()
             server.close()
@@ -236,12 +236,12 @@ class TestConnections:
 class TestThreads:
     def test_they_work_beside_the_server_and_end_with_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ran: list[str] = []
-        both = threading.Barrier(3, timeout=5)
+        both = threading.Barrier(3, timeout=60)
 
         def loop(name: str, stop: threading.Event) -> None:
             ran.append(name)
             both.wait()
-            stop.wait(5)
+            stop.wait(60)
             ran.append(f"{name} ended")
 
         monkeypatch.setattr(serve, "send_loop", lambda office, *, stop, now: loop("send", stop))

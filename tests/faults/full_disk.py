@@ -155,7 +155,7 @@ def trial(stage: Stage, moment: str, patch: pytest.MonkeyPatch) -> dict[str, Any
                 faults.append("ingest did not pause")
             faults += [words for words in [decided_goes_out(home, stage.region)] if words]
         stage.disk.clear()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while len(here.of("cycle")) < 2 and time.monotonic() < deadline:
             time.sleep(0.1)
             clock.now += RERUN_EVERY / 8

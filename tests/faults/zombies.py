@@ -35,10 +35,10 @@ the writer's lock held and not committed; committed and not published."""
 
 HOLDS_THE_LOCK = "past the fence"
 
-SHORT_S, BEAT_S = 1.0, 0.3
+SHORT_S, BEAT_S = 2.0, 0.3
 """A lease and its heartbeat [s], in place of 90 and 30 (RELIABILITY.md B8): what waits for its end waits less."""
 
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 KINDS = ("sqlite", "postgresql")
 
 

@@ -8,6 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from wxcore.errors import ReadError, Reason, RegionError
+
 _KEPT: list[mmap.mmap] = []
 
 
@@ -58,6 +60,38 @@ def hang_with_a_temporary_file(note: str) -> None:
         (file := Path(folder) / "volume.h5").write_bytes(bytes(100_000))
         Path(note).write_text(str(file))
         time.sleep(60)
+
+
+def raise_read_error(offset: int) -> None:
+    """A reader that says what is wrong."""
+    raise ReadError(Reason.BAD_HEADER, "bad", "坏", offset=offset)
+
+
+def raise_region_error() -> None:
+    """Another error of ours."""
+    raise RegionError("en", "zh")
+
+
+def raise_bug() -> None:
+    """A reader with a bug."""
+    raise KeyError("a reader's bug")
+
+
+def chatter(text: str) -> str:
+    """A reader that writes to standard output."""
+    os.write(1, text.encode() * 10_000)
+    return text
+
+
+def process_id(_: int = 0) -> int:
+    """The child's number."""
+    return os.getpid()
+
+
+def nap(seconds: float) -> int:
+    """A job that takes its time [s]; the child's number."""
+    time.sleep(seconds)
+    return os.getpid()
 
 
 def is_gone(process: int) -> bool:

@@ -236,7 +236,7 @@ def test_waiting_for_a_young_file(tmp_path: Path) -> None:
     writer.start()
     while not young.exists():
         time.sleep(0.01)
-    complete, unfinished = wait_until_complete([old, young, absent], poll_s=0.3, timeout_s=0.7)
+    complete, unfinished = wait_until_complete([old, young, absent], poll_s=1.0, timeout_s=2.2)
     stop.set()
     writer.join()
     assert (complete, unfinished) == ([old, absent], [young])

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from time import monotonic
+from time import thread_time
 
 import pytest
 from hypothesis import Phase, example, given, settings
@@ -191,9 +191,9 @@ class TestMessages:
                 row = plain(asdict(replace(first, identifier=f"m{number}")))
                 enter_rows(transaction, MESSAGES, [row_of(MESSAGES, row)])
                 enter_act(transaction, LI, Act("issue", f"m{number}", "", message_facts(row)), now=NOON)
-        start = monotonic()
+        start = thread_time()
         assert verify_audit(ledger) == []
-        assert monotonic() - start < 3  # 0.1 s where nothing else runs
+        assert thread_time() - start < 3  # 0.1 s of the processor on a free machine
         ledger.engine.dispose()
 
 

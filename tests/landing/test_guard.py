@@ -25,33 +25,7 @@ from wxcore.landing.guard import GuardError, close_guard, closings, crash_of, ru
 ROOT = Path(__file__).parent.parent.parent
 
 
-def raise_read_error(offset: int) -> None:
-    raise ReadError(Reason.BAD_HEADER, "bad", "坏", offset=offset)
-
-
-def raise_region_error() -> None:
-    raise RegionError("en", "zh")
-
-
-def raise_bug() -> None:
-    raise KeyError("a reader's bug")
-
-
-def chatter(text: str) -> str:
-    os.write(1, text.encode() * 10_000)
-    return text
-
-
-def process_id(_: int = 0) -> int:
-    return os.getpid()
-
-
-def nap(seconds: float) -> int:
-    time.sleep(seconds)
-    return os.getpid()
-
-
-SHORT_S = 10.0
+SHORT_S = 8.0
 
 
 def reason_of(function: object, *args: object, **limits: float) -> Reason:
@@ -65,33 +39,36 @@ def test_results_come_back() -> None:
     assert run_guarded(operator.add, 1, 2) == 3
     assert run_guarded(len, bytes(30_000_000)) == 30_000_000
     assert len(run_guarded(bytes, 30_000_000)) == 30_000_000
-    assert run_guarded(process_id) != os.getpid()
+    assert run_guarded(bad_readers.process_id) != os.getpid()
 
 
-def seconds(function: Callable[[], object]) -> float:
-    started = time.monotonic()
-    function()
-    return time.monotonic() - started
+def until(holds: Callable[[], object], limit_s: float = 60) -> None:
+    end = time.monotonic() + limit_s
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.02)
+    assert holds()
 
 
-def test_after_two_hangs_at_once_the_next_files_are_decoded_within_a_second() -> None:
-    """RELIABILITY.md A2: killed within limit + 1 s, the next file decoded <= 1 s later. Here on both threads at once
-    and with a short limit; these hangs sleep (tests.faults makes those that burn the processor, to the usual limit)."""
+def test_while_two_jobs_hang_their_successors_get_ready() -> None:
+    """RELIABILITY.md A2: the next file is decoded <= 1 s after a kill. The seconds are for tests.faults; here: on both
+    threads at once the spares are there before the kill, and no third child is started after it."""
     close_guard()
     good = odim()
 
     def decode(_: int) -> None:
         assert len(run_guarded(hostile.read_trusting, good, "x.h5").sweeps) == 1
 
-    def hang(_: int) -> None:
-        assert reason_of(hostile.sleep_for_ever, wall_s=SHORT_S) == Reason.DECODE_TIMEOUT
-
-    with ThreadPoolExecutor(2) as pool:
+    started: list[object] = []
+    with ThreadPoolExecutor(2) as pool, pytest.MonkeyPatch.context() as patch:
+        start = guard._start
+        patch.setattr(guard, "_start", lambda: started.append(1) or start())
         list(pool.map(decode, range(2)))
-        killed = list(pool.map(lambda k: seconds(lambda: hang(k)), range(2)))
-        after = list(pool.map(lambda k: seconds(lambda: decode(k)), range(2)))
-    assert SHORT_S <= min(killed) <= max(killed) <= SHORT_S + 1
-    assert max(after) <= 1
+        hanging = [pool.submit(reason_of, hostile.sleep_for_ever, wall_s=SHORT_S) for _ in range(2)]
+        until(lambda: len(guard._POOL.busy) == len(guard._POOL.idle) == 2)
+        before = len(started)
+        assert [job.result() for job in hanging] == [Reason.DECODE_TIMEOUT] * 2
+        list(pool.map(decode, range(2)))
+        assert len(started) == before
 
 
 def test_a_hang_is_killed_and_the_next_job_runs() -> None:
@@ -119,29 +96,29 @@ def test_greed_is_stopped() -> None:
 
 def test_our_errors_cross_whole() -> None:
     with pytest.raises(ReadError) as caught:
-        run_guarded(raise_read_error, 17)
+        run_guarded(bad_readers.raise_read_error, 17)
     error = caught.value
     assert (error.reason, error.en, error.zh, error.offset) == (Reason.BAD_HEADER, "bad", "坏", 17)
     assert not isinstance(error, LimitError)
     with pytest.raises(RegionError, match="en"):
-        run_guarded(raise_region_error)
+        run_guarded(bad_readers.raise_region_error)
 
 
 def test_other_errors_are_a_failed_decoding() -> None:
     with pytest.raises(LimitError, match='KeyError: "a reader\'s bug"') as caught:
-        run_guarded(raise_bug)
+        run_guarded(bad_readers.raise_bug)
     assert caught.value.reason == Reason.DECODE_CRASH
 
 
 def test_output_of_a_parser_harms_nobody() -> None:
-    assert run_guarded(chatter, "noise") == "noise"
+    assert run_guarded(bad_readers.chatter, "noise") == "noise"
     assert run_guarded(operator.add, 1, 2) == 3
 
 
 def test_children_are_reused_then_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     close_guard()
     monkeypatch.setattr(guard, "USES", 3)
-    seen = [run_guarded(process_id) for _ in range(6)]
+    seen = [run_guarded(bad_readers.process_id) for _ in range(6)]
     assert len(set(seen[:3])) == 1
     assert len(set(seen[3:])) == 1
     assert seen[0] != seen[3]
@@ -149,19 +126,19 @@ def test_children_are_reused_then_replaced(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_threads_have_a_child_each() -> None:
     with ThreadPoolExecutor(3) as pool:
-        children = list(pool.map(lambda _: run_guarded(nap, 0.3), range(3)))
+        children = list(pool.map(lambda _: run_guarded(bad_readers.nap, 1.5), range(3)))
     assert len(set(children)) == 3
 
 
 def test_a_child_that_died_while_idle_is_replaced() -> None:
-    child = run_guarded(process_id)
+    child = run_guarded(bad_readers.process_id)
     os.kill(child, signal.SIGKILL)
-    time.sleep(0.1)
-    assert run_guarded(process_id) != child
+    until(lambda: bad_readers.is_gone(child))
+    assert run_guarded(bad_readers.process_id) != child
 
 
 def test_nothing_is_left_behind() -> None:
-    child = run_guarded(process_id)
+    child = run_guarded(bad_readers.process_id)
     close_guard()
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)
@@ -177,7 +154,8 @@ def test_a_quick_job_starts_no_spare() -> None:
 def test_one_crash_loses_no_other_file() -> None:
     """RELIABILITY.md A3: three workers, one job in four crashes or eats memory."""
     jobs = [
-        bad_readers.segfault if k % 8 == 3 else bad_readers.eat_memory if k % 8 == 7 else process_id for k in range(16)
+        bad_readers.segfault if k % 8 == 3 else bad_readers.eat_memory if k % 8 == 7 else bad_readers.process_id
+        for k in range(16)
     ]
 
     def result(job: object) -> object:
@@ -189,7 +167,7 @@ def test_one_crash_loses_no_other_file() -> None:
     with ThreadPoolExecutor(3) as pool:
         results = list(pool.map(result, jobs))
     for job, found in zip(jobs, results, strict=True):
-        if job is process_id:
+        if job is bad_readers.process_id:
             assert isinstance(found, int)
         else:
             assert isinstance(found, LimitError)
@@ -199,14 +177,14 @@ def test_one_crash_loses_no_other_file() -> None:
             ) in found.en
 
 
-def test_a_child_killed_from_outside_is_a_crash() -> None:
-    child = run_guarded(process_id)
+def test_a_child_killed_from_outside_is_a_crash(tmp_path: Path) -> None:
+    child = run_guarded(bad_readers.process_id)
     with ThreadPoolExecutor(1) as pool:
-        job = pool.submit(run_guarded, time.sleep, 30)
-        time.sleep(0.5)
+        job = pool.submit(run_guarded, bad_readers.hang_with_a_temporary_file, str(tmp_path / "begun"))
+        until((tmp_path / "begun").exists)
         os.kill(child, signal.SIGKILL)
         with pytest.raises(LimitError, match="SIGKILL") as caught:
-            job.result(timeout=10)
+            job.result(timeout=60)
     assert caught.value.reason == Reason.DECODE_CRASH
 
 
@@ -219,14 +197,11 @@ def test_what_a_parser_forks_is_killed_too(tmp_path: Path, what: str, reason: Re
     run_guarded(operator.add, 1, 2)  # imports done
     started = time.monotonic()
     assert reason_of(bad_readers.fork_and, what, str(note), wall_s=2) == reason
-    assert time.monotonic() - started < 2 + 10  # it holds our pipes open for a minute
+    assert time.monotonic() - started < 2 + 30  # it holds our pipes open for a minute
     child = int(note.read_text())
     if what == "leave":  # out of reach, but nobody waits for it
         os.kill(child, signal.SIGKILL)
-    end = time.monotonic() + 5
-    while not bad_readers.is_gone(child) and time.monotonic() < end:
-        time.sleep(0.02)
-    assert bad_readers.is_gone(child)
+    until(lambda: bad_readers.is_gone(child), 20)  # by itself it ends after a minute
     assert run_guarded(operator.add, 1, 2) == 3
 
 
@@ -240,14 +215,12 @@ def test_a_crash_of_ours_is_told_alike() -> None:
 def test_closing_says_nothing_about_the_jobs_at_work() -> None:
     with ThreadPoolExecutor(2) as pool:
         jobs = [pool.submit(run_guarded, time.sleep, 60) for _ in range(2)]
-        end = time.monotonic() + 30
-        while len(guard._POOL.busy) < 2 and time.monotonic() < end:
-            time.sleep(0.02)
+        until(lambda: len(guard._POOL.busy) == 2)
         before = closings()
         close_guard()
         for job in jobs:
             with pytest.raises(GuardError) as caught:
-                job.result(timeout=20)
+                job.result(timeout=50)
             assert caught.value.errno == errno.ECANCELED
     assert closings() == before + 1
     assert (guard._POOL.idle, guard._POOL.busy) == ([], [])
@@ -260,13 +233,13 @@ def test_a_job_that_has_no_child_yet_is_closed_too(monkeypatch: pytest.MonkeyPat
 
     def slow_start() -> guard._Child:
         starting.set()
-        go_on.wait(20)
+        go_on.wait(60)
         return start()
 
     monkeypatch.setattr(guard, "_start", slow_start)
     with ThreadPoolExecutor(1) as pool:
         job = pool.submit(run_guarded, operator.add, 1, 2)
-        starting.wait(20)
+        starting.wait(60)
         close_guard()
         go_on.set()
         with pytest.raises(GuardError):
@@ -302,11 +275,11 @@ def test_a_new_child_that_ends_before_the_job_begins_is_no_fault_of_the_job(monk
 
 
 def test_a_used_child_that_ends_before_the_job_begins_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    child = run_guarded(process_id)
+    child = run_guarded(bad_readers.process_id)
     os.kill(child, signal.SIGKILL)
-    time.sleep(0.1)
+    until(lambda: bad_readers.is_gone(child))
     monkeypatch.setattr(guard, "_alive", lambda _: True)  # as if it died just after it was looked at
-    assert run_guarded(process_id) != child
+    assert run_guarded(bad_readers.process_id) != child
 
 
 def test_a_spare_that_cannot_be_started_harms_no_job_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,7 +289,7 @@ def test_a_spare_that_cannot_be_started_harms_no_job_at_work(monkeypatch: pytest
     close_guard()
     run_guarded(operator.add, 1, 2)
     monkeypatch.setattr(guard, "_start", refuse)
-    assert run_guarded(nap, 0.6, wall_s=4)
+    assert run_guarded(bad_readers.nap, 1.5, wall_s=10)
 
 
 def test_what_the_disk_refuses_to_a_child_is_no_fault_of_the_job() -> None:
@@ -331,11 +304,11 @@ def test_a_child_that_may_have_more_memory_takes_no_job_with_less() -> None:
     """What a cycle leaves mapped would else be missing to the decoding of a good file."""
     close_guard()
     large = run_guarded(bad_readers.keep_mapped, 2**30, memory_bytes=2**32)
-    small = run_guarded(process_id, memory_bytes=2**30)
+    small = run_guarded(bad_readers.process_id, memory_bytes=2**30)
     assert small != large
     assert len(run_guarded(bytes, 2**27, memory_bytes=2**30)) == 2**27
-    assert run_guarded(process_id, memory_bytes=2**32) == large
-    assert run_guarded(process_id, memory_bytes=2**30) == small
+    assert run_guarded(bad_readers.process_id, memory_bytes=2**32) == large
+    assert run_guarded(bad_readers.process_id, memory_bytes=2**30) == small
 
 
 def test_a_killed_job_leaves_no_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,7 +336,4 @@ def test_children_of_a_killed_parent_leave_no_temporary_files(tmp_path: Path) ->
         [sys.executable, "-c", KILLED_PARENT], cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}, check=False
     )
     assert done.returncode == -signal.SIGKILL
-    end = time.monotonic() + 20
-    while any(tmp_path.iterdir()) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert list(tmp_path.iterdir()) == []
+    until(lambda: not any(tmp_path.iterdir()))

@@ -381,7 +381,7 @@ class TestRelease:
         digest = draft(ledgers[0], "a").digest
 
         def work(number: int) -> None:
-            start.wait(10)
+            start.wait(60)
             try:
                 if what == "release":
                     release(ledgers[number], issue(f"m{number}", "ab"[number]))
@@ -397,7 +397,7 @@ class TestRelease:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(60)
         assert sorted(came) == ["refused", "won"]
         if what == "release":
             assert len(live_messages(ledgers[0], "r", NOON)) == len(list_outbox(ledgers[0])) == 1

@@ -195,12 +195,12 @@ def test_closing_ends_the_deciding_in_another_thread_and_decides_nothing(
     monkeypatch.setattr(module, "read_file", hang)
     with ThreadPoolExecutor(1) as pool:
         deciding = pool.submit(lambda: list(decide_pending(home, region, ledger, 4, NOW)))
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while len(guard._POOL.busy) < 2 and time.monotonic() < end:
             time.sleep(0.02)
         close_guard()
         with pytest.raises(GuardError) as caught:
-            deciding.result(timeout=15)
+            deciding.result(timeout=50)
     assert caught.value.errno == errno.ECANCELED
     assert len(pending_files(ledger, 9)) == 4
     assert guard._POOL.busy == []

@@ -271,7 +271,7 @@ class TestRealChild:
             here.until(lambda: here.of("file"))
             here.until(lambda: home.status.exists() and iso(START) in home.status.read_text())
             began = time.monotonic()
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 60  # the child is killed
         told = watch_once(folder, home, region, START + PATIENCE)
         assert cycles(told) in ([], [START])
         assert list_cycles(home.archive, region.id) == [START]

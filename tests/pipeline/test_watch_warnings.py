@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import threading
-import time
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -203,10 +202,8 @@ def test_what_hangs_holds_up_neither_cycles_nor_the_heartbeat(
         assert len(here.of("file")) == 2
         deliver(second, folder)
         here.until(lambda: pending_count(home.ledger()) == 8)
-        began = time.monotonic()
         released.set()
         here.until(lambda: len(here.of("file")) == 10)
-        assert time.monotonic() - began < 60
     names = [item.data["file"] for item in here.of("file")]
     assert {names.index(path.name) for path in second} <= set(range(2, 8)), "the newest are not the last"
 

@@ -27,7 +27,7 @@ FACTS = {
     "address": "duty@example.org", "language": "zh", "text": "甲区将有冰雹。", "link": "https://w.example.org/a/t0ken",
     "status": "Test", "msg_type": "Alert",
 }  # fmt: skip
-PARCEL = Parcel("k1", "wx-1", "p1", FACTS, "<alert>冰雹</alert>", "https://w.example.org", 1.0)
+PARCEL = Parcel("k1", "wx-1", "p1", FACTS, "<alert>冰雹</alert>", "https://w.example.org", 60.0)
 
 
 ANSWERS = {"EHLO": b"250-stub\r\n250 8BITMIME\r\n", "DATA": b"354 go on\r\n", "QUIT": b"221 bye\r\n"}
@@ -164,11 +164,11 @@ def test_a_silent_server_costs_no_more_than_the_parcel_s_time() -> None:
 
 @contextmanager
 def dripping(script: dict[str, bytes], drip: bytes, at: str) -> Iterator[tuple[int, list[bytes]]]:
-    """A server that answers by `script`, and at one command (or "" for its greeting) drips lines for 5 s at most."""
+    """A server that answers by `script`, and at one command (or "" for its greeting) drips lines for a minute."""
     listener, stop, bodies = socket.create_server(("127.0.0.1", 0)), threading.Event(), list[bytes]()
 
     def answer(peer: socket.socket, command: str) -> None:
-        for _ in range(50 if command == at else 0):
+        for _ in range(600 if command == at else 0):
             if stop.wait(0.1):
                 return
             peer.sendall(drip)
@@ -190,7 +190,7 @@ def dripping(script: dict[str, bytes], drip: bytes, at: str) -> Iterator[tuple[i
     finally:
         stop.set()
         listener.close()
-        thread.join(5)
+        thread.join(1)
 
 
 SCRIPT = {"": b"220 stub\r\n", "DATA": b"354 go on\r\n"}
@@ -206,7 +206,7 @@ def test_an_answer_without_end_is_cut_off_and_no_body_follows(drip: bytes, at: s
         with pytest.raises(DeliveryError, match=r"timed out|333") as refused:
             send_mail(channel(port), replace(PARCEL, timeout_s=0.4))
         took = time.monotonic() - begun
-    assert 0.3 < took < 4
+    assert 0.3 < took < 40
     assert not refused.value.lasting
     assert b"".join(bodies) == b""
 
@@ -231,7 +231,7 @@ def test_no_body_is_sent_after_the_time(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_name_server_that_is_silent_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
     hold = threading.Event()
-    monkeypatch.setattr(mail, "resolve", lambda *_: [str(hold.wait(20))])
+    monkeypatch.setattr(mail, "resolve", lambda *_: [str(hold.wait(120))])
     with pytest.raises(DeliveryError, match="out of time"):
         send_mail(channel(25), replace(PARCEL, timeout_s=0.1))
     hold.set()
@@ -240,7 +240,7 @@ def test_a_name_server_that_is_silent_holds_nobody_up(monkeypatch: pytest.Monkey
 def test_who_took_the_mail_need_not_say_goodbye(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ANSWERS, "QUIT", b"")
     with smtp() as (port, _, mails):
-        send_mail(channel(port), replace(PARCEL, timeout_s=0.5))
+        send_mail(channel(port), replace(PARCEL, timeout_s=3.0))
     assert len(mails) == 1
 
 
@@ -296,10 +296,10 @@ def test_a_server_that_asks_for_tls_and_a_password(
     with encrypted(key, cert) as (port, mails):
         if wrong:
             with pytest.raises(DeliveryError, match=wrong) as refused:
-                send_mail(channel(port, **ways), replace(PARCEL, timeout_s=5.0), tls=tls)
+                send_mail(channel(port, **ways), replace(PARCEL, timeout_s=60.0), tls=tls)
             assert refused.value.lasting is lasting
             assert password not in str(refused.value)
         else:
-            send_mail(channel(port, **ways), replace(PARCEL, timeout_s=5.0), tls=tls)
+            send_mail(channel(port, **ways), replace(PARCEL, timeout_s=60.0), tls=tls)
     assert len(mails) == (0 if wrong else 1)
     assert not mails or email.message_from_bytes(mails[0], policy=default)["Subject"] == FACTS["headline"]

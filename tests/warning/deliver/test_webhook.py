@@ -15,7 +15,7 @@ from wxcore.warning.deliver import webhook as hook
 from wxcore.warning.deliver.ssrf import Answer
 from wxcore.warning.deliver.webhook import send_webhook
 
-PARCEL = Parcel("k1", "wx-1", "all", {"identifier": "wx-1", "headline": "冰雹橙色预警"}, "<alert/>", "https://w", 2.0)
+PARCEL = Parcel("k1", "wx-1", "all", {"identifier": "wx-1", "headline": "冰雹橙色预警"}, "<alert/>", "https://w", 60.0)
 
 
 def test_what_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,8 +52,8 @@ def test_a_secret_that_is_not_set_is_told_and_nothing_is_sent(monkeypatch: pytes
     ],
 )  # fmt: skip
 def test_what_is_no_receipt(behaviour: str, says: str, lasting: bool) -> None:
-    with receiver(lambda: behaviour, silence_s=0.2) as (url, _):
-        parcel = Parcel("k1", "wx-1", "all", {}, "", "https://w", 0.15)
+    with receiver(lambda: behaviour, silence_s=30) as (url, _):
+        parcel = Parcel("k1", "wx-1", "all", {}, "", "https://w", 0.5 if behaviour == "accepted, no answer" else 60.0)
         with pytest.raises(DeliveryError, match=says) as refused:
             send_webhook(webhook(url), parcel)
     assert refused.value.lasting is lasting

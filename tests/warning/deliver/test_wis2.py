@@ -37,7 +37,7 @@ WAYS = {"topic": TOPIC, "metadata_id": "urn:wmo:md:xx-test:warnings"}
 
 def parcel(warning: Warning, cap: str | None = None) -> Parcel:
     text = cap_xml(warning).decode() if cap is None else cap
-    return Parcel("k1", warning.id, "all", facts(warning), text, "https://w.example.org", 1.0)
+    return Parcel("k1", warning.id, "all", facts(warning), text, "https://w.example.org", 60.0)
 
 
 def channel(port: int, **over: object) -> Channel:
@@ -153,11 +153,10 @@ def test_published_with_qos_1_and_a_receipt() -> None:
 
 
 def test_a_lost_receipt_fails_and_the_retry_is_the_same_notification() -> None:
-    quick = replace(parcel(message("wx-1")), timeout_s=0.15)
     with broker(receipts=0) as (port, got), pytest.raises(DeliveryError, match="no receipt"):
-        send_wis2(channel(port), quick)
+        send_wis2(channel(port), replace(parcel(message("wx-1")), timeout_s=1.0))
     with broker() as (port, again):
-        send_wis2(channel(port), quick)
+        send_wis2(channel(port), parcel(message("wx-1")))
     assert json.loads(got[0][2])["id"] == json.loads(again[0][2])["id"]
 
 
@@ -180,19 +179,19 @@ def test_nothing_is_published_once_the_time_is_up(monkeypatch: pytest.MonkeyPatc
 
 
 def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
-    quick = replace(parcel(message("wx-1")), timeout_s=0.15)
+    one = parcel(message("wx-1"))
     with broker(greet=5) as (port, got), pytest.raises(DeliveryError, match="Not authorized") as refused:
-        send_wis2(channel(port), quick)
+        send_wis2(channel(port), one)
     assert (refused.value.lasting, got) == (True, [])
     with broker(greet=-1) as (port, got), pytest.raises(DeliveryError, match="does not greet"):
-        send_wis2(channel(port), quick)
+        send_wis2(channel(port), replace(one, timeout_s=0.5))
     with pytest.raises(DeliveryError, match="ConnectionRefusedError"):
-        send_wis2(channel(port), quick)
+        send_wis2(channel(port), one)
     with pytest.raises(DeliveryError, match="without TLS"):
-        send_wis2(channel(1883, host="192.0.2.1"), quick)
+        send_wis2(channel(1883, host="192.0.2.1"), one)
     monkeypatch.delenv("MQTT_PASSWORD", raising=False)
     with pytest.raises(DeliveryError, match="MQTT_PASSWORD is not set"):
-        send_wis2(channel(port, user="u", password_env="MQTT_PASSWORD"), quick)
+        send_wis2(channel(port, user="u", password_env="MQTT_PASSWORD"), one)
 
 
 @contextmanager
@@ -210,13 +209,13 @@ def mosquitto(folder: Path, *lines: str) -> Iterator[int]:
         yield port
     finally:
         server.terminate()
-        server.wait(5)
+        server.wait(60)
 
 
 def test_a_real_broker(tmp_path: Path) -> None:
     got: list[bytes] = []
     with mosquitto(tmp_path, "allow_anonymous true") as port, _reader(port, got):
-        send_wis2(channel(port), replace(parcel(message("wx-1")), timeout_s=5.0))
+        send_wis2(channel(port), replace(parcel(message("wx-1")), timeout_s=60.0))
         _until_one_of(got)
     assert got == [encoded(notification(parcel(message("wx-1")), **WAYS))]
 
@@ -229,7 +228,7 @@ def test_a_real_broker_that_asks_for_tls_and_a_password(tmp_path: Path, monkeypa
         pytest.skip("mosquitto_passwd is not installed here")
     subprocess.run([maker, "-b", "-c", str(users), "wx", "s3cret"], check=True, capture_output=True)
     lines = (f"certfile {cert}", f"keyfile {key}", "allow_anonymous false", f"password_file {users}")
-    told = replace(parcel(message("wx-1")), timeout_s=5.0)
+    told = replace(parcel(message("wx-1")), timeout_s=60.0)
     ways = {"host": "localhost", "tls": True, "user": "wx", "password_env": "MQTT_PASSWORD"}
     with mosquitto(tmp_path, *lines) as port, _reader(port, got, cert):
         for word, trusted, wrong in (("guess", True, "Not authorized"), ("s3cret", False, "CERTIFICATE_VERIFY")):
@@ -243,7 +242,7 @@ def test_a_real_broker_that_asks_for_tls_and_a_password(tmp_path: Path, monkeypa
 
 
 def _until_one_of(got: list[bytes]) -> None:
-    for _ in range(250):
+    for _ in range(3000):
         if got:
             break
         time.sleep(0.02)
@@ -258,14 +257,14 @@ def _reader(port: int, got: list[bytes], cert: Path | None = None) -> Iterator[N
     reader.on_connect = lambda client, *_: client.subscribe("origin/#", qos=1)
     reader.on_subscribe = lambda *_: ready.set()
     reader.on_message = lambda _client, _data, told: got.append(told.payload)
-    for _ in range(100):
+    for _ in range(1200):
         try:
             reader.connect("localhost", port)
             break
         except ConnectionRefusedError:
             time.sleep(0.05)
     reader.loop_start()
-    assert ready.wait(5)
+    assert ready.wait(60)
     yield
     reader.disconnect()
     reader.loop_stop()
