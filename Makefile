@@ -9,6 +9,9 @@ READY  := $(VENV)/.compiled
 SCALE  ?= full
 OUT    ?= $(if $(filter full,$(SCALE)),out,out-$(SCALE))
 
+# Compiled modules are kept, whatever the machine is set to: hundreds of children import them.
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: setup demo test early check lint types bench soak lock wheel clean
 
 setup: $(READY)

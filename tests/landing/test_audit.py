@@ -121,23 +121,21 @@ def test_the_database_refuses_all_but_appends(ledger: Ledger) -> None:
     assert len(list_audit(ledger)) == COUNT
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
+def test_the_database_refuses_to_change_a_message(ledger: Ledger) -> None:
+    whole_life(ledger)
+    statements = [
         *(f"UPDATE messages SET {column.name} = 'x'" for column in MESSAGES.columns if column.name[:5] != "ended"),
         "DELETE FROM messages WHERE identifier = 'm1'",
-        "TRUNCATE messages",
-        "INSERT OR REPLACE INTO messages SELECT * FROM messages",
-    ],
-)
-def test_the_database_refuses_to_change_a_message(statement: str, ledger: Ledger) -> None:
-    whole_life(ledger)
-    if statement.startswith({"sqlite": "TRUNCATE", "postgresql": "INSERT OR"}[ledger.engine.dialect.name]):
-        return  # no SQL of this database
+    ]
+    if ledger.engine.dialect.name == "sqlite":
+        statements.append("INSERT OR REPLACE INTO messages SELECT * FROM messages")
+    else:
+        statements.append("TRUNCATE messages")
     before = list_messages(ledger, "r", since=NOON)
-    with pytest.raises(DBAPIError, match="never changes"), ledger.engine.begin() as connection:
-        connection.exec_driver_sql(statement)
-    assert list_messages(ledger, "r", since=NOON) == before
+    for statement in statements:
+        with pytest.raises(DBAPIError, match="never changes"), ledger.engine.begin() as connection:
+            connection.exec_driver_sql(statement)
+        assert list_messages(ledger, "r", since=NOON) == before, statement
     assert verify_audit(ledger) == []
 
 
