@@ -27,7 +27,7 @@ from wxcore.desk.accounts import ACCOUNTS_FILE, add_account
 from wxcore.desk.serve import serve
 from wxcore.desk.sessions import COOKIE, hash_of
 from wxcore.desk.state import Desk
-from wxcore.errors import IssueError
+from wxcore.errors import IssueError, WxcoreError
 from wxcore.landing.ledger import Actor, WarningRow, cycles_between, open_session
 from wxcore.pipeline.home import Home
 from wxcore.pipeline.issue import Office, Policy, digest_of, drafts_open, open_office, release, sign
@@ -73,7 +73,10 @@ def _release_when_told(office: Office, now: datetime, port: int, pipe: Connectio
     pipe.send(len(waiting))
     for row in waiting:
         pipe.recv()
-        pipe.send(_released(office, row, now))
+        try:
+            pipe.send(_released(office, row, now))
+        except WxcoreError as error:
+            pipe.send((error.en, error.zh))
 
 
 def _listens(port: int) -> bool:
@@ -121,7 +124,13 @@ async def _measured(root: Path, region: Region, viewers: int) -> list[Row]:
 def _answer(pipe: Connection) -> float:
     if not pipe.poll(PATIENCE_S):
         raise IssueError("the desk of the benchmark does not answer", "基准测试的值班台没有响应")
-    return float(pipe.recv())
+    told = pipe.recv()
+    if isinstance(told, tuple):
+        raise IssueError(
+            f"the drafts of this home can no longer be released ({told[0]}): name a fresh demo with --out",
+            f"此目录的草稿已不能发布（{told[1]}）：请用 --out 指定新的演示目录",
+        )
+    return float(told)
 
 
 async def _watch(token: str, port: int, seen: list[float]) -> None:
