@@ -48,8 +48,8 @@ def _talk(peer: socket.socket, refuse: str, reply: str, talks: list[list[str]], 
             wire.write(ANSWERS.get(command, b"250 ok\r\n"))
             if command == "DATA":
                 body = b""
-                while not body.endswith(b"\r\n.\r\n"):
-                    body += wire.readline()
+                while not body.endswith(b"\r\n.\r\n") and (line := wire.readline()):
+                    body += line
                 mails.append(body[:-3])
                 wire.write(b"250 taken\r\n")
 
@@ -73,7 +73,8 @@ def smtp(refuse: str = "", reply: str = "") -> Iterator[tuple[int, list[list[str
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        thread.join(1)
+        thread.join(60)
+        assert not thread.is_alive()
 
 
 def channel(port: int, **over: object) -> Channel:
@@ -190,7 +191,8 @@ def dripping(script: dict[str, bytes], drip: bytes, at: str) -> Iterator[tuple[i
     finally:
         stop.set()
         listener.close()
-        thread.join(1)
+        thread.join(60)
+        assert not thread.is_alive()
 
 
 SCRIPT = {"": b"220 stub\r\n", "DATA": b"354 go on\r\n"}
